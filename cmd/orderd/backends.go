@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/redis/go-redis/v9"
+
+	"orderd/internal/locking"
+)
+
+// What a Postgres connection is opened with unless its URL says otherwise.
+const (
+	poolSize         = 16
+	statementTimeout = "3s"
+	rowLockTimeout   = "2s"
+	idleInTxTimeout  = "10s" // a replica that is paused mid-order must not hold its rows for ever
+	connectTimeout   = 2 * time.Second
+)
+
+func openDatabase(ctx context.Context, url, replica string) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("--database-url: %w", err)
+	}
+	if !strings.Contains(url, "pool_max_conns") {
+		config.MaxConns = poolSize
+	}
+	for name, value := range map[string]string{
+		"application_name":                    "orderd " + replica,
+		"statement_timeout":                   statementTimeout,
+		"lock_timeout":                        rowLockTimeout,
+		"idle_in_transaction_session_timeout": idleInTxTimeout,
+	} {
+		if _, set := config.ConnConfig.RuntimeParams[name]; !set {
+			config.ConnConfig.RuntimeParams[name] = value
+		}
+	}
+	if config.ConnConfig.ConnectTimeout == 0 {
+		config.ConnConfig.ConnectTimeout = connectTimeout
+	}
+	return pgxpool.NewWithConfig(ctx, config)
+}
+
+// openStockRedis connects to the copy of the stock. Its scripts may be sent
+// twice without harm, so the client may retry them.
+func openStockRedis(url string) (redis.UniversalClient, error) {
+	options, err := redis.ParseURL(url)
+	if err != nil {
+		return nil, fmt.Errorf("--redis-url: %w", err)
+	}
+	options.ContextTimeoutEnabled = true // otherwise a deadline does not reach the socket
+	options.DialTimeout = time.Second
+	options.ReadTimeout = time.Second
+	options.WriteTimeout = time.Second
+	options.MaxRetries = 1
+	return redis.NewClient(options), nil
+}
+
+// openLocker is the only place that knows which mode is which type.
+func (c *serveCommand) openLocker() (locking.Locker, error) {
+	switch c.LockMode {
+	case locking.ModeNone:
+		return locking.NewNone(), nil
+	case locking.ModeLocal:
+		return locking.NewLocal(), nil
+	case locking.ModeRedis:
+		url := c.LockRedisURL
+		if url == "" {
+			url = c.RedisURL
+		}
+		return locking.NewRedis(locking.RedisConfig{URL: url, TTL: c.LockTTL, Owner: c.ID})
+	case locking.ModeZooKeeper:
+		return locking.NewZooKeeper(locking.ZooKeeperConfig{
+			Servers: c.Zookeeper, SessionTimeout: c.LockTTL, Owner: c.ID,
+		})
+	default:
+		return nil, fmt.Errorf("--lock-mode: %q is none of %s", c.LockMode, modeList())
+	}
+}
+
+// pingOf asks the lock backend whether it answers, where there is one.
+func pingOf(l locking.Locker) func(context.Context) error {
+	if p, ok := l.(interface{ Ping(context.Context) error }); ok {
+		return p.Ping
+	}
+	return func(context.Context) error { return nil }
+}

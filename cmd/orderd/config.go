@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"orderd/internal/locking"
+)
+
+// databaseFlags are shared by the commands that use Postgres.
+type databaseFlags struct {
+	DatabaseURL string `required:"" env:"DATABASE_URL" placeholder:"URL" help:"Postgres, as postgres://user:password@host:port/database."`
+}
+
+// serveCommand holds the settings of orderd serve. A flag wins over its
+// environment variable.
+type serveCommand struct {
+	databaseFlags
+	Listen         string        `env:"ORDERD_LISTEN" default:"127.0.0.1:8080" help:"Address of the API."`
+	AdminListen    string        `env:"ORDERD_ADMIN_LISTEN" default:"127.0.0.1:9080" help:"Address of /metrics and /debug/pprof."`
+	RedisURL       string        `required:"" env:"REDIS_URL" placeholder:"URL" help:"Redis for the stock, as redis://host:port/db."`
+	LockMode       locking.Mode  `env:"ORDERD_LOCK_MODE" default:"redis" enum:"${modes}" help:"How orders take turns: ${enum}."`
+	LockRedisURL   string        `env:"ORDERD_LOCK_REDIS_URL" placeholder:"URL" help:"Redis for the locks. Default: the one for the stock."`
+	Zookeeper      []string      `env:"ORDERD_ZOOKEEPER" placeholder:"HOST:PORT" help:"ZooKeeper servers, separated by commas."`
+	LockTTL        time.Duration `name:"lock-ttl" env:"ORDERD_LOCK_TTL" default:"10s" help:"How long a lock outlives a holder that died. ZooKeeper's session timeout too."`
+	LockWait       time.Duration `env:"ORDERD_LOCK_WAIT" default:"2s" help:"How long an order waits for its turn."`
+	Work           time.Duration `env:"ORDERD_WORK" default:"0s" help:"Rehearsal step inside the lock, between check and write, standing for pricing or fraud calls."`
+	AllowUnguarded bool          `env:"ORDERD_ALLOW_UNGUARDED" help:"Let SKUs be created with a guard other than predicate. For the laboratory."`
+	ID             string        `name:"id" env:"ORDERD_ID" default:"${replica}" help:"Name of this replica in headers, logs, the ledger and locks."`
+	Insecure       bool          `env:"ORDERD_INSECURE" help:"Serve beyond loopback although every route is open."`
+	DrainDelay     time.Duration `env:"ORDERD_DRAIN_DELAY" default:"2s" help:"How long /readyz answers 503 before the listener closes, so that balancers notice."`
+	LogFormat      string        `env:"ORDERD_LOG_FORMAT" default:"json" enum:"json,text" help:"Format of the log on stderr: ${enum}."`
+	LogLevel       slog.Level    `env:"ORDERD_LOG_LEVEL" default:"info" help:"Lowest level logged: debug (every request), info, warn, error."`
+}
+
+// Validate finds settings that cannot work together. Errors name the flag.
+func (c *serveCommand) Validate() error {
+	switch {
+	case c.LockMode == locking.ModeZooKeeper && len(c.Zookeeper) == 0:
+		return fmt.Errorf("--zookeeper: needed by --lock-mode zookeeper")
+	case c.LockTTL < 100*time.Millisecond:
+		return fmt.Errorf("--lock-ttl: must be at least 100ms")
+	case c.LockWait <= 0:
+		return fmt.Errorf("--lock-wait: must be above 0s")
+	case c.Work < 0:
+		return fmt.Errorf("--work: must not be negative")
+	case c.DrainDelay < 0 || c.DrainDelay > 10*time.Second:
+		return fmt.Errorf("--drain-delay: must be 0s to 10s")
+	case !c.Insecure && !loopback(c.Listen):
+		return fmt.Errorf("--listen: %s is not a loopback address and every route is open: say --insecure to serve there all the same", c.Listen)
+	}
+	return nil
+}
+
+// loopback tells whether only this machine reaches the address.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func (c *serveCommand) logger(w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: c.LogLevel}
+	var h slog.Handler = slog.NewJSONHandler(w, options)
+	if c.LogFormat == "text" {
+		h = slog.NewTextHandler(w, options)
+	}
+	return slog.New(h).With("replica", c.ID)
+}
+
+func modeList() string {
+	names := make([]string, len(locking.Modes))
+	for i, m := range locking.Modes {
+		names[i] = string(m)
+	}
+	return strings.Join(names, ",")
+}
+
+func defaultReplica() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "orderd"
+	}
+	return fmt.Sprintf("%s-%d", host, os.Getpid())
+}
+
+// version is the module's version, or the commit it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	return info.Main.Version
+}

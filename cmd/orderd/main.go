@@ -1,0 +1,71 @@
+// Command orderd takes orders over HTTP and never sells what is not there.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// commands are the sub-commands and their settings.
+type commands struct {
+	Serve       serveCommand       `cmd:"" help:"Take orders over HTTP until SIGTERM."`
+	Migrate     migrateCommand     `cmd:"" help:"Bring the database's schema up to this version, then exit."`
+	Healthcheck healthcheckCommand `cmd:"" help:"Ask a running orderd whether it is ready: exit 0 if it is. For containers without a shell."`
+	Version     kong.VersionFlag   `help:"Print the version and exit."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second signal ends the process at once.
+	context.AfterFunc(ctx, stop)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "orderd:", err)
+		os.Exit(exitCode(err))
+	}
+}
+
+// errUsage marks mistakes in flags and environment.
+var errUsage = errors.New("see orderd --help")
+
+func exitCode(err error) int {
+	if errors.Is(err, errUsage) {
+		return 2
+	}
+	return 1
+}
+
+// run parses the arguments and runs the command until it is done or ctx ends.
+// Tests call it with arguments and addresses of their own.
+func run(ctx context.Context, args []string, out, logs io.Writer) error {
+	var c commands
+	exited := false
+	parser, err := kong.New(&c,
+		kong.Name("orderd"),
+		kong.Description("Takes orders over HTTP and never sells what is not there."),
+		kong.Writers(out, logs),
+		kong.Exit(func(int) { exited = true }),
+		kong.Vars{"version": version(), "modes": modeList(), "replica": defaultReplica()},
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.BindTo(logs, (*io.Writer)(nil)),
+	)
+	if err != nil {
+		return err
+	}
+	command, err := parser.Parse(args)
+	if exited { // --help or --version has been answered
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%w (%w)", err, errUsage)
+	}
+	return command.Run()
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"orderd/internal/stack"
+	"orderd/internal/stack/stacktest"
+	"orderd/migrations"
+)
+
+// asOrderd makes the test binary behave as orderd itself, so that the tests
+// run whole processes without building another binary.
+const asOrderd = "ORDERD_TEST_AS_ORDERD"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asOrderd) != "" {
+		main()
+		return
+	}
+	stacktest.Main(m)
+}
+
+// A deployment is where a test's replicas find their servers.
+type deployment struct {
+	database, stock, locks, zookeeper string
+}
+
+func newDeployment(t *testing.T) deployment {
+	t.Helper()
+	d := deployment{stacktest.Postgres(t), stacktest.Redis(t), stacktest.Redis(t), stacktest.ZooKeeper(t)}
+	if _, err := migrations.Up(t.Context(), d.database); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// A replica is a process of orderd that is ready.
+type replica struct {
+	*stack.Process
+	url, admin string
+}
+
+// start runs one more orderd and waits until it is ready.
+func (d deployment) start(t *testing.T, id, mode string, flags ...string) *replica {
+	t.Helper()
+	return d.startUntil(t, "/readyz", id, mode, flags...)
+}
+
+// startUnready runs one that lacks a server.
+func (d deployment) startUnready(t *testing.T, id, mode string) *replica {
+	t.Helper()
+	return d.startUntil(t, "/livez", id, mode)
+}
+
+func (d deployment) startUntil(t *testing.T, path, id, mode string, flags ...string) *replica {
+	t.Helper()
+	ports, err := stack.FreePorts(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := "127.0.0.1:" + strconv.Itoa(ports[0])
+	r := &replica{url: "http://" + address, admin: "http://127.0.0.1:" + strconv.Itoa(ports[1])}
+	name := strings.ReplaceAll(t.Name(), "/", "-") + "-" + id
+	r.Process, err = stacktest.Stack(t).Start(t.Context(), stack.Command{
+		Name: name, Path: os.Args[0], Env: []string{asOrderd + "=1"},
+		Args: append([]string{
+			"serve", "--id", id, "--lock-mode", mode, "--listen", address,
+			"--admin-listen", fmt.Sprintf("127.0.0.1:%d", ports[1]),
+			"--database-url", d.database, "--redis-url", d.stock, "--lock-redis-url", d.locks,
+			"--zookeeper", d.zookeeper, "--allow-unguarded", "--drain-delay", "0s",
+		}, flags...),
+		Ready: func(ctx context.Context) error {
+			resp, err := get(ctx, r.url+path)
+			if err != nil {
+				return err
+			}
+			defer resp.Body.Close()
+			if resp.StatusCode != http.StatusOK || resp.Header.Get("X-Orderd-Replica") != id {
+				return fmt.Errorf("%s answers %s as %q", address, resp.Status, resp.Header.Get("X-Orderd-Replica"))
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Stop(context.Background()); err != nil {
+			t.Errorf("stop %s: %v", name, err)
+		}
+	})
+	return r
+}
+
+func get(ctx context.Context, url string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	return client.Do(req)
+}
+
+// No connection outlives its request: the tests look for leaks at their end.
+var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}
+
+// send sends JSON and returns the status and the answer's members.
+func (r *replica) send(t *testing.T, method, path, body string) (int, map[string]any) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, r.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Errorf("%s %s: %v", method, path, err)
+		return 0, nil
+	}
+	defer resp.Body.Close()
+	var answer map[string]any
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		t.Errorf("%s %s: %v", method, path, err)
+	}
+	return resp.StatusCode, answer
+}
+
+func (r *replica) mustSet(t *testing.T, sku string, onHand int, guard string) {
+	t.Helper()
+	status, answer := r.send(t, http.MethodPut, "/v1/stock/"+sku, fmt.Sprintf(`{"on_hand":%d,"guard":%q}`, onHand, guard))
+	if status != http.StatusCreated {
+		t.Fatalf("set %s: %d %v", sku, status, answer)
+	}
+}
+
+const orderOne = `{"lines":[{"sku":"A-1","quantity":1}]}`
+
+// runHere runs orderd's main function in this process and returns what it says.
+func runHere(t *testing.T, args ...string) (output string, err error) {
+	t.Helper()
+	var out bytes.Buffer
+	err = run(t.Context(), args, &out, &out)
+	return out.String(), err
+}
+
+// deaf is an address that nobody listens on.
+func deaf(t *testing.T) string {
+	t.Helper()
+	ports, err := stack.FreePorts(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0]))
+}

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"orderd/internal/locking"
+)
+
+// One unit, two replicas, one order at each: what the whole project is about.
+// Where the lock does not reach across processes both replicas sell the unit.
+func TestServe_TwoReplicasAndOneUnit(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		mode  locking.Mode
+		guard string
+		sold  int64
+	}{
+		{locking.ModeNone, "none", 2},
+		{locking.ModeLocal, "none", 2},
+		{locking.ModeRedis, "none", 1},
+		{locking.ModeZooKeeper, "none", 1},
+		{locking.ModeNone, "predicate", 1},
+	} {
+		t.Run(string(row.mode)+" with guard "+row.guard, func(t *testing.T) {
+			t.Parallel()
+			d := newDeployment(t)
+			// Long enough for both to have looked before either writes.
+			replicas := []*replica{
+				d.start(t, "r1", string(row.mode), "--work", "1s", "--lock-wait", "20s"),
+				d.start(t, "r2", string(row.mode), "--work", "1s", "--lock-wait", "20s"),
+			}
+			replicas[0].mustSet(t, "A-1", 1, row.guard)
+			var sold atomic.Int64
+			var buyers sync.WaitGroup
+			for _, r := range replicas {
+				buyers.Go(func() {
+					status, answer := r.send(t, http.MethodPost, "/v1/orders", orderOne)
+					switch {
+					case status == http.StatusCreated:
+						sold.Add(1)
+					case answer["code"] != "sold_out":
+						t.Errorf("answer %d %v, want sold or sold out", status, answer)
+					}
+				})
+			}
+			buyers.Wait()
+			_, stock := replicas[1].send(t, http.MethodGet, "/v1/stock/A-1", "")
+			if got := sold.Load(); got != row.sold || stock["on_hand"] != float64(1-row.sold) || stock["received"] != 1.0 {
+				t.Errorf("%d of 1 unit sold, stock %v; want %d sold", got, stock, row.sold)
+			}
+		})
+	}
+}
+
+func TestServe_StopsWithoutLosingAnOrder(t *testing.T) {
+	t.Parallel()
+	d := newDeployment(t)
+	r := d.start(t, "r1", "redis", "--work", "2s")
+	r.mustSet(t, "A-1", 1, "predicate")
+	answered := make(chan int, 1)
+	go func() {
+		status, _ := r.send(t, http.MethodPost, "/v1/orders", orderOne)
+		answered <- status
+	}()
+	options, err := redis.ParseURL(d.locks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	locks := redis.NewClient(options)
+	defer locks.Close()
+	await(t, "the order's lock", func() bool { return locks.Exists(t.Context(), "orderd:lock:A-1").Val() == 1 })
+	if err := r.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if status := <-answered; status != http.StatusCreated {
+		t.Errorf("the order in flight was answered %d, want 201", status)
+	}
+	select {
+	case <-r.Done():
+	case <-time.After(25 * time.Second):
+		t.Fatal("still running 25 s after SIGTERM")
+	}
+	if err := r.Err(); err != nil {
+		t.Errorf("exit = %v, want 0", err)
+	}
+	if n := locks.Exists(t.Context(), "orderd:lock:A-1").Val(); n != 0 {
+		t.Error("the lock was left behind")
+	}
+}
+
+func TestServe_SaysNotReadyWhileDraining(t *testing.T) {
+	t.Parallel()
+	d := newDeployment(t)
+	r := d.start(t, "r1", "local", "--drain-delay", "10s")
+	if err := r.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "/readyz to say 503", func() bool {
+		resp, err := get(t.Context(), r.url+"/readyz")
+		if err != nil {
+			return false
+		}
+		resp.Body.Close()
+		return resp.StatusCode == http.StatusServiceUnavailable
+	})
+	// A second signal ends it at once, without the rest of the delay.
+	if err := r.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	<-r.Done()
+}
+
+func TestServe_FailsClosedWithoutItsServers(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		mode string
+		cut  func(d *deployment, nobody string)
+	}{
+		"lock Redis":  {"redis", func(d *deployment, nobody string) { d.locks = "redis://" + nobody }},
+		"ZooKeeper":   {"zookeeper", func(d *deployment, nobody string) { d.zookeeper = nobody }},
+		"stock Redis": {"local", func(d *deployment, nobody string) { d.stock = "redis://" + nobody }},
+		"Postgres":    {"local", func(d *deployment, nobody string) { d.database = "postgres://" + nobody + "/x" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDeployment(t)
+			d.start(t, "r0", "none").mustSet(t, "A-1", 5, "predicate")
+			whole := d
+			row.cut(&d, deaf(t))
+			r := d.startUnready(t, "r1", row.mode)
+			status, answer := r.send(t, http.MethodPost, "/v1/orders", orderOne)
+			if status != http.StatusServiceUnavailable || answer["code"] != "unavailable" || answer["retryable"] != true {
+				t.Errorf("an order is answered %d %v, want 503 unavailable", status, answer)
+			}
+			if status, _ := r.send(t, http.MethodGet, "/livez", ""); status != http.StatusOK {
+				t.Errorf("/livez = %d, want 200 whatever is down", status)
+			}
+			if _, stock := whole.start(t, "r2", "none").send(t, http.MethodGet, "/v1/stock/A-1", ""); stock["on_hand"] != 5.0 {
+				t.Errorf("stock = %v, want nothing sold", stock)
+			}
+		})
+	}
+}
+
+func TestServe_MetricsAreWellNamedAndHoldNoSKU(t *testing.T) {
+	t.Parallel()
+	d := newDeployment(t)
+	r := d.start(t, "r1", "redis")
+	r.mustSet(t, "A-1", 1, "predicate")
+	for range 2 {
+		r.send(t, http.MethodPost, "/v1/orders", orderOne)
+	}
+	resp, err := get(t.Context(), r.admin+"/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(body)
+	for _, want := range []string{
+		`orderd_orders_total{outcome="confirmed"} 1`,
+		`orderd_orders_total{outcome="sold_out"} 1`,
+		`http_server_request_duration_seconds_count{http_request_method="POST",http_response_status_code="201",http_route="/v1/orders"} 1`,
+		`orderd_lock_wait_seconds_count{mode="redis"`, `orderd_lock_hold_seconds_count{mode="redis"`,
+		"orderd_build_info", "go_goroutines", "process_cpu_seconds_total",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("/metrics lacks %s", want)
+		}
+	}
+	if strings.Contains(text, "A-1") {
+		t.Error("/metrics holds a SKU: its size would grow with the shop")
+	}
+}
+
+func TestRun_UsageErrorsNameTheFlag(t *testing.T) {
+	t.Parallel()
+	servers := []string{"--database-url", "postgres://127.0.0.1/x", "--redis-url", "redis://127.0.0.1"}
+	for flag, args := range map[string][]string{
+		"--database-url": {"serve", "--redis-url", "redis://127.0.0.1"},
+		"--redis-url":    {"serve", "--database-url", "postgres://127.0.0.1/x"},
+		"--lock-mode":    append([]string{"serve", "--lock-mode", "hope"}, servers...),
+		"--zookeeper":    append([]string{"serve", "--lock-mode", "zookeeper"}, servers...),
+		"--listen":       append([]string{"serve", "--listen", "0.0.0.0:0"}, servers...),
+		"--lock-ttl":     append([]string{"serve", "--lock-ttl", "1ms"}, servers...),
+		"--lock-wait":    append([]string{"serve", "--lock-wait", "0s"}, servers...),
+		"--work":         append([]string{"serve", "--work", "-1s"}, servers...),
+		"--drain-delay":  append([]string{"serve", "--drain-delay", "1m"}, servers...),
+	} {
+		_, err := runHere(t, args...)
+		if !errors.Is(err, errUsage) || !strings.Contains(err.Error(), flag) || exitCode(err) != 2 {
+			t.Errorf("%v = %v, want a usage error that names %s", args, err, flag)
+		}
+	}
+}
+
+func TestRun_MigrateAndHealthcheck(t *testing.T) {
+	t.Parallel()
+	d := newDeployment(t)
+	if out, err := runHere(t, "migrate", "--database-url", d.database); err != nil || !strings.Contains(out, "0 migrations applied") {
+		t.Errorf("migrate of a migrated database = %q, %v", out, err)
+	}
+	r := d.start(t, "r1", "none")
+	if _, err := runHere(t, "healthcheck", "--listen", strings.TrimPrefix(r.url, "http://")); err != nil {
+		t.Errorf("healthcheck of a ready orderd = %v", err)
+	}
+	if _, err := runHere(t, "healthcheck", "--listen", deaf(t)); err == nil {
+		t.Error("healthcheck of nobody = nil, want an error")
+	}
+}
+
+// await polls until done, for at most 10 s.
+func await(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited 10 s for %s", what)
+		}
+	}
+}

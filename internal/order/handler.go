@@ -1,0 +1,66 @@
+package order
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+	"github.com/go-chi/chi/v5"
+	"github.com/swaggest/swgui/v5emb"
+
+	"orderd/internal/stock"
+)
+
+// HandlerConfig is what the HTTP interface is made of. All fields are required
+// but Version.
+type HandlerConfig struct {
+	Service *Service
+	Stock   *stock.Routes
+	Health  *Health
+	Replica string // in the X-Orderd-Replica header of every answer
+	Version string // of the build, in the OpenAPI document
+}
+
+// NewHandler returns the whole HTTP interface: orders, stock, health,
+// /openapi.json and /docs.
+func NewHandler(c HandlerConfig) http.Handler {
+	r := chi.NewRouter()
+	w := &watch{replica: c.Replica, log: c.Service.Log, metrics: c.Service.Metrics}
+	r.Use(w.exchange, w.recoverer, bounded, onlyJSON)
+	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
+		writeProblem(w, frameworkAnswers[http.StatusNotFound].problem(""))
+	})
+	r.MethodNotAllowed(methodNotAllowed(r))
+
+	config := huma.DefaultConfig("orderd", c.Version)
+	config.Info.Description = "Takes orders and never sells what is not there."
+	config.CreateHooks = nil // they add a $schema member to every body
+	config.DocsPath = ""     // the built-in pages load their scripts from the network
+	config.SchemasPath = ""
+	config.Formats = map[string]huma.Format{"application/json": strictJSON, "json": strictJSON}
+	config.RejectUnknownQueryParameters = true
+	api := humachi.New(r, config)
+	(&routes{service: c.Service, ledger: c.Service.Ledger}).register(api)
+	c.Stock.Register(api)
+
+	r.Get("/livez", c.Health.live)
+	r.Get("/readyz", c.Health.ready)
+	r.Handle("/docs", http.RedirectHandler("/docs/", http.StatusMovedPermanently))
+	r.Mount("/docs/", v5emb.New("orderd", "/openapi.json", "/docs/"))
+	return r
+}
+
+// methodNotAllowed answers 405 with the methods that the path does have.
+func methodNotAllowed(router chi.Routes) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var allowed []string
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+			if router.Match(chi.NewRouteContext(), method, r.URL.Path) {
+				allowed = append(allowed, method)
+			}
+		}
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		writeProblem(w, frameworkAnswers[http.StatusMethodNotAllowed].problem(r.Method+" is not one of them"))
+	}
+}

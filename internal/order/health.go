@@ -1,0 +1,73 @@
+package order
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// checkLimit bounds the question to one dependency. A balancer asks every
+// second or so.
+const checkLimit = time.Second
+
+// A Check asks one dependency whether it answers now.
+type Check struct {
+	Name string
+	Ask  func(context.Context) error
+}
+
+// Health answers /livez and /readyz.
+type Health struct {
+	checks   []Check
+	draining atomic.Bool
+}
+
+// NewHealth returns the health of a process with these dependencies.
+func NewHealth(checks ...Check) *Health { return &Health{checks: checks} }
+
+// Drain makes /readyz answer 503 from now on, so that balancers send no more
+// requests.
+func (h *Health) Drain() { h.draining.Store(true) }
+
+// live tells that the process runs. It asks nobody: a restart would not bring
+// a dependency back.
+func (h *Health) live(w http.ResponseWriter, _ *http.Request) {
+	writeStatus(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// ready tells whether orders can be taken, and which dependency says no. Why
+// it says so is in the log.
+func (h *Health) ready(w http.ResponseWriter, r *http.Request) {
+	if h.draining.Load() {
+		writeStatus(w, http.StatusServiceUnavailable, map[string]string{"status": "draining"})
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), checkLimit)
+	defer cancel()
+	results := make([]error, len(h.checks))
+	var asking sync.WaitGroup
+	for i, c := range h.checks {
+		asking.Go(func() { results[i] = c.Ask(ctx) })
+	}
+	asking.Wait()
+
+	status, body := http.StatusOK, map[string]string{"status": "ok"}
+	for i, c := range h.checks {
+		body[c.Name] = "ok"
+		if results[i] != nil {
+			status, body["status"], body[c.Name] = http.StatusServiceUnavailable, "unavailable", "unavailable"
+			recordOf(r.Context()).err = results[i]
+		}
+	}
+	writeStatus(w, status, body)
+}
+
+func writeStatus(w http.ResponseWriter, status int, body map[string]string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // the client is gone if it fails
+}

@@ -1,0 +1,142 @@
+package order
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"orderd/internal/stock"
+)
+
+type newOrderLine struct {
+	SKU      stock.SKU `json:"sku"`
+	Quantity int64     `json:"quantity" minimum:"1" maximum:"10000" doc:"units"`
+}
+
+type placedOrder struct {
+	ID        uuid.UUID         `json:"id" format:"uuid"`
+	Status    string            `json:"status" enum:"confirmed"`
+	Lines     []placedOrderLine `json:"lines" doc:"one for each SKU, by name"`
+	CreatedAt time.Time         `json:"created_at"`
+}
+
+type placedOrderLine struct {
+	SKU          string `json:"sku"`
+	Quantity     int64  `json:"quantity"`
+	Remaining    int64  `json:"remaining" doc:"units left right after this order"`
+	StockVersion int64  `json:"stock_version" doc:"the SKU's version right after this order: its place in the sequence of sales"`
+}
+
+func bodyOf(o Order) placedOrder {
+	lines := make([]placedOrderLine, len(o.Lines))
+	for i, l := range o.Lines {
+		lines[i] = placedOrderLine(l)
+	}
+	return placedOrder{o.ID, o.Status, lines, o.CreatedAt.UTC()}
+}
+
+// routes are the HTTP routes of orders.
+type routes struct {
+	service *Service
+	ledger  *Ledger
+}
+
+func (r *routes) register(api huma.API) {
+	tags := []string{"orders"}
+	huma.Register(api, huma.Operation{
+		OperationID: "place-order", Method: http.MethodPost, Path: "/v1/orders", Tags: tags,
+		Summary:       "Place an order: all of its lines, or nothing",
+		DefaultStatus: http.StatusCreated, MaxBodyBytes: stock.MaxBody,
+		Errors: []int{400, 404, 409, 413, 415, 422, 503},
+	}, r.place)
+	huma.Register(api, huma.Operation{
+		OperationID: "get-order", Method: http.MethodGet, Path: "/v1/orders/{id}", Tags: tags,
+		Summary: "Read an order", Errors: []int{404, 422, 503},
+	}, r.get)
+	huma.Register(api, huma.Operation{
+		OperationID: "list-orders", Method: http.MethodGet, Path: "/v1/orders", Tags: tags,
+		Summary: "List orders, newest first", Errors: []int{422, 503},
+	}, r.list)
+}
+
+type placeRequest struct{ Body newOrder }
+
+type newOrder struct {
+	Lines []newOrderLine `json:"lines" minItems:"1" maxItems:"20" nullable:"false" doc:"lines of the same SKU are summed"`
+}
+
+type placeReply struct {
+	Location string `header:"Location"`
+	Body     placedOrder
+}
+
+func (r *routes) place(ctx context.Context, in *placeRequest) (*placeReply, error) {
+	lines := make([]Line, len(in.Body.Lines))
+	for i, l := range in.Body.Lines {
+		lines[i] = Line{string(l.SKU), l.Quantity}
+	}
+	order, err := r.service.Place(ctx, lines)
+	if err != nil {
+		return nil, err
+	}
+	return &placeReply{"/v1/orders/" + order.ID.String(), bodyOf(order)}, nil
+}
+
+type getRequest struct {
+	ID string `path:"id" format:"uuid"`
+}
+
+type getReply struct{ Body placedOrder }
+
+func (r *routes) get(ctx context.Context, in *getRequest) (*getReply, error) {
+	id, err := uuid.Parse(in.ID)
+	if err != nil {
+		return nil, &stock.InvalidError{Field: "path.id", Problem: "is not a UUID"}
+	}
+	order, err := r.ledger.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &getReply{bodyOf(order)}, nil
+}
+
+type listRequest struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"100"`
+	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
+}
+
+type listReply struct{ Body orderPage }
+
+type orderPage struct {
+	Items      []placedOrder `json:"items"`
+	NextCursor string        `json:"next_cursor,omitempty" doc:"absent on the last page"`
+}
+
+func (r *routes) list(ctx context.Context, in *listRequest) (*listReply, error) {
+	before := uuid.Nil
+	if in.Cursor != "" {
+		id, err := uuid.Parse(in.Cursor)
+		if err != nil {
+			return nil, &stock.InvalidError{Field: "query.cursor", Problem: "is not a cursor of this API"}
+		}
+		before = id
+	}
+	// One more than asked for tells whether there is another page.
+	orders, err := r.ledger.List(ctx, before, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	reply := &listReply{}
+	if len(orders) > in.Limit {
+		orders = orders[:in.Limit]
+		reply.Body.NextCursor = orders[in.Limit-1].ID.String()
+	}
+	reply.Body.Items = make([]placedOrder, len(orders))
+	for i, o := range orders {
+		reply.Body.Items[i] = bodyOf(o)
+	}
+	return reply, nil
+}

@@ -1,0 +1,249 @@
+package order_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"orderd/internal/locking"
+	"orderd/internal/order"
+)
+
+// tooMany is a body of n lines.
+func tooMany(n int) string {
+	lines := make([]string, n)
+	for i := range lines {
+		lines[i] = `{"sku":"A-` + strconv.Itoa(i) + `","quantity":1}`
+	}
+	return `{"lines":[` + strings.Join(lines, ",") + `]}`
+}
+
+func problemIn(t *testing.T, rec *httptest.ResponseRecorder) order.Problem {
+	t.Helper()
+	if got := rec.Header().Get("Content-Type"); got != "application/problem+json" {
+		t.Fatalf("Content-Type %q of %d %s, want a problem", got, rec.Code, rec.Body)
+	}
+	var p order.Problem
+	if err := json.Unmarshal(rec.Body.Bytes(), &p); err != nil {
+		t.Fatalf("problem %s: %v", rec.Body, err)
+	}
+	if p.Status != rec.Code || p.Title == "" || p.Code == "" {
+		t.Errorf("problem %s of %d lacks its status, title or code", rec.Body, rec.Code)
+	}
+	if hasRetry := rec.Header().Get("Retry-After") != ""; hasRetry != p.Retryable {
+		t.Errorf("Retry-After present: %v, retryable: %v; want both or neither", hasRetry, p.Retryable)
+	}
+	return p
+}
+
+func TestHTTP_BadInputNamesTheFieldAndWritesNothing(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, locking.NewNone())
+	s.mustSet(t, "A-1", 100_000_000, "")
+	const line0 = "body.lines[0]"
+	line := func(quantity string) string {
+		return `{"lines":[{"sku":"A-1","quantity":` + quantity + `}]}`
+	}
+	sku := func(sku string) string { return `{"lines":[{"sku":"` + sku + `","quantity":1}]}` }
+	for name, row := range map[string]struct {
+		body   string
+		status int
+		code   string
+		place  string
+	}{
+		"malformed JSON":         {`{"lines":[`, 400, "malformed", "body"},
+		"no body":                {` `, 400, "malformed", "body"},
+		"two values":             {line("1") + line("1"), 400, "malformed", "body"},
+		"not an object":          {`[]`, 422, "invalid", "body"},
+		"unknown field":          {`{"lines":[{"sku":"A-1","quantity":1}],"price":1}`, 422, "invalid", "body.price"},
+		"unknown field in line":  {`{"lines":[{"sku":"A-1","quantity":1,"price":1}]}`, 422, "invalid", line0 + ".price"},
+		"field in another case":  {`{"Lines":[{"sku":"A-1","quantity":1}]}`, 422, "invalid", "body"},
+		"duplicate field":        {`{"lines":[{"sku":"A-1","quantity":1,"quantity":2}]}`, 400, "malformed", line0 + ".quantity"},
+		"duplicate in two cases": {`{"lines":[{"sku":"A-1","quantity":1,"Quantity":2}]}`, 422, "invalid", line0 + ".Quantity"},
+		"duplicate lines":        {`{"lines":[{"sku":"A-1","quantity":1}],"lines":[{"sku":"A-1","quantity":1}]}`, 400, "malformed", "body.lines"},
+		"null lines":             {`{"lines":null}`, 400, "malformed", "body.lines"},
+		"null line":              {`{"lines":[null]}`, 400, "malformed", line0},
+		"null SKU":               {`{"lines":[{"sku":null,"quantity":1}]}`, 400, "malformed", line0 + ".sku"},
+		"null quantity":          {line("null"), 400, "malformed", line0 + ".quantity"},
+		"missing lines":          {`{}`, 422, "invalid", "body"},
+		"missing quantity":       {`{"lines":[{"sku":"A-1"}]}`, 422, "invalid", line0},
+		"quantity 0":             {line("0"), 422, "invalid", line0 + ".quantity"},
+		"quantity -1":            {line("-1"), 422, "invalid", line0 + ".quantity"},
+		"quantity 1.5":           {line("1.5"), 400, "malformed", line0 + ".quantity"},
+		"quantity 1.0":           {line("1.0"), 400, "malformed", line0 + ".quantity"},
+		"quantity 1e3":           {line("1e3"), 400, "malformed", line0 + ".quantity"},
+		`quantity "1"`:           {line(`"1"`), 422, "invalid", line0 + ".quantity"},
+		"quantity true":          {line(`true`), 422, "invalid", line0 + ".quantity"},
+		"quantity 10001":         {line("10001"), 422, "invalid", line0 + ".quantity"},
+		"quantity 2^63":          {line("9223372036854775808"), 422, "invalid", line0 + ".quantity"},
+		"quantity 1e309":         {line("1e309"), 400, "malformed", line0 + ".quantity"},
+		"quantity of 400 digits": {line(strings.Repeat("9", 400)), 400, "malformed", line0 + ".quantity"},
+		"no lines":               {`{"lines":[]}`, 422, "invalid", "body.lines"},
+		"21 lines":               {tooMany(21), 422, "invalid", "body.lines"},
+		"empty SKU":              {sku(""), 422, "invalid", line0 + ".sku"},
+		"SKU .":                  {sku("."), 422, "invalid", line0 + ".sku"},
+		"SKU ..":                 {sku(".."), 422, "invalid", line0 + ".sku"},
+		"SKU with a slash":       {sku("A/1"), 422, "invalid", line0 + ".sku"},
+		"SKU with a brace":       {sku("{A}"), 422, "invalid", line0 + ".sku"},
+		"SKU with a colon":       {sku("A:1"), 422, "invalid", line0 + ".sku"},
+		"SKU with a NUL":         {sku(`A\u0000`), 422, "invalid", line0 + ".sku"},
+		"SKU with a line end":    {sku(`A-1\n`), 422, "invalid", line0 + ".sku"},
+		"SKU that looks alike":   {sku("А-1"), 422, "invalid", line0 + ".sku"},
+		"SKU of 65 characters":   {sku(strings.Repeat("A", 65)), 422, "invalid", line0 + ".sku"},
+		"broken UTF-8":           {sku("A\xff"), 400, "malformed", "body"},
+		"SKU is a number":        {`{"lines":[{"sku":1,"quantity":1}]}`, 422, "invalid", line0 + ".sku"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rec := s.send(t, http.MethodPost, "/v1/orders", row.body)
+			if rec.Code != row.status {
+				t.Fatalf("answer %d %s, want %d", rec.Code, rec.Body, row.status)
+			}
+			p := problemIn(t, rec)
+			if p.Code != row.code || p.Retryable {
+				t.Errorf("code %q, retryable %v; want %q and not", p.Code, p.Retryable, row.code)
+			}
+			if len(p.Errors) == 0 || !strings.HasPrefix(p.Errors[0].Location, row.place) {
+				t.Errorf("errors %+v, want one at %s", p.Errors, row.place)
+			}
+		})
+	}
+	if orders, movements := s.count(t, "orders"), s.count(t, "movements"); orders != 0 || movements != 1 {
+		t.Errorf("%d orders and %d movements, want none but the stock's own", orders, movements)
+	}
+}
+
+func TestHTTP_BodiesThatAreNoJSON(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, locking.NewNone())
+	s.mustSet(t, "A-1", 5, "")
+	const body = `{"lines":[{"sku":"A-1","quantity":1}]}`
+	post := func(contentType, body string) *httptest.ResponseRecorder {
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/orders", strings.NewReader(body))
+		req.Header.Set("Content-Type", contentType)
+		rec := httptest.NewRecorder()
+		s.handler.ServeHTTP(rec, req)
+		return rec
+	}
+	for _, contentType := range []string{"", "text/plain", "application/x-www-form-urlencoded", "application/cbor", "json", ";"} {
+		rec := post(contentType, body)
+		if p := problemIn(t, rec); rec.Code != http.StatusUnsupportedMediaType || !strings.Contains(p.Detail, "Content-Type") {
+			t.Errorf("Content-Type %q is answered %d %s, want 415 that names the header", contentType, rec.Code, rec.Body)
+		}
+	}
+	padded := func(size int) string { return body + strings.Repeat(" ", size-len(body)) }
+	if rec := post("application/json; charset=utf-8", padded(16<<10)); rec.Code != http.StatusCreated {
+		t.Errorf("a body of 16 KiB is answered %d %s, want 201", rec.Code, rec.Body)
+	}
+	rec := post("application/json", padded(16<<10+1))
+	if p := problemIn(t, rec); rec.Code != http.StatusRequestEntityTooLarge || p.Code != "too_large" {
+		t.Errorf("a body of 16 KiB and a byte is answered %d %s, want 413", rec.Code, rec.Body)
+	}
+	if n := s.count(t, "orders"); n != 1 {
+		t.Errorf("%d orders, want 1", n)
+	}
+}
+
+func TestHTTP_StockBadInput(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, locking.NewNone())
+	s.mustSet(t, "A-1", 5, "")
+	for name, row := range map[string]struct {
+		method, path, body string
+		status             int
+		place              string
+	}{
+		"SKU with an escaped slash": {"PUT", "/v1/stock/a%2Fb", `{"on_hand":1}`, 422, "path.sku"},
+		"SKU ..":                    {"PUT", "/v1/stock/..", `{"on_hand":1}`, 422, "path.sku"},
+		"SKU too long":              {"PUT", "/v1/stock/" + strings.Repeat("a", 65), `{"on_hand":1}`, 422, "path.sku"},
+		"negative":                  {"PUT", "/v1/stock/A-1", `{"on_hand":-1}`, 422, "body.on_hand"},
+		"above the maximum":         {"PUT", "/v1/stock/A-1", `{"on_hand":1000000000001}`, 422, "body.on_hand"},
+		"missing":                   {"PUT", "/v1/stock/A-1", `{}`, 422, "body"},
+		"unknown guard":             {"PUT", "/v1/stock/A-1", `{"on_hand":1,"guard":"hope"}`, 422, "body.guard"},
+		"guard none is not allowed": {"PUT", "/v1/stock/B-1", `{"on_hand":1,"guard":"none"}`, 422, "body.guard"},
+		"version is not settable":   {"PUT", "/v1/stock/A-1", `{"on_hand":1,"version":9}`, 422, "body.version"},
+		"adjust by 0":               {"POST", "/v1/stock/A-1/adjustments", `{"delta":0,"reason":"restock"}`, 422, "body.delta"},
+		"reason in capitals":        {"POST", "/v1/stock/A-1/adjustments", `{"delta":1,"reason":"No"}`, 422, "body.reason"},
+		"orderd's own reason":       {"POST", "/v1/stock/A-1/adjustments", `{"delta":1,"reason":"sale"}`, 422, "body.reason"},
+		"unknown query":             {"GET", "/v1/stock?page=2", ``, 422, "query.page"},
+		"limit 0":                   {"GET", "/v1/stock?limit=0", ``, 422, "query.limit"},
+		"order id":                  {"GET", "/v1/orders/1", ``, 422, "path.id"},
+		"cursor":                    {"GET", "/v1/orders?cursor=x", ``, 422, "query.cursor"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rec := s.send(t, row.method, row.path, row.body)
+			p := problemIn(t, rec)
+			if rec.Code != row.status || len(p.Errors) == 0 || !strings.HasPrefix(p.Errors[0].Location, row.place) {
+				t.Errorf("answer %d %s, want %d at %s", rec.Code, rec.Body, row.status, row.place)
+			}
+		})
+	}
+	if n := s.count(t, "movements"); n != 1 {
+		t.Errorf("%d movements, want the first alone", n)
+	}
+}
+
+func TestHTTP_RoutesThatAreNotThere(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, locking.NewNone())
+	rec := s.send(t, http.MethodGet, "/v2/orders", "")
+	if p := problemIn(t, rec); rec.Code != http.StatusNotFound || p.Code != "not_found" {
+		t.Errorf("unknown route is answered %d %s", rec.Code, rec.Body)
+	}
+	rec = s.send(t, http.MethodDelete, "/v1/orders", "")
+	problemIn(t, rec)
+	if got := rec.Header().Get("Allow"); rec.Code != http.StatusMethodNotAllowed || got != "GET, POST" {
+		t.Errorf("DELETE /v1/orders is answered %d, Allow %q; want 405 and GET, POST", rec.Code, got)
+	}
+}
+
+func TestHTTP_DocsNeedNoNetwork(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, locking.NewNone())
+	rec := s.send(t, http.MethodGet, "/docs/", "")
+	if rec.Code != http.StatusOK {
+		t.Errorf("/docs/ is answered %d", rec.Code)
+	}
+	for _, loaded := range regexp.MustCompile(`(?:src|href)="([^"]*)"`).FindAllStringSubmatch(rec.Body.String(), -1) {
+		if !strings.HasPrefix(loaded[1], "/docs/") {
+			t.Errorf("/docs/ loads %s", loaded[1])
+			continue
+		}
+		if rec := s.send(t, http.MethodGet, loaded[1], ""); rec.Code != http.StatusOK {
+			t.Errorf("%s is answered %d", loaded[1], rec.Code)
+		}
+	}
+	rec = s.send(t, http.MethodGet, "/openapi.json", "")
+	var document struct {
+		OpenAPI string                     `json:"openapi"`
+		Paths   map[string]json.RawMessage `json:"paths"`
+	}
+	if err := json.Unmarshal(rec.Body.Bytes(), &document); err != nil || !strings.HasPrefix(document.OpenAPI, "3.1") {
+		t.Fatalf("/openapi.json = %d, version %q, %v; want 3.1", rec.Code, document.OpenAPI, err)
+	}
+	for _, path := range []string{"/v1/orders", "/v1/orders/{id}", "/v1/stock", "/v1/stock/{sku}", "/v1/stock/{sku}/adjustments", "/v1/stock/{sku}/movements"} {
+		if _, ok := document.Paths[path]; !ok {
+			t.Errorf("/openapi.json lacks %s", path)
+		}
+	}
+}
+
+func TestHTTP_Health(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, locking.NewNone())
+	for _, path := range []string{"/livez", "/readyz"} {
+		if rec := s.send(t, http.MethodGet, path, ""); rec.Code != http.StatusOK {
+			t.Errorf("%s = %d %s, want 200", path, rec.Code, rec.Body)
+		}
+	}
+	s.health.Drain()
+	if rec := s.send(t, http.MethodGet, "/readyz", ""); rec.Code != http.StatusServiceUnavailable || !strings.Contains(rec.Body.String(), "draining") {
+		t.Errorf("/readyz while draining = %d %s, want 503", rec.Code, rec.Body)
+	}
+	if rec := s.send(t, http.MethodGet, "/livez", ""); rec.Code != http.StatusOK {
+		t.Errorf("/livez while draining = %d, want 200", rec.Code)
+	}
+}

@@ -1,0 +1,89 @@
+package order
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// strictJSON reads bodies that can be understood in one way only. The standard
+// library takes the last of two equal names, matches names in any case and
+// skips nulls; each of these has been used to get an order past a check.
+var strictJSON = huma.Format{
+	Marshal: huma.DefaultJSONFormat.Marshal,
+	Unmarshal: func(data []byte, v any) error {
+		if err := checkJSON(data); err != nil {
+			return err
+		}
+		return json.Unmarshal(data, v)
+	},
+}
+
+// maxDigits is room for any 64-bit integer and its sign. What is within it and
+// still too large is refused by the field's own limit.
+const maxDigits = 20
+
+// checkJSON finds what is wrong with a body before its types are looked at:
+// syntax, repeated names, nulls, and numbers that are not plain integers (no
+// field of this API is a fraction). The error leads with the field's place.
+func checkJSON(data []byte) error {
+	dec := jsontext.NewDecoder(strings.NewReader(string(data)))
+	for {
+		kind := dec.PeekKind()
+		token, err := dec.ReadToken()
+		if err == io.EOF && dec.InputOffset() > 0 && dec.StackDepth() == 0 {
+			return nil
+		}
+		if err != nil {
+			return syntaxError(err, dec)
+		}
+		switch {
+		case kind == 'n':
+			return fmt.Errorf("%s: null is not allowed", place(dec.StackPointer()))
+		case kind == '0' && strings.ContainsAny(token.String(), ".eE"):
+			return fmt.Errorf("%s: must be an integer, without fraction or exponent", place(dec.StackPointer()))
+		case kind == '0' && len(token.String()) > maxDigits:
+			return fmt.Errorf("%s: is too large", place(dec.StackPointer()))
+		}
+	}
+}
+
+func syntaxError(err error, dec *jsontext.Decoder) error {
+	var syntax *jsontext.SyntacticError
+	switch {
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		at := dec.StackPointer()
+		if errors.As(err, &syntax) {
+			at = syntax.JSONPointer
+		}
+		return fmt.Errorf("%s: appears twice", place(at))
+	case errors.As(err, &syntax):
+		return fmt.Errorf("%s: is not JSON at byte %d", place(syntax.JSONPointer), syntax.ByteOffset)
+	default:
+		return fmt.Errorf("body: is not JSON")
+	}
+}
+
+// place writes a JSON pointer the way the framework names places:
+// /lines/0/sku as body.lines[0].sku.
+func place(p jsontext.Pointer) string {
+	var b strings.Builder
+	b.WriteString("body")
+	for token := range p.Tokens() {
+		if isIndex(token) {
+			fmt.Fprintf(&b, "[%s]", token)
+			continue
+		}
+		fmt.Fprintf(&b, ".%s", token)
+	}
+	return b.String()
+}
+
+func isIndex(token string) bool {
+	return token != "" && strings.Trim(token, "0123456789") == ""
+}

@@ -1,0 +1,149 @@
+package order
+
+import (
+	"context"
+	_ "embed" // for place_line.sql
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"orderd/internal/stock"
+)
+
+//go:embed place_line.sql
+var placeLine string
+
+// commitLimit bounds COMMIT, which runs to its end whoever stops waiting for
+// the answer, and the search for its outcome.
+const commitLimit = 3 * time.Second
+
+// A Ledger writes orders to Postgres and reads them back.
+type Ledger struct {
+	db      *pgxpool.Pool
+	replica string
+}
+
+// NewLedger returns the orders in db. Movements carry the replica's name.
+func NewLedger(db *pgxpool.Pool, replica string) *Ledger {
+	return &Ledger{db: db, replica: replica}
+}
+
+// A draft is an order that is about to be committed.
+type draft struct {
+	lines []Line
+	token func(sku string) int64
+	// held is asked right before COMMIT whether the lease still holds.
+	held func() error
+}
+
+// Commit writes the order, its movements and the new levels in one
+// transaction, all or nothing. Its errors are stock.ErrShort,
+// stock.ErrUnknownSKU, ErrLeaseLost and stock.ErrUnavailable, after which
+// nothing was written, and ErrUnknown.
+func (l *Ledger) Commit(ctx context.Context, d draft) (Order, error) {
+	// The id is made outside the transaction: it is how the outcome of a broken COMMIT is found.
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Order{}, fmt.Errorf("make an order id: %w", err)
+	}
+	tx, err := l.db.Begin(ctx)
+	if err != nil {
+		return Order{}, stock.Unavailable("begin the order", err)
+	}
+	defer func() {
+		// Without effect after COMMIT. The request's context may have ended.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
+		defer cancel()
+		_ = tx.Rollback(ctx)
+	}()
+
+	placed, err := l.write(ctx, tx, id, d)
+	if err != nil {
+		return Order{}, err
+	}
+	if err := d.held(); err != nil {
+		return Order{}, errors.Join(ErrLeaseLost, err)
+	}
+	if err := l.commit(ctx, tx, id); err != nil {
+		return Order{}, err
+	}
+	return placed, nil
+}
+
+// write sends the whole order in one round trip: the order's row first, for
+// the movements refer to it, then the lines in SKU order, so that two carts
+// that share SKUs cannot lock their rows in opposite order.
+func (l *Ledger) write(ctx context.Context, tx pgx.Tx, id uuid.UUID, d draft) (Order, error) {
+	placed := Order{ID: id, Status: StatusConfirmed}
+	batch := &pgx.Batch{}
+	batch.Queue(`INSERT INTO orders (id, status) VALUES ($1, $2) RETURNING created_at`, id, StatusConfirmed).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&placed.CreatedAt) })
+	for _, line := range d.lines {
+		batch.Queue(placeLine, line.SKU, line.Quantity, id, d.token(line.SKU), l.replica).
+			QueryRow(func(row pgx.Row) error {
+				p := PlacedLine{SKU: line.SKU, Quantity: line.Quantity}
+				if err := row.Scan(&p.Remaining, &p.StockVersion); err != nil {
+					return fmt.Errorf("place %q: %w", line.SKU, refused(line, err))
+				}
+				placed.Lines = append(placed.Lines, p)
+				return nil
+			})
+	}
+	err := tx.SendBatch(ctx, batch).Close()
+	var r *refusal
+	if errors.As(err, &r) {
+		return Order{}, l.explain(ctx, tx, r.line)
+	}
+	return placed, stock.Unavailable("write the order", err)
+}
+
+// refusal is the line that no row was updated for.
+type refusal struct{ line Line }
+
+func (r *refusal) Error() string { return "the guard refused it, or there is no such SKU" }
+
+func refused(line Line, err error) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return &refusal{line}
+	}
+	return err
+}
+
+// explain finds out why the guard refused a line, in the same transaction.
+func (l *Ledger) explain(ctx context.Context, tx pgx.Tx, line Line) error {
+	var onHand int64
+	var guard stock.Guard
+	err := tx.QueryRow(ctx, "SELECT on_hand, guard FROM stock WHERE sku = $1", line.SKU).Scan(&onHand, &guard)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return &stock.UnknownSKUError{SKU: line.SKU}
+	case err != nil:
+		return stock.Unavailable("explain the refusal", err)
+	case guard == stock.GuardPredicate && onHand < line.Quantity:
+		return &stock.ShortError{SKU: line.SKU, Requested: line.Quantity, Remaining: onHand}
+	case guard == stock.GuardPredicate:
+		// Restocked between the refusal and the question; the next try will find it.
+		return fmt.Errorf("%w: SKU %q changed meanwhile", stock.ErrUnavailable, line.SKU)
+	default:
+		return fmt.Errorf("%w: a later lease of SKU %q was here", ErrLeaseLost, line.SKU)
+	}
+}
+
+// commit ends the transaction. The caller's context no longer counts: from
+// here on the order's fate is Postgres', and somebody has to learn it.
+func (l *Ledger) commit(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
+	defer cancel()
+	err := tx.Commit(ctx)
+	if err == nil {
+		return nil
+	}
+	if answered(err) {
+		return stock.Unavailable("commit the order", err)
+	}
+	return l.resolve(context.WithoutCancel(ctx), id, err)
+}

@@ -1,0 +1,45 @@
+package order
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics counts what becomes of orders. Labels are closed sets: never a SKU.
+type Metrics struct {
+	orders     *prometheus.CounterVec
+	writeBacks prometheus.Counter
+	requests   *prometheus.HistogramVec
+}
+
+// NewMetrics registers the metrics with reg.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		orders: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "orderd_orders_total",
+			Help: "Orders by outcome: confirmed, or the code of the problem they were answered with.",
+		}, []string{"outcome"}),
+		writeBacks: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "orderd_stock_write_back_failures_total",
+			Help: "Committed orders whose new level did not reach Redis.",
+		}),
+		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:                           "http_server_request_duration_seconds",
+			Help:                           "Duration of HTTP requests.",
+			Buckets:                        []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10},
+			NativeHistogramBucketFactor:    1.1,
+			NativeHistogramMaxBucketNumber: 160,
+		}, []string{"http_request_method", "http_route", "http_response_status_code"}),
+	}
+	reg.MustRegister(m.orders, m.writeBacks, m.requests)
+	return m
+}
+
+func (m *Metrics) placed(err error) {
+	outcome := StatusConfirmed
+	if err != nil {
+		outcome = answerTo(err).code
+	}
+	m.orders.WithLabelValues(outcome).Inc()
+}
+
+func (m *Metrics) writeBackFailed() { m.writeBacks.Inc() }

@@ -1,0 +1,120 @@
+package order
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"mime"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+)
+
+// requestLimit is the longest a request may take: more than the waits for the
+// lock, Redis and Postgres together, which have limits of their own.
+const requestLimit = 15 * time.Second
+
+// watch measures and logs every exchange.
+type watch struct {
+	replica string
+	log     *slog.Logger
+	metrics *Metrics
+}
+
+// exchange sets the headers that every answer carries, counts the request and
+// logs the ones that failed through no fault of the client.
+func (w *watch) exchange(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		ctx, record := withRecord(r.Context())
+		rw.Header().Set("X-Orderd-Replica", w.replica)
+		rw.Header().Set("X-Content-Type-Options", "nosniff")
+		status := middleware.NewWrapResponseWriter(&timedWriter{ResponseWriter: rw, record: record}, r.ProtoMajor)
+		next.ServeHTTP(status, r.WithContext(ctx))
+		w.note(r.Method, chi.RouteContext(ctx), status.Status(), time.Since(start), record.err)
+	})
+}
+
+func (w *watch) note(method string, route *chi.Context, status int, took time.Duration, err error) {
+	// The pattern and never the path: labels are a closed set, whatever clients ask for.
+	pattern := "none"
+	if route != nil && route.RoutePattern() != "" {
+		pattern = route.RoutePattern()
+	}
+	if pattern == "none" || status == http.StatusMethodNotAllowed {
+		method = "other"
+	}
+	w.metrics.requests.WithLabelValues(method, pattern, strconv.Itoa(status)).Observe(took.Seconds())
+	level := slog.LevelDebug
+	switch {
+	case status == http.StatusInternalServerError:
+		level = slog.LevelError
+	case status > http.StatusInternalServerError:
+		level = slog.LevelWarn
+	}
+	w.log.Log(context.Background(), level, "request",
+		"method", method, "route", pattern, "status", status, "took", took, "err", err)
+}
+
+// recoverer answers 500 where a handler panics.
+func (w *watch) recoverer(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
+			w.log.Error("panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			writeProblem(rw, internalAnswer.problem(""))
+		}()
+		next.ServeHTTP(rw, r)
+	})
+}
+
+// bounded ends a request's context when its time is up.
+func bounded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), requestLimit)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// onlyJSON refuses bodies that do not say they are JSON: a form that a browser
+// was tricked into posting does not.
+func onlyJSON(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost || r.Method == http.MethodPut {
+			media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+			if err != nil || media != "application/json" {
+				writeProblem(w, frameworkAnswers[http.StatusUnsupportedMediaType].problem("header.Content-Type: must be application/json"))
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// timedWriter adds the Server-Timing header at the last moment, when the
+// steps' times are known.
+type timedWriter struct {
+	http.ResponseWriter
+	record *record
+}
+
+func (w *timedWriter) WriteHeader(status int) {
+	if timing := w.record.String(); timing != "" {
+		w.Header().Set("Server-Timing", timing)
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *timedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

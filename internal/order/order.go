@@ -1,0 +1,101 @@
+// Package order places orders: it takes turns by a lock, looks at the stock,
+// commits in Postgres and answers over HTTP.
+//
+// An order flows through the files like this: http.go decodes and validates,
+// service.go takes the lease and looks at the stock, ledger.go commits,
+// service.go writes the new level back and releases. Every order ends
+// confirmed, refused or unknown, and never in between: problem.go holds the
+// one table that turns each way of not being confirmed into an HTTP answer.
+package order
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"orderd/internal/stock"
+)
+
+// Limits of one order.
+const (
+	MaxLines    = 20
+	MaxQuantity = 10_000
+)
+
+// StatusConfirmed is the status of an order that took its units.
+const StatusConfirmed = "confirmed"
+
+// A Line asks for a quantity of one SKU.
+type Line struct {
+	SKU      string
+	Quantity int64
+}
+
+// An Order is what was committed.
+type Order struct {
+	ID        uuid.UUID
+	Status    string
+	Lines     []PlacedLine
+	CreatedAt time.Time
+}
+
+// A PlacedLine is a line with the SKU's level and version right after it:
+// orders of one SKU, sorted by StockVersion, are in the order of their sale.
+type PlacedLine struct {
+	SKU          string
+	Quantity     int64
+	Remaining    int64
+	StockVersion int64
+}
+
+// Errors of placing and reading orders, beside those of the stock and locking
+// packages. Test with errors.Is.
+var (
+	// ErrNotFound: there is no such order.
+	ErrNotFound = errors.New("order: not found")
+	// ErrLeaseLost: the lease ended before the order was committed, or
+	// Postgres refused its token. Nothing was written.
+	ErrLeaseLost = errors.New("order: lease was lost before the commit")
+	// ErrUnknown: the connection broke while Postgres was committing, and the
+	// outcome could not be found out. The order may have been placed.
+	ErrUnknown = errors.New("order: outcome is unknown")
+)
+
+// merge checks the lines and sums those of the same SKU. The result is sorted
+// by SKU: the lock's keys and the rows in Postgres are taken in this order.
+func merge(lines []Line) ([]Line, error) {
+	if len(lines) == 0 || len(lines) > MaxLines {
+		return nil, &stock.InvalidError{Field: "body.lines", Problem: fmt.Sprintf("needs 1 to %d lines", MaxLines)}
+	}
+	sums := make(map[string]int64, len(lines))
+	for i, l := range lines {
+		if !stock.ValidSKU(l.SKU) {
+			return nil, &stock.InvalidError{Field: fmt.Sprintf("body.lines[%d].sku", i), Problem: "is not a SKU"}
+		}
+		if l.Quantity < 1 || l.Quantity > MaxQuantity {
+			return nil, &stock.InvalidError{
+				Field:   fmt.Sprintf("body.lines[%d].quantity", i),
+				Problem: fmt.Sprintf("needs 1 to %d units", MaxQuantity),
+			}
+		}
+		sums[l.SKU] += l.Quantity
+	}
+	merged := make([]Line, 0, len(sums))
+	for sku, quantity := range sums {
+		merged = append(merged, Line{sku, quantity})
+	}
+	slices.SortFunc(merged, func(a, b Line) int { return cmp.Compare(a.SKU, b.SKU) })
+	return merged, nil
+}
+
+func skus(lines []Line) []string {
+	names := make([]string, len(lines))
+	for i, l := range lines {
+		names[i] = l.SKU
+	}
+	return names
+}

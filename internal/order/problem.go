@@ -1,0 +1,178 @@
+package order
+
+import (
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"orderd/internal/locking"
+	"orderd/internal/stock"
+)
+
+// An answer is how a failed request is answered: the HTTP status, the code a
+// program tells it by, and whether the same request may succeed later.
+type answer struct {
+	status    int
+	code      string
+	title     string
+	retryable bool
+}
+
+// answers maps errors to HTTP, first match first. It is the only such table.
+var answers = []struct {
+	err error
+	answer
+}{
+	{stock.ErrInvalid, answer{http.StatusUnprocessableEntity, "invalid", "The request is invalid", false}},
+	{stock.ErrUnknownSKU, answer{http.StatusNotFound, "not_found", "There is no such SKU", false}},
+	{ErrNotFound, answer{http.StatusNotFound, "not_found", "There is no such order", false}},
+	{stock.ErrShort, answer{http.StatusConflict, "sold_out", "Not enough is left", false}},
+	{ErrUnknown, answer{http.StatusServiceUnavailable, "outcome_unknown", "The order may or may not have been placed", true}},
+	{ErrLeaseLost, answer{http.StatusServiceUnavailable, "lease_lost", "The turn ended before the order was written", true}},
+	{locking.ErrLost, answer{http.StatusServiceUnavailable, "lease_lost", "The turn ended before the order was written", true}},
+	{locking.ErrBusy, answer{http.StatusServiceUnavailable, "busy", "Too many orders for this SKU at once", true}},
+	{locking.ErrUnavailable, answer{http.StatusServiceUnavailable, "unavailable", "The lock service cannot answer", true}},
+	{stock.ErrUnavailable, answer{http.StatusServiceUnavailable, "unavailable", "The stock cannot be reached", true}},
+}
+
+// frameworkAnswers are those to requests that no handler has seen.
+var frameworkAnswers = map[int]answer{
+	http.StatusBadRequest:            {http.StatusBadRequest, "malformed", "The request cannot be read", false},
+	http.StatusNotFound:              {http.StatusNotFound, "not_found", "There is no such route", false},
+	http.StatusMethodNotAllowed:      {http.StatusMethodNotAllowed, "method_not_allowed", "The route has other methods", false},
+	http.StatusRequestTimeout:        {http.StatusRequestTimeout, "timeout", "The body did not arrive in time", true},
+	http.StatusRequestEntityTooLarge: {http.StatusRequestEntityTooLarge, "too_large", "The body is too large", false},
+	http.StatusUnsupportedMediaType:  {http.StatusUnsupportedMediaType, "unsupported_media_type", "The body must be application/json", false},
+	http.StatusUnprocessableEntity:   {http.StatusUnprocessableEntity, "invalid", "The request is invalid", false},
+}
+
+var internalAnswer = answer{http.StatusInternalServerError, "internal", "orderd has a bug", false}
+
+func answerTo(err error) answer {
+	for _, a := range answers {
+		if errors.Is(err, a.err) {
+			return a.answer
+		}
+	}
+	return internalAnswer
+}
+
+// A Problem is the body of every answer that is not a success: RFC 9457 with
+// a code, and with what a client needs to react without reading prose.
+type Problem struct {
+	Type      string       `json:"type" doc:"always about:blank: code tells the problem"`
+	Title     string       `json:"title"`
+	Status    int          `json:"status"`
+	Detail    string       `json:"detail,omitempty"`
+	Code      string       `json:"code" doc:"stable name of the problem" example:"sold_out"`
+	Retryable bool         `json:"retryable" doc:"whether the same request may succeed later"`
+	Errors    []FieldError `json:"errors,omitempty" doc:"which fields are wrong"`
+	SKU       string       `json:"sku,omitempty" doc:"the SKU that is unknown or short"`
+	Requested *int64       `json:"requested,omitempty" doc:"units asked for"`
+	Remaining *int64       `json:"remaining,omitempty" doc:"units left"`
+}
+
+// A FieldError says what is wrong with one field.
+type FieldError struct {
+	Location string `json:"location" example:"body.lines[0].quantity"`
+	Message  string `json:"message"`
+}
+
+// Error is the problem in a line of text.
+func (p *Problem) Error() string { return p.Title + ": " + p.Detail }
+
+// GetStatus is the HTTP status.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// ContentType is that of a problem in JSON, whatever was negotiated.
+func (p *Problem) ContentType(string) string { return "application/problem+json" }
+
+func (a answer) problem(detail string) *Problem {
+	return &Problem{
+		Type: "about:blank", Title: a.title, Status: a.status, Code: a.code, Retryable: a.retryable, Detail: detail,
+	}
+}
+
+// problemOf is the answer to an error of a handler. What an error says of our
+// own insides stays in the log.
+func problemOf(err error) *Problem {
+	p := answerTo(err).problem("")
+	var short *stock.ShortError
+	var unknown *stock.UnknownSKUError
+	var invalid *stock.InvalidError
+	switch {
+	case errors.As(err, &short):
+		p.Detail = short.Error()
+		p.SKU, p.Requested, p.Remaining = short.SKU, &short.Requested, &short.Remaining
+	case errors.As(err, &unknown):
+		p.Detail, p.SKU = unknown.Error(), unknown.SKU
+	case errors.As(err, &invalid):
+		p.Detail = invalid.Error()
+		p.Errors = []FieldError{{invalid.Field, invalid.Problem}}
+	}
+	return p
+}
+
+// problemFrom is the answer to a request that failed before its handler.
+// Values are not echoed: they may be secret, long or both.
+func problemFrom(status int, detail string, errs []error) *Problem {
+	a, ok := frameworkAnswers[status]
+	if !ok {
+		a = internalAnswer
+		a.status = status
+	}
+	p := a.problem(detail)
+	for _, err := range errs {
+		f := FieldError{Location: "request", Message: err.Error()}
+		var d huma.ErrorDetailer
+		if errors.As(err, &d) {
+			f = FieldError{d.ErrorDetail().Location, d.ErrorDetail().Message}
+		}
+		// strictJSON knows the place better than the framework that called it, and leads with it.
+		if place, message, ok := strings.Cut(f.Message, ": "); ok && strings.HasPrefix(place, "body") {
+			f = FieldError{place, message}
+		}
+		p.Errors = append(p.Errors, f)
+	}
+	if len(p.Errors) > 0 {
+		p.Detail = p.Errors[0].Location + ": " + p.Errors[0].Message
+	}
+	return p
+}
+
+// The framework keeps these in variables of its package, and one setting serves
+// every API of the process, so they are set once, before any is made.
+func init() {
+	huma.ValidateStrictCasing = true // "Quantity" is not "quantity": no field is there twice
+	huma.NewError = func(status int, detail string, errs ...error) huma.StatusError {
+		return problemFrom(status, detail, errs)
+	}
+	huma.NewErrorWithContext = func(ctx huma.Context, status int, detail string, errs ...error) huma.StatusError {
+		p := problemFrom(status, detail, errs)
+		// This is how the framework hands on what a handler returned.
+		if status == http.StatusInternalServerError && len(errs) == 1 {
+			p = problemOf(errs[0])
+			recordOf(ctx.Context()).err = errs[0]
+		}
+		if p.Retryable {
+			ctx.SetHeader("Retry-After", retryAfter())
+		}
+		return p
+	}
+}
+
+// retryAfter tells clients of a problem that may pass when to come again, in
+// seconds: not all in the same one.
+func retryAfter() string { return strconv.Itoa(1 + rand.IntN(3)) }
+
+// writeProblem answers a request that no handler of the framework sees.
+func writeProblem(w http.ResponseWriter, p *Problem) {
+	w.Header().Set("Content-Type", p.ContentType(""))
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p) // the client is gone if it fails
+}

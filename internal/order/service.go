@@ -1,0 +1,171 @@
+package order
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"orderd/internal/locking"
+	"orderd/internal/stock"
+)
+
+// leaseMargin is what must be left of a lease before COMMIT is sent: about the
+// time a COMMIT takes, so that it does not arrive after the lease's end.
+const leaseMargin = 50 * time.Millisecond
+
+// A Service places orders. All fields but Work are required.
+type Service struct {
+	Locks    locking.Locker
+	LockWait time.Duration // how long an order waits for its turn
+	Cache    *stock.Cache
+	Truth    *stock.Truth
+	Store    *stock.Store
+	Ledger   *Ledger
+	// Work is a pause between the check and the write, standing for pricing or
+	// fraud calls. It widens the window in which an unlocked shop oversells.
+	Work    time.Duration
+	Log     *slog.Logger
+	Metrics *Metrics
+}
+
+// Place takes the units of all lines, or of none. Its errors are
+// stock.ErrInvalid, stock.ErrUnknownSKU, stock.ErrShort (refused for good);
+// locking.ErrBusy, locking.ErrUnavailable, ErrLeaseLost, stock.ErrUnavailable
+// (nothing was written, try again); and ErrUnknown.
+func (s *Service) Place(ctx context.Context, lines []Line) (Order, error) {
+	order, err := s.place(ctx, lines)
+	s.Metrics.placed(err)
+	return order, err
+}
+
+func (s *Service) place(ctx context.Context, lines []Line) (Order, error) {
+	lines, err := merge(lines)
+	if err != nil {
+		return Order{}, err
+	}
+	if err := s.refuseSoldOut(ctx, lines); err != nil {
+		return Order{}, err
+	}
+	lease, err := s.lock(ctx, lines)
+	if err != nil {
+		return Order{}, err
+	}
+	// Released on every path and after the write-back, so that the next holder reads the new level.
+	defer s.release(ctx, lease)
+
+	levels, err := s.check(ctx, lease, lines)
+	if err != nil {
+		return Order{}, err
+	}
+	if err := s.work(ctx); err != nil {
+		return Order{}, err
+	}
+	start := time.Now()
+	order, err := s.Ledger.Commit(ctx, draft{
+		lines: lines,
+		token: lease.Token,
+		held:  func() error { return lease.Check(leaseMargin) },
+	})
+	timed(ctx, "commit", start)
+	if err != nil {
+		return Order{}, err
+	}
+	s.writeBack(ctx, order, levels)
+	return order, nil
+}
+
+// refuseSoldOut answers orders for SKUs that Postgres confirmed as sold out a
+// moment ago, without a turn at the lock.
+func (s *Service) refuseSoldOut(ctx context.Context, lines []Line) error {
+	for _, line := range lines {
+		level, short, err := s.Truth.KnownShort(ctx, line.SKU, line.Quantity)
+		if err != nil {
+			return err
+		}
+		if short {
+			return &stock.ShortError{SKU: line.SKU, Requested: line.Quantity, Remaining: max(0, level.OnHand)}
+		}
+	}
+	return nil
+}
+
+func (s *Service) lock(ctx context.Context, lines []Line) (*locking.Lease, error) {
+	defer timed(ctx, "lock", time.Now())
+	ctx, cancel := context.WithTimeout(ctx, s.LockWait)
+	defer cancel()
+	return s.Locks.Acquire(ctx, skus(lines)...)
+}
+
+func (s *Service) release(ctx context.Context, lease *locking.Lease) {
+	// The lease says itself how long a release may take, whatever became of the request.
+	if err := lease.Release(ctx); err != nil {
+		s.Log.WarnContext(ctx, "lease was not released in order", "err", err)
+	}
+}
+
+// check returns the levels that the order's lines are sold from, or says which
+// line is short.
+func (s *Service) check(ctx context.Context, lease *locking.Lease, lines []Line) (map[string]stock.Level, error) {
+	defer timed(ctx, "stock", time.Now())
+	levels, err := s.Cache.Levels(ctx, skus(lines))
+	if err != nil {
+		return nil, err
+	}
+	for _, line := range lines {
+		level := levels[line.SKU]
+		if level.Guard == stock.GuardClaim {
+			if level, err = s.claim(ctx, lease, line.SKU); err != nil {
+				return nil, err
+			}
+		}
+		if level.OnHand < line.Quantity {
+			if level, err = s.Truth.Confirm(ctx, line.SKU, line.Quantity); err != nil {
+				return nil, err
+			}
+		}
+		if level.OnHand < line.Quantity {
+			return nil, &stock.ShortError{SKU: line.SKU, Requested: line.Quantity, Remaining: max(0, level.OnHand)}
+		}
+		levels[line.SKU] = level
+	}
+	return levels, nil
+}
+
+// claim registers the lease's token in Postgres and returns the level as of
+// then, which counts instead of Redis' copy.
+func (s *Service) claim(ctx context.Context, lease *locking.Lease, sku string) (stock.Level, error) {
+	level, ok, err := s.Store.Claim(ctx, sku, lease.Token(sku))
+	if err == nil && !ok {
+		err = ErrLeaseLost
+	}
+	return level, err
+}
+
+func (s *Service) work(ctx context.Context) error {
+	if s.Work == 0 {
+		return nil
+	}
+	select {
+	case <-time.After(s.Work):
+		return nil
+	case <-ctx.Done():
+		return stock.Unavailable("work on the order", context.Cause(ctx))
+	}
+}
+
+// writeBack tells Redis the levels that the order left. The order is committed
+// whatever becomes of it: a copy that stays behind is put right by the next
+// newer version.
+func (s *Service) writeBack(ctx context.Context, order Order, before map[string]stock.Level) {
+	after := make([]stock.Level, len(order.Lines))
+	for i, line := range order.Lines {
+		after[i] = stock.Level{
+			SKU: line.SKU, OnHand: line.Remaining, Version: line.StockVersion, Guard: before[line.SKU].Guard,
+		}
+	}
+	s.Truth.Learn(after...)
+	if err := s.Cache.Learn(context.WithoutCancel(ctx), after...); err != nil {
+		s.Metrics.writeBackFailed()
+		s.Log.WarnContext(ctx, "level was not written back", "order", order.ID, "err", err)
+	}
+}

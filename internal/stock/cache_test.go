@@ -1,0 +1,78 @@
+package stock_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"orderd/internal/stock"
+)
+
+func TestCache_LearnKeepsTheNewestVersion(t *testing.T) {
+	t.Parallel()
+	c := stock.NewCache(openRedis(t), levelsFunc(nobodyAsked(t)))
+	level := func(version, onHand int64) stock.Level {
+		return stock.Level{SKU: "A-1", OnHand: onHand, Version: version, Guard: stock.GuardFence}
+	}
+	for _, step := range []struct{ learn, want stock.Level }{
+		{level(9, 91), level(9, 91)},
+		{level(10, 90), level(10, 90)}, // as numbers: as text, 10 would be older than 9
+		{level(8, 92), level(10, 90)},
+		{level(10, 1), level(10, 90)},
+	} {
+		if err := c.Learn(t.Context(), step.learn); err != nil {
+			t.Fatal(err)
+		}
+		levels, err := c.Levels(t.Context(), []string{"A-1"})
+		if err != nil || levels["A-1"] != step.want {
+			t.Fatalf("after Learn(%+v) Levels = %+v, %v; want %+v", step.learn, levels, err, step.want)
+		}
+	}
+}
+
+func TestCache_RebuildsWhatRedisForgot(t *testing.T) {
+	t.Parallel()
+	_, s := open(t)
+	client := openRedis(t)
+	c := stock.NewCache(client, s)
+	mustSet(t, s, "A-1", 5, "")
+	mustSet(t, s, "B-1", 6, stock.GuardNone)
+	for range 2 { // a miss, then a hit
+		levels, err := c.Levels(t.Context(), []string{"A-1", "B-1"})
+		if err != nil || levels["A-1"].OnHand != 5 || levels["B-1"].OnHand != 6 || levels["B-1"].Guard != stock.GuardNone {
+			t.Fatalf("Levels = %+v, %v; want 5 and 6", levels, err)
+		}
+	}
+	// Flushed as by a restart, its scripts too.
+	if err := errors.Join(client.FlushDB(t.Context()).Err(), client.ScriptFlush(t.Context()).Err()); err != nil {
+		t.Fatal(err)
+	}
+	if levels, err := c.Levels(t.Context(), []string{"A-1"}); err != nil || levels["A-1"].OnHand != 5 {
+		t.Fatalf("Levels after a flush = %+v, %v; want 5", levels, err)
+	}
+	if _, err := c.Levels(t.Context(), []string{"A-1", "NO"}); !errors.Is(err, stock.ErrUnknownSKU) {
+		t.Fatalf("Levels of an unknown SKU = %v, want ErrUnknownSKU", err)
+	}
+}
+
+func TestCache_FailsClosed(t *testing.T) {
+	t.Parallel()
+	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1})
+	t.Cleanup(func() { client.Close() })
+	c := stock.NewCache(client, levelsFunc(nobodyAsked(t)))
+	if _, err := c.Levels(t.Context(), []string{"A-1"}); !errors.Is(err, stock.ErrUnavailable) {
+		t.Errorf("Levels without Redis = %v, want ErrUnavailable", err)
+	}
+	if err := c.Ping(t.Context()); !errors.Is(err, stock.ErrUnavailable) {
+		t.Errorf("Ping without Redis = %v, want ErrUnavailable", err)
+	}
+}
+
+func nobodyAsked(t *testing.T) levelsFunc {
+	return func(context.Context, []string) ([]stock.Level, error) {
+		t.Error("Postgres was asked")
+		return nil, errors.New("unexpected")
+	}
+}

@@ -1,0 +1,102 @@
+package stock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Set creates the SKU with onHand units, or sets an existing one to them, and
+// tells which. An existing SKU keeps its guard: naming another is ErrInvalid.
+// An empty guard means the SKU's own, or GuardPredicate for a new one.
+func (s *Store) Set(ctx context.Context, sku string, onHand int64, guard Guard) (item Item, created bool, err error) {
+	err = s.inTx(ctx, "set the stock", func(tx pgx.Tx) error {
+		wanted := guard
+		if wanted == "" {
+			wanted = GuardPredicate
+		}
+		tag, err := tx.Exec(ctx, `
+			INSERT INTO stock (sku, on_hand, guard) VALUES ($1, $2, $3)
+			ON CONFLICT (sku) DO NOTHING`, sku, onHand, wanted)
+		if err != nil {
+			return err
+		}
+		if created = tag.RowsAffected() == 1; created {
+			if item, err = queryItem(ctx, tx, sku, selectForUpdate, sku); err != nil {
+				return err
+			}
+			return s.record(ctx, tx, item, onHand, "created")
+		}
+
+		if item, err = queryItem(ctx, tx, sku, selectForUpdate, sku); err != nil {
+			return err
+		}
+		if guard != "" && guard != item.Guard {
+			return &InvalidError{"body.guard", fmt.Sprintf("is %q since the SKU was created and stays so", item.Guard)}
+		}
+		if onHand == item.OnHand {
+			return nil
+		}
+		item, err = s.move(ctx, tx, item, onHand-item.OnHand, "set")
+		return err
+	})
+	return item, created, err
+}
+
+// Adjust adds delta units, or takes them away if it is negative: never more
+// than are there (ErrShort), never past MaxOnHand (ErrInvalid).
+func (s *Store) Adjust(ctx context.Context, sku string, delta int64, reason string) (item Item, err error) {
+	if err := checkReason(reason); err != nil {
+		return Item{}, err
+	}
+	err = s.inTx(ctx, "adjust the stock", func(tx pgx.Tx) error {
+		if item, err = queryItem(ctx, tx, sku, selectForUpdate, sku); err != nil {
+			return err
+		}
+		if delta < 0 && item.OnHand+delta < 0 {
+			return &ShortError{SKU: sku, Requested: -delta, Remaining: max(0, item.OnHand)}
+		}
+		if item.OnHand+delta > MaxOnHand {
+			return &InvalidError{"body.delta", fmt.Sprintf("%d are on hand and %d is the most there can be", item.OnHand, int64(MaxOnHand))}
+		}
+		item, err = s.move(ctx, tx, item, delta, reason)
+		return err
+	})
+	return item, err
+}
+
+// The row stays locked to the end of the transaction: sales wait, and the
+// difference that is recorded is the one that was made.
+const selectForUpdate = "SELECT " + itemColumns + " FROM stock WHERE sku = $1 FOR UPDATE"
+
+// move changes a locked row's level and records the movement.
+func (s *Store) move(ctx context.Context, tx pgx.Tx, item Item, delta int64, reason string) (Item, error) {
+	item, err := queryItem(ctx, tx, item.SKU, `
+		UPDATE stock SET on_hand = on_hand + $2, version = version + 1, updated_at = now()
+		WHERE sku = $1 RETURNING `+itemColumns, item.SKU, delta)
+	if err != nil {
+		return Item{}, err
+	}
+	return item, s.record(ctx, tx, item, delta, reason)
+}
+
+func (s *Store) record(ctx context.Context, tx pgx.Tx, item Item, delta int64, reason string) error {
+	_, err := tx.Exec(ctx, `
+		INSERT INTO movements (sku, delta, reason, on_hand, version, replica)
+		VALUES ($1, $2, $3, $4, $5, $6)`, item.SKU, delta, reason, item.OnHand, item.Version, s.replica)
+	return err
+}
+
+// inTx runs change in a transaction. Its own errors pass through; those of
+// Postgres are classified.
+func (s *Store) inTx(ctx context.Context, doing string, change func(pgx.Tx) error) error {
+	err := pgx.BeginFunc(ctx, s.db, change)
+	switch {
+	case err == nil, errors.Is(err, ErrUnknownSKU), errors.Is(err, ErrShort), errors.Is(err, ErrInvalid):
+		return err
+	default:
+		return Unavailable(doing, err)
+	}
+}

@@ -1,0 +1,222 @@
+package stock
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// Routes are the administrator's HTTP routes: setting, adjusting and reading
+// the stock. All fields are required but AllowUnguarded.
+type Routes struct {
+	Store *Store
+	Cache *Cache
+	Truth *Truth
+	Log   *slog.Logger
+	// AllowUnguarded lets SKUs be created with a guard other than predicate.
+	AllowUnguarded bool
+}
+
+// A SKU is the name of a SKU in a request. Its schema is the one place that
+// says in OpenAPI what it may look like.
+type SKU string
+
+// Schema describes a SKU in OpenAPI; the framework checks requests against it.
+func (SKU) Schema(huma.Registry) *huma.Schema {
+	minLength, maxLength := 1, SKUMaxLength
+	s := &huma.Schema{
+		Type: huma.TypeString, MinLength: &minLength, MaxLength: &maxLength,
+		Pattern: SKUPattern, Examples: []any{"A-1"},
+		PatternDescription: "letters, digits, '.', '_' and '-', and not '.' or '..' alone",
+	}
+	s.PrecomputeMessages()
+	return s
+}
+
+type stockItem struct {
+	SKU      string `json:"sku"`
+	OnHand   int64  `json:"on_hand" doc:"units left; below zero only if oversold"`
+	Sold     int64  `json:"sold" doc:"units sold"`
+	Received int64  `json:"received" doc:"units that ever came in: on_hand + sold"`
+	Version  int64  `json:"version" doc:"grows by one with every change of on_hand"`
+	Guard    Guard  `json:"guard"`
+}
+
+type itemReply struct {
+	Status int
+	Body   stockItem
+}
+
+func replyWith(status int, i Item) *itemReply {
+	return &itemReply{status, stockItem{i.SKU, i.OnHand, i.Sold, i.Received(), i.Version, i.Guard}}
+}
+
+// Register adds the routes to api.
+func (r *Routes) Register(api huma.API) {
+	tags := []string{"stock"}
+	huma.Register(api, huma.Operation{
+		OperationID: "set-stock", Method: http.MethodPut, Path: "/v1/stock/{sku}", Tags: tags,
+		Summary: "Create a SKU, or set its level", MaxBodyBytes: MaxBody,
+		Responses: map[string]*huma.Response{"201": {Description: "Created"}},
+	}, r.set)
+	huma.Register(api, huma.Operation{
+		OperationID: "adjust-stock", Method: http.MethodPost, Path: "/v1/stock/{sku}/adjustments", Tags: tags,
+		Summary: "Add units, or take some away", MaxBodyBytes: MaxBody,
+	}, r.adjust)
+	huma.Register(api, huma.Operation{
+		OperationID: "get-stock", Method: http.MethodGet, Path: "/v1/stock/{sku}", Tags: tags,
+		Summary: "Read a SKU's level from Postgres",
+	}, r.get)
+	huma.Register(api, huma.Operation{
+		OperationID: "list-stock", Method: http.MethodGet, Path: "/v1/stock", Tags: tags,
+		Summary: "List SKUs by name",
+	}, r.list)
+	huma.Register(api, huma.Operation{
+		OperationID: "list-movements", Method: http.MethodGet, Path: "/v1/stock/{sku}/movements", Tags: tags,
+		Summary: "Read a SKU's ledger in version order",
+	}, r.movements)
+}
+
+// MaxBody is the size at which a body is refused: one more than 16 KiB, because the
+// framework refuses a body of exactly this size.
+const MaxBody = 16<<10 + 1
+
+type setRequest struct {
+	SKU  SKU `path:"sku"`
+	Body stockSetting
+}
+
+type stockSetting struct {
+	OnHand int64 `json:"on_hand" minimum:"0" maximum:"1000000000000" doc:"units on hand"`
+	Guard  Guard `json:"guard,omitempty" enum:"predicate,fence,claim,none" doc:"what in Postgres refuses to oversell; fixed when the SKU is created"`
+}
+
+func (r *Routes) set(ctx context.Context, in *setRequest) (*itemReply, error) {
+	if g := in.Body.Guard; g != "" && g != GuardPredicate && !r.AllowUnguarded {
+		return nil, &InvalidError{"body.guard", fmt.Sprintf("%q needs orderd to run with --allow-unguarded", g)}
+	}
+	item, created, err := r.Store.Set(ctx, string(in.SKU), in.Body.OnHand, in.Body.Guard)
+	if err != nil {
+		return nil, err
+	}
+	r.learn(ctx, item)
+	if created {
+		return replyWith(http.StatusCreated, item), nil
+	}
+	return replyWith(http.StatusOK, item), nil
+}
+
+type adjustRequest struct {
+	SKU  SKU `path:"sku"`
+	Body stockAdjustment
+}
+
+type stockAdjustment struct {
+	Delta  int64  `json:"delta" minimum:"-1000000000000" maximum:"1000000000000" doc:"units to add; negative to take away; not 0"`
+	Reason string `json:"reason" pattern:"^[a-z][a-z0-9_]{0,31}$" patternDescription:"lower case letters, digits and '_'" example:"restock"`
+}
+
+func (r *Routes) adjust(ctx context.Context, in *adjustRequest) (*itemReply, error) {
+	if in.Body.Delta == 0 {
+		return nil, &InvalidError{"body.delta", "must not be 0"}
+	}
+	item, err := r.Store.Adjust(ctx, string(in.SKU), in.Body.Delta, in.Body.Reason)
+	if err != nil {
+		return nil, err
+	}
+	r.learn(ctx, item)
+	return replyWith(http.StatusOK, item), nil
+}
+
+// learn tells the quick answers of the new level. The change is committed: a
+// copy that stays behind is put right by the next newer version.
+func (r *Routes) learn(ctx context.Context, item Item) {
+	r.Truth.Learn(item.Level)
+	if err := r.Cache.Learn(context.WithoutCancel(ctx), item.Level); err != nil {
+		r.Log.WarnContext(ctx, "level was not written back", "err", err)
+	}
+}
+
+type skuRequest struct {
+	SKU SKU `path:"sku"`
+}
+
+func (r *Routes) get(ctx context.Context, in *skuRequest) (*itemReply, error) {
+	item, err := r.Store.Get(ctx, string(in.SKU))
+	if err != nil {
+		return nil, err
+	}
+	return replyWith(http.StatusOK, item), nil
+}
+
+type listRequest struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"100"`
+	Cursor string `query:"cursor" maxLength:"64" doc:"next_cursor of the page before"`
+}
+
+type listReply struct{ Body stockPage }
+
+type stockPage struct {
+	Items      []stockItem `json:"items"`
+	NextCursor string      `json:"next_cursor,omitempty" doc:"absent on the last page"`
+}
+
+func (r *Routes) list(ctx context.Context, in *listRequest) (*listReply, error) {
+	// One more than asked for tells whether there is another page.
+	items, err := r.Store.List(ctx, in.Cursor, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	reply := &listReply{}
+	if len(items) > in.Limit {
+		items = items[:in.Limit]
+		reply.Body.NextCursor = items[in.Limit-1].SKU
+	}
+	reply.Body.Items = make([]stockItem, len(items))
+	for i, item := range items {
+		reply.Body.Items[i] = replyWith(http.StatusOK, item).Body
+	}
+	return reply, nil
+}
+
+type movementsRequest struct {
+	SKU   SKU   `path:"sku"`
+	After int64 `query:"after_version" minimum:"0" default:"0" doc:"the last version already known"`
+	Limit int   `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+}
+
+type stockMovement struct {
+	Version int64     `json:"version"`
+	Delta   int64     `json:"delta"`
+	Reason  string    `json:"reason"`
+	OrderID string    `json:"order_id,omitempty"`
+	OnHand  int64     `json:"on_hand" doc:"units after this movement"`
+	Token   int64     `json:"token" doc:"fencing token of the lease, 0 without one"`
+	Replica string    `json:"replica"`
+	At      time.Time `json:"at"`
+}
+
+type movementsReply struct{ Body movementPage }
+
+type movementPage struct {
+	Items []stockMovement `json:"items"`
+}
+
+func (r *Routes) movements(ctx context.Context, in *movementsRequest) (*movementsReply, error) {
+	movements, err := r.Store.Movements(ctx, string(in.SKU), in.After, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	reply := &movementsReply{}
+	reply.Body.Items = make([]stockMovement, len(movements))
+	for i, m := range movements {
+		reply.Body.Items[i] = stockMovement{
+			m.Version, m.Delta, m.Reason, m.OrderID, m.OnHand, m.Token, m.Replica, m.At.UTC(),
+		}
+	}
+	return reply, nil
+}

@@ -1,0 +1,57 @@
+package stock_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/redis/go-redis/v9"
+
+	"orderd/internal/stack/stacktest"
+	"orderd/internal/stock"
+	"orderd/migrations"
+)
+
+func TestMain(m *testing.M) { stacktest.Main(m) }
+
+// open returns a migrated database of the test's own and the stock in it.
+func open(t *testing.T) (*pgxpool.Pool, *stock.Store) {
+	t.Helper()
+	url := stacktest.Postgres(t)
+	if _, err := migrations.Up(t.Context(), url); err != nil {
+		t.Fatal(err)
+	}
+	db, err := pgxpool.New(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	return db, stock.NewStore(db, "r1")
+}
+
+func openRedis(t *testing.T) *redis.Client {
+	t.Helper()
+	options, err := redis.ParseURL(stacktest.Redis(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := redis.NewClient(options)
+	t.Cleanup(func() { client.Close() })
+	return client
+}
+
+func mustSet(t *testing.T, s *stock.Store, sku string, onHand int64, guard stock.Guard) stock.Item {
+	t.Helper()
+	item, _, err := s.Set(t.Context(), sku, onHand, guard)
+	if err != nil {
+		t.Fatalf("Set(%q, %d) = %v", sku, onHand, err)
+	}
+	return item
+}
+
+// levelsFunc is a store of levels that a test makes up.
+type levelsFunc func(ctx context.Context, skus []string) ([]stock.Level, error)
+
+func (f levelsFunc) Levels(ctx context.Context, skus []string) ([]stock.Level, error) {
+	return f(ctx, skus)
+}

@@ -1,0 +1,129 @@
+package stock
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+)
+
+const (
+	// Freshness is how old the truth behind a "sold out" may be.
+	Freshness = 100 * time.Millisecond
+	// askLimit bounds a read that many callers wait for, and none owns.
+	askLimit = 2 * time.Second
+	// rememberedMax bounds the SKUs remembered as short, so that orders for
+	// ever new sold-out SKUs cannot fill the memory.
+	rememberedMax = 10_000
+)
+
+// Truth confirms in Postgres that a SKU is short before anybody is told so,
+// with one read for all who ask within Freshness of it. It remembers only SKUs
+// that were short at the last look.
+type Truth struct {
+	store levelReader
+	now   func() time.Time
+
+	asking singleflight.Group
+	mu     sync.Mutex
+	short  map[string]answer
+}
+
+type answer struct {
+	level Level
+	asked time.Time // before the read was sent, so that the answer is at least as new
+}
+
+// NewTruth returns the truth as store knows it.
+func NewTruth(store levelReader) *Truth {
+	return &Truth{store: store, now: time.Now, short: map[string]answer{}}
+}
+
+// KnownShort tells whether the SKU is surely short of quantity units. It asks
+// Postgres only about a SKU that was short at the last look, so that a SKU in
+// stock costs nothing here.
+func (t *Truth) KnownShort(ctx context.Context, sku string, quantity int64) (Level, bool, error) {
+	if _, was := t.remembered(sku, quantity); !was {
+		return Level{}, false, nil
+	}
+	level, err := t.Confirm(ctx, sku, quantity)
+	return level, err == nil && level.OnHand < quantity, err
+}
+
+// Confirm returns the SKU's level in Postgres, for a caller who needs quantity
+// units and has reason to think that fewer are left. A level below quantity
+// was true at most Freshness ago and is shared with others who ask; a level
+// that is enough was read after the call began, so that a caller who holds the
+// lock may sell from it.
+func (t *Truth) Confirm(ctx context.Context, sku string, quantity int64) (Level, error) {
+	if last, short := t.remembered(sku, quantity); short && t.now().Sub(last.asked) <= Freshness {
+		return last.level, nil
+	}
+	// The read belongs to all who wait for it: the first caller's end must not end it.
+	detached := context.WithoutCancel(ctx)
+	reply := t.asking.DoChan(sku, func() (any, error) { return t.ask(detached, sku, quantity) })
+	select {
+	case r := <-reply:
+		if r.Err != nil {
+			return Level{}, r.Err
+		}
+		if level := r.Val.(Level); level.OnHand < quantity {
+			return level, nil
+		}
+		// Enough, it seems, but the shared read may have begun before this caller got the lock,
+		// and others may have sold since.
+		return t.ask(ctx, sku, quantity)
+	case <-ctx.Done():
+		return Level{}, Unavailable("confirm the stock", context.Cause(ctx))
+	}
+}
+
+// remembered returns the last answer about the SKU if it was short of quantity.
+func (t *Truth) remembered(sku string, quantity int64) (answer, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	last, ok := t.short[sku]
+	return last, ok && last.level.OnHand < quantity
+}
+
+func (t *Truth) ask(ctx context.Context, sku string, quantity int64) (Level, error) {
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	asked := t.now()
+	levels, err := t.store.Levels(ctx, []string{sku})
+	if err != nil {
+		return Level{}, err
+	}
+	if len(levels) == 0 {
+		return Level{}, &UnknownSKUError{sku}
+	}
+	if levels[0].OnHand < quantity {
+		t.remember(levels[0], asked)
+	}
+	return levels[0], nil
+}
+
+func (t *Truth) remember(level Level, asked time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if last, ok := t.short[level.SKU]; ok && last.level.Version > level.Version {
+		return
+	}
+	if len(t.short) >= rememberedMax {
+		clear(t.short) // it only saves reads; the next look fills it again
+	}
+	t.short[level.SKU] = answer{level, asked}
+}
+
+// Learn forgets what a newer level contradicts: who has just restocked is not
+// told "sold out" on older truth.
+func (t *Truth) Learn(levels ...Level) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, level := range levels {
+		if last, ok := t.short[level.SKU]; ok && last.level.Version < level.Version {
+			delete(t.short, level.SKU)
+		}
+	}
+}

@@ -1,0 +1,118 @@
+package stock_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"orderd/internal/stock"
+)
+
+// shelf is a store of one SKU whose reads take a while.
+type shelf struct {
+	onHand, version atomic.Int64
+	reads           atomic.Int64
+	slow            time.Duration
+}
+
+func (s *shelf) Levels(_ context.Context, skus []string) ([]stock.Level, error) {
+	s.reads.Add(1)
+	level := stock.Level{SKU: skus[0], OnHand: s.onHand.Load(), Version: s.version.Load()}
+	time.Sleep(s.slow)
+	return []stock.Level{level}, nil
+}
+
+func TestTruth_OneReadServesAllWhoAsk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shelf{slow: 10 * time.Millisecond}
+		truth := stock.NewTruth(s)
+		for range 100 {
+			go func() {
+				if level, err := truth.Confirm(t.Context(), "A-1", 1); err != nil || level.OnHand != 0 {
+					t.Errorf("Confirm = %+v, %v; want 0", level, err)
+				}
+			}()
+		}
+		time.Sleep(50 * time.Millisecond)
+		synctest.Wait()
+		if _, short, err := truth.KnownShort(t.Context(), "A-1", 1); !short || err != nil {
+			t.Errorf("KnownShort = %v, %v; want it known", short, err)
+		}
+		if got := s.reads.Load(); got != 1 {
+			t.Errorf("%d reads, want 1", got)
+		}
+	})
+}
+
+func TestTruth_IsNeverOlderThanFreshness(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shelf{slow: 60 * time.Millisecond}
+		truth := stock.NewTruth(s)
+		confirm := func(want int64) {
+			t.Helper()
+			if level, err := truth.Confirm(t.Context(), "A-1", 1); err != nil || level.OnHand != want {
+				t.Fatalf("Confirm = %+v, %v; want %d", level, err, want)
+			}
+		}
+		confirm(0)
+		s.onHand.Store(7) // restocked behind our back
+		s.version.Store(1)
+		confirm(0) // the answer is 60 ms old, counted from when it was asked
+		time.Sleep(stock.Freshness - 60*time.Millisecond + 1)
+		confirm(7)
+	})
+}
+
+func TestTruth_EnoughIsReadAfterTheCallBegan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shelf{slow: 10 * time.Millisecond}
+		s.onHand.Store(1)
+		truth := stock.NewTruth(s)
+		go func() { _, _ = truth.Confirm(t.Context(), "A-1", 1) }()
+		time.Sleep(5 * time.Millisecond)
+		s.onHand.Store(0) // the last unit is sold while the other's read is under way
+		if level, err := truth.Confirm(t.Context(), "A-1", 1); err != nil || level.OnHand != 0 {
+			t.Errorf("Confirm = %+v, %v; want 0: the shared read began before the call", level, err)
+		}
+		time.Sleep(time.Second)
+	})
+}
+
+func TestTruth_ForgetsWhatANewerLevelContradicts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shelf{}
+		truth := stock.NewTruth(s)
+		if _, err := truth.Confirm(t.Context(), "A-1", 1); err != nil {
+			t.Fatal(err)
+		}
+		truth.Learn(stock.Level{SKU: "A-1", OnHand: 5, Version: 1})
+		if _, short, err := truth.KnownShort(t.Context(), "A-1", 1); short || err != nil {
+			t.Errorf("KnownShort after a restock = %v, %v; want false", short, err)
+		}
+	})
+}
+
+func TestTruth_ErrorsAndEndedContexts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		down := stock.NewTruth(levelsFunc(func(context.Context, []string) ([]stock.Level, error) {
+			return nil, stock.ErrUnavailable
+		}))
+		if _, err := down.Confirm(t.Context(), "A-1", 1); !errors.Is(err, stock.ErrUnavailable) {
+			t.Errorf("Confirm = %v, want ErrUnavailable", err)
+		}
+		empty := stock.NewTruth(levelsFunc(func(context.Context, []string) ([]stock.Level, error) { return nil, nil }))
+		if _, err := empty.Confirm(t.Context(), "A-1", 1); !errors.Is(err, stock.ErrUnknownSKU) {
+			t.Errorf("Confirm = %v, want ErrUnknownSKU", err)
+		}
+		slow := stock.NewTruth(&shelf{slow: time.Second})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if _, err := slow.Confirm(ctx, "A-1", 1); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Confirm = %v, want the context's end", err)
+		}
+		time.Sleep(2 * time.Second) // the shared read ends on its own
+	})
+}

@@ -1,0 +1,27 @@
+package stock
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// passing holds the SQLSTATE classes that say "not now" rather than "never":
+// connection, rollback (deadlock, serialization), resources, lock timeout,
+// operator intervention (shutdown, statement timeout), system.
+var passing = map[string]bool{"08": true, "40": true, "53": true, "55": true, "57": true, "58": true}
+
+// Unavailable classifies an error of Postgres or Redis: one that may pass is
+// joined to ErrUnavailable, one that is a mistake in a statement stays as it
+// is. doing says what was attempted.
+func Unavailable(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && !passing[pg.Code[:2]] {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return fmt.Errorf("%s: %w", doing, errors.Join(ErrUnavailable, err))
+}

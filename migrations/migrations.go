@@ -1,0 +1,41 @@
+// Package migrations holds the database schema and brings a database up to it.
+package migrations
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"fmt"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // goose speaks database/sql
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+//go:embed *.sql
+var files embed.FS
+
+// Up applies every migration that the database at url does not have yet and
+// returns how many it applied. Processes that start together take turns by an
+// advisory lock, so each migration runs once.
+func Up(ctx context.Context, url string) (int, error) {
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		return 0, fmt.Errorf("open the database: %w", err)
+	}
+	defer db.Close()
+
+	turns, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return 0, fmt.Errorf("prepare the migration lock: %w", err)
+	}
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithSessionLocker(turns))
+	if err != nil {
+		return 0, fmt.Errorf("read the migrations: %w", err)
+	}
+	applied, err := provider.Up(ctx)
+	if err != nil {
+		return len(applied), fmt.Errorf("migrate: %w", err)
+	}
+	return len(applied), nil
+}
