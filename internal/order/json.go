@@ -36,7 +36,7 @@ func checkJSON(data []byte) error {
 	for {
 		kind := dec.PeekKind()
 		token, err := dec.ReadToken()
-		if err == io.EOF && dec.InputOffset() > 0 && dec.StackDepth() == 0 {
+		if errors.Is(err, io.EOF) && dec.InputOffset() > 0 && dec.StackDepth() == 0 {
 			return nil
 		}
 		if err != nil {

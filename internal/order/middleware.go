@@ -2,6 +2,7 @@ package order
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"mime"
@@ -57,7 +58,7 @@ func (w *watch) note(method string, route *chi.Context, status int, took time.Du
 		level = slog.LevelWarn
 	}
 	w.log.Log(context.Background(), level, "request",
-		"method", method, "route", pattern, "status", status, "took", took, "err", err)
+		"method", method, "route", pattern, "status", status, "took_ms", took.Milliseconds(), "err", err)
 }
 
 // recoverer answers 500 where a handler panics.
@@ -68,8 +69,8 @@ func (w *watch) recoverer(next http.Handler) http.Handler {
 			if p == nil {
 				return
 			}
-			if p == http.ErrAbortHandler {
-				panic(p)
+			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				panic(p) // the server's own way to cut a connection
 			}
 			w.log.Error("panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			writeProblem(rw, internalAnswer.problem(""))

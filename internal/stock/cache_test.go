@@ -12,7 +12,7 @@ import (
 
 func TestCache_LearnKeepsTheNewestVersion(t *testing.T) {
 	t.Parallel()
-	c := stock.NewCache(openRedis(t), levelsFunc(nobodyAsked(t)))
+	c := stock.NewCache(openRedis(t), nobodyAsked(t))
 	level := func(version, onHand int64) stock.Level {
 		return stock.Level{SKU: "A-1", OnHand: onHand, Version: version, Guard: stock.GuardFence}
 	}
@@ -61,7 +61,7 @@ func TestCache_FailsClosed(t *testing.T) {
 	t.Parallel()
 	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1})
 	t.Cleanup(func() { client.Close() })
-	c := stock.NewCache(client, levelsFunc(nobodyAsked(t)))
+	c := stock.NewCache(client, nobodyAsked(t))
 	if _, err := c.Levels(t.Context(), []string{"A-1"}); !errors.Is(err, stock.ErrUnavailable) {
 		t.Errorf("Levels without Redis = %v, want ErrUnavailable", err)
 	}

@@ -1,0 +1,41 @@
+# Servers that are missing are installed by the first target that needs them.
+GOLANGCI_LINT_VERSION := v2.15.0
+export CGO_ENABLED ?= 0
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test lint build compose-demo setup clean
+
+help: ## show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: setup ## see which lock modes oversell and which do not, on real servers
+	@bin/loadtest compare --orderd bin/orderd
+
+run: setup ## a stack and three replicas to play with, until Ctrl-C
+	@bin/loadtest play --orderd bin/orderd
+
+test: setup ## run all tests on real servers, with the race detector
+	@bin/loadtest doctor --compiler --install
+	CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m ./...
+
+lint: bin/golangci-lint-$(GOLANGCI_LINT_VERSION) ## check style, imports and common mistakes
+	go mod verify
+	go mod tidy -diff
+	GOOS=darwin go vet ./internal/stack/... ./loadtest/...
+	$< run ./...
+
+compose-demo: ## the same oversell and its prevention, in containers behind a balancer
+	deploy/compose-demo.sh
+
+build: ## build bin/orderd and bin/loadtest
+	go build -trimpath -o bin/ ./cmd/orderd ./loadtest
+
+setup: build
+	@bin/loadtest doctor --install
+
+clean: ## delete what was built and measured
+	rm -rf bin results
+
+bin/golangci-lint-$(GOLANGCI_LINT_VERSION):
+	GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	mv bin/golangci-lint $@

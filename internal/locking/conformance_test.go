@@ -1,0 +1,213 @@
+package locking_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+	"github.com/redis/go-redis/v9"
+
+	"orderd/internal/locking"
+	"orderd/internal/locking/lockingtest"
+	"orderd/internal/stack/stacktest"
+)
+
+func TestMain(m *testing.M) { stacktest.Main(m) }
+
+// ttl is short, for tests wait it out, and long enough for a busy machine.
+const ttl = time.Second
+
+// closing closes a locker at the end of the test.
+func closing[L locking.Locker](t testing.TB, l L, err error) L {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil && !errors.Is(err, redis.ErrClosed) {
+			t.Errorf("Close() = %v", err)
+		}
+	})
+	return l
+}
+
+func noResidue(testing.TB, ...string) []string { return nil }
+
+func TestNone(t *testing.T) {
+	t.Parallel()
+	lockingtest.Run(t, lockingtest.Options{
+		Backend: func(testing.TB) lockingtest.Backend {
+			return lockingtest.Backend{
+				Open:    func(t testing.TB) locking.Locker { return closing(t, locking.NewNone(), nil) },
+				Residue: noResidue,
+			}
+		},
+	})
+}
+
+func TestLocal(t *testing.T) {
+	t.Parallel()
+	lockingtest.Run(t, lockingtest.Options{
+		Exclusive: true,
+		Ordered:   true,
+		Backend: func(testing.TB) lockingtest.Backend {
+			var opened []*locking.Local
+			return lockingtest.Backend{
+				Open: func(t testing.TB) locking.Locker {
+					opened = append(opened, closing(t, locking.NewLocal(), nil))
+					return opened[len(opened)-1]
+				},
+				Residue: func(_ testing.TB, keys ...string) (left []string) {
+					for _, l := range opened {
+						for _, key := range keys {
+							left = append(left, slices.Repeat([]string{key}, l.Waiting(key))...)
+						}
+					}
+					return left
+				},
+			}
+		},
+	})
+}
+
+// serial makes the names of servers unique.
+var serial atomic.Int64
+
+func openRedis(t testing.TB, url string, ttl time.Duration) locking.Locker {
+	t.Helper()
+	r, err := locking.NewRedis(locking.RedisConfig{URL: url, TTL: ttl, Owner: "test"})
+	return closing(t, r, err)
+}
+
+func redisClient(t testing.TB, url string) *redis.Client {
+	t.Helper()
+	opt, err := redis.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := redis.NewClient(opt)
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+func TestRedis(t *testing.T) {
+	t.Parallel()
+	lockingtest.Run(t, lockingtest.Options{
+		Exclusive: true, CrossProcess: true, Leased: true, Fenced: true,
+		TTL: ttl,
+		Backend: func(t testing.TB) lockingtest.Backend {
+			url := stacktest.Redis(t)
+			client := redisClient(t, url)
+			return lockingtest.Backend{
+				Open: func(t testing.TB) locking.Locker { return openRedis(t, url, ttl) },
+				Residue: func(t testing.TB, keys ...string) (left []string) {
+					for _, key := range keys {
+						n, err := client.Exists(t.Context(), locking.RedisKey(key)).Result()
+						if err != nil {
+							t.Fatal(err)
+						}
+						left = append(left, slices.Repeat([]string{key}, int(n))...)
+					}
+					return left
+				},
+				Delete: func(t testing.TB, key string) {
+					if n := client.Del(t.Context(), locking.RedisKey(key)).Val(); n != 1 {
+						t.Fatalf("DEL of %q deleted %d keys", key, n)
+					}
+				},
+			}
+		},
+		StartServer: func(t testing.TB) lockingtest.Server {
+			r, err := stacktest.Stack(t).Redis(t.Context(), fmt.Sprintf("redis-%d", serial.Add(1)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = r.Kill() })
+			return lockingtest.Server{Addr: r.Addr, Process: r.Process}
+		},
+		OpenAt: func(t testing.TB, addr string, ttl time.Duration) locking.Locker {
+			return openRedis(t, "redis://"+addr, ttl)
+		},
+	})
+}
+
+func openZooKeeper(t testing.TB, addr string, ttl time.Duration) locking.Locker {
+	t.Helper()
+	z, err := locking.NewZooKeeper(locking.ZooKeeperConfig{
+		Servers: []string{addr}, SessionTimeout: ttl, Owner: "test",
+	})
+	return closing(t, z, err)
+}
+
+type quiet struct{}
+
+func (quiet) Printf(string, ...any) {}
+
+func zkClient(t testing.TB, addr string) *zk.Conn {
+	t.Helper()
+	conn, events, err := zk.Connect([]string{addr}, 20*time.Second, zk.WithLogger(quiet{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		conn.Close()
+		for range events {
+		}
+	})
+	return conn
+}
+
+func zkNodes(t testing.TB, conn *zk.Conn, key string) []string {
+	t.Helper()
+	names, _, err := conn.Children(locking.ZKFolder(key))
+	if err != nil && !errors.Is(err, zk.ErrNoNode) {
+		t.Fatal(err)
+	}
+	for i, name := range names {
+		names[i] = locking.ZKFolder(key) + "/" + name
+	}
+	return names
+}
+
+func TestZooKeeper(t *testing.T) {
+	t.Parallel()
+	lockingtest.Run(t, lockingtest.Options{
+		Exclusive: true, CrossProcess: true, Leased: true, Fenced: true, Ordered: true,
+		TTL: ttl,
+		Backend: func(t testing.TB) lockingtest.Backend {
+			addr := stacktest.ZooKeeper(t)
+			conn := zkClient(t, addr)
+			return lockingtest.Backend{
+				Open: func(t testing.TB) locking.Locker { return openZooKeeper(t, addr, ttl) },
+				Residue: func(t testing.TB, keys ...string) (left []string) {
+					for _, key := range keys {
+						left = append(left, zkNodes(t, conn, key)...)
+					}
+					return left
+				},
+				Delete: func(t testing.TB, key string) {
+					nodes := zkNodes(t, conn, key)
+					if len(nodes) != 1 {
+						t.Fatalf("%q has the nodes %q, want the holder's alone", key, nodes)
+					}
+					if err := conn.Delete(nodes[0], -1); err != nil {
+						t.Fatal(err)
+					}
+				},
+			}
+		},
+		StartServer: func(t testing.TB) lockingtest.Server {
+			z, err := stacktest.Stack(t).ZooKeeper(t.Context(), fmt.Sprintf("zookeeper-%d", serial.Add(1)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = z.Kill() })
+			return lockingtest.Server{Addr: z.Addr, Process: z.Process}
+		},
+		OpenAt: openZooKeeper,
+	})
+}

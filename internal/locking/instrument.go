@@ -1,0 +1,95 @@
+package locking
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+type instrumented struct {
+	locker   Locker
+	wait     *prometheus.HistogramVec
+	hold     prometheus.Observer
+	waiters  prometheus.Gauge
+	lost     prometheus.Counter
+	releases *prometheus.CounterVec
+}
+
+// Instrument returns l with its waits, holds and losses counted in reg, by
+// mode and never by key: keys are many and come from outside.
+func Instrument(l Locker, mode Mode, reg prometheus.Registerer) Locker {
+	histogram := func(name, help string, labels ...string) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:                            name,
+			Help:                            help,
+			ConstLabels:                     prometheus.Labels{"mode": string(mode)},
+			Buckets:                         prometheus.ExponentialBuckets(0.0001, 2.5, 14),
+			NativeHistogramBucketFactor:     1.1,
+			NativeHistogramMaxBucketNumber:  160,
+			NativeHistogramMinResetDuration: time.Hour,
+		}, labels)
+	}
+	labels := prometheus.Labels{"mode": string(mode)}
+	wait := histogram("orderd_lock_wait_seconds",
+		"Time from asking for keys to the answer, by outcome.", "outcome")
+	hold := histogram("orderd_lock_hold_seconds",
+		"Time from the grant of a lease to the end of its release.")
+	waiters := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "orderd_lock_waiters", ConstLabels: labels,
+		Help: "Callers that are waiting for a lease now.",
+	})
+	lost := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "orderd_lock_lost_total", ConstLabels: labels,
+		Help: "Leases that ended before their holder released them.",
+	})
+	releases := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "orderd_lock_releases_total", ConstLabels: labels,
+		Help: "Releases, by outcome.",
+	}, []string{"outcome"})
+	reg.MustRegister(wait, hold, waiters, lost, releases)
+	return &instrumented{l, wait, hold.WithLabelValues(), waiters, lost, releases}
+}
+
+// Acquire implements Locker.
+func (i *instrumented) Acquire(ctx context.Context, keys ...string) (*Lease, error) {
+	i.waiters.Inc()
+	asked := time.Now()
+	l, err := i.locker.Acquire(ctx, keys...)
+	granted := time.Now()
+	i.waiters.Dec()
+	i.wait.WithLabelValues(outcome(err, "granted")).Observe(granted.Sub(asked).Seconds())
+	if err != nil {
+		return nil, err
+	}
+	if l.life != nil {
+		context.AfterFunc(l.life, i.lost.Inc)
+	}
+	l.onRelease(func(err error) {
+		i.hold.Observe(time.Since(granted).Seconds())
+		i.releases.WithLabelValues(outcome(err, "released")).Inc()
+	})
+	return l, nil
+}
+
+// Close implements Locker.
+func (i *instrumented) Close() error { return i.locker.Close() }
+
+// outcome is an error's label, and the name of success.
+func outcome(err error, success string) string {
+	switch {
+	case err == nil:
+		return success
+	case errors.Is(err, ErrBusy):
+		return "busy"
+	case errors.Is(err, ErrLost):
+		return "lost"
+	case errors.Is(err, ErrUnknown):
+		return "unknown"
+	case errors.Is(err, ErrUnavailable):
+		return "unavailable"
+	default:
+		return "invalid"
+	}
+}

@@ -1,0 +1,97 @@
+package locking_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"orderd/internal/locking"
+	"orderd/internal/stack/stacktest"
+)
+
+func TestInstrument(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	l := locking.Instrument(locking.NewLocal(), locking.ModeLocal, reg)
+	lease, err := l.Acquire(t.Context(), "secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := l.Acquire(ctx, "secret"); !errors.Is(err, locking.ErrBusy) {
+		t.Fatalf("Acquire() = %v, want ErrBusy", err)
+	}
+	for range 2 {
+		if err := lease.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	if problems, err := testutil.GatherAndLint(reg); err != nil || len(problems) > 0 {
+		t.Errorf("lint: %v, %v", problems, err)
+	}
+	want := `
+# HELP orderd_lock_lost_total Leases that ended before their holder released them.
+# TYPE orderd_lock_lost_total counter
+orderd_lock_lost_total{mode="local"} 0
+# HELP orderd_lock_releases_total Releases, by outcome.
+# TYPE orderd_lock_releases_total counter
+orderd_lock_releases_total{mode="local",outcome="released"} 1
+# HELP orderd_lock_waiters Callers that are waiting for a lease now.
+# TYPE orderd_lock_waiters gauge
+orderd_lock_waiters{mode="local"} 0
+`
+	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "orderd_lock_lost_total",
+		"orderd_lock_releases_total", "orderd_lock_waiters"); err != nil {
+		t.Error(err)
+	}
+	if n, err := testutil.GatherAndCount(reg, "orderd_lock_wait_seconds"); err != nil || n != 2 {
+		t.Errorf("%d series of waits, %v; want granted and busy", n, err)
+	}
+}
+
+func TestInstrument_lostLease(t *testing.T) {
+	t.Parallel()
+	url := stacktest.Redis(t)
+	reg := prometheus.NewRegistry()
+	l := locking.Instrument(openRedis(t, url, ttl), locking.ModeRedis, reg)
+	lease, err := l.Acquire(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	redisClient(t, url).Del(t.Context(), locking.RedisKey("a"))
+	<-lease.Lost()
+	if err := lease.Release(t.Context()); !errors.Is(err, locking.ErrLost) {
+		t.Errorf("Release() = %v, want ErrLost", err)
+	}
+	want := `
+# HELP orderd_lock_lost_total Leases that ended before their holder released them.
+# TYPE orderd_lock_lost_total counter
+orderd_lock_lost_total{mode="redis"} 1
+# HELP orderd_lock_releases_total Releases, by outcome.
+# TYPE orderd_lock_releases_total counter
+orderd_lock_releases_total{mode="redis",outcome="lost"} 1
+`
+	deadline := time.After(10 * time.Second)
+	for {
+		err := testutil.GatherAndCompare(reg, strings.NewReader(want),
+			"orderd_lock_lost_total", "orderd_lock_releases_total")
+		if err == nil {
+			return
+		}
+		select {
+		case <-deadline:
+			t.Fatal(err)
+		case <-time.After(time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,188 @@
+package locking
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A grant is one key of a lease.
+type grant struct {
+	key   string
+	node  string // the backend's own name for the grant, where it has one
+	token int64
+	until time.Time // trusted until then; zero if the grant does not end
+}
+
+// search finds a key among grants that are sorted by key.
+func search(held []grant, key string) (int, bool) {
+	return slices.BinarySearchFunc(held, key, func(g grant, key string) int {
+		return strings.Compare(g.key, key)
+	})
+}
+
+// A keeper speaks to the backend for one lease.
+type keeper interface {
+	// renew asks the backend to keep the grants and returns for how long it
+	// will, counted from when it heard the request. ErrLost means that one is
+	// no longer the lease's; any other error leaves that open.
+	renew(ctx context.Context, held []grant) (time.Duration, error)
+	// release gives the grants back: nil, ErrLost or ErrUnknown. It takes care
+	// in the background of what it could not settle. lost says that they are
+	// not to be trusted any more, so that the answer is worth no wait.
+	release(ctx context.Context, held []grant, lost bool) error
+}
+
+// A Lease is one holder's turn with its keys. Its methods may be called from
+// many goroutines at once.
+type Lease struct {
+	keeper keeper
+	ttl    time.Duration // 0: the lease does not end by itself
+
+	life   context.Context // ends when the lease is lost; nil if ttl is 0
+	lose   context.CancelFunc
+	detach func() bool // unhooks the lease from its locker's life
+
+	mu    sync.Mutex
+	held  []grant   // sorted by key
+	until time.Time // the earliest of held
+	ended bool
+	timer *time.Timer // calls expire at until
+	hook  func(error) // called once with Release's answer
+
+	stopRenewal context.CancelFunc // nil before the first grant
+	renewal     chan struct{}      // closed when the renewal has ended
+
+	releaseOnce sync.Once
+	released    error
+}
+
+// newLease returns a lease that holds nothing yet. With a ttl it ends by
+// itself, at the latest when alive does.
+func newLease(alive context.Context, k keeper, ttl time.Duration) *Lease {
+	l := &Lease{keeper: k, ttl: ttl}
+	if ttl > 0 {
+		l.life, l.lose = context.WithCancel(context.Background())
+		l.detach = context.AfterFunc(alive, l.lose)
+		l.renewal = make(chan struct{})
+	}
+	return l
+}
+
+// Token returns the fencing token of one of the lease's keys: of two leases on
+// a key, the later one has the larger token. It is 0 in modes that cannot
+// order their leases and for keys the lease does not cover.
+func (l *Lease) Token(key string) int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i, found := search(l.held, key)
+	if !found {
+		return 0
+	}
+	return l.held[i].token
+}
+
+// Until returns when the lease ends unless it is renewed before. It is counted
+// from before the request for it was sent, so that the backend keeps the keys
+// for longer than the holder believes, never for less. It is the zero time in
+// modes whose leases do not end by themselves.
+func (l *Lease) Until() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.until
+}
+
+// Lost is closed once the holder must stop trusting the lease. It is nil, and
+// so never ready, in modes whose leases do not end by themselves. A release
+// that finds the lease whole does not close it.
+func (l *Lease) Lost() <-chan struct{} {
+	if l.life == nil {
+		return nil
+	}
+	return l.life.Done()
+}
+
+// Check returns nil if the lease is held and will be for margin more, else
+// ErrLost. It asks nobody: what it says is what the holder may still believe.
+func (l *Lease) Check(margin time.Duration) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.ended:
+		return fmt.Errorf("%w: it was released", ErrLost)
+	case l.life == nil:
+		return nil
+	case l.life.Err() != nil:
+		return ErrLost
+	}
+	// By the clock and not by the timer: a process that wakes from a pause can
+	// get here before its timers run.
+	if left := time.Until(l.until); left <= 0 {
+		return ErrLost
+	} else if left < margin {
+		return fmt.Errorf("%w: %v left, %v needed", ErrLost, left, margin)
+	}
+	return nil
+}
+
+// Release ends the lease. It returns nil if the keys were given back, ErrLost
+// if the lease had ended before, and ErrUnknown if the backend did not say;
+// the keys are then free at Until at the latest. It does its work once,
+// whatever ctx says, in a time of its own, and gives every caller that answer.
+func (l *Lease) Release(ctx context.Context) error {
+	l.releaseOnce.Do(func() {
+		l.released = l.release(context.WithoutCancel(ctx))
+		l.mu.Lock()
+		hook := l.hook
+		l.mu.Unlock()
+		if hook != nil {
+			hook(l.released)
+		}
+	})
+	return l.released
+}
+
+func (l *Lease) release(ctx context.Context) error {
+	if l.stopRenewal != nil {
+		// Waited for, lest a renewal under way meets the release at the backend.
+		l.stopRenewal()
+		<-l.renewal
+	}
+	l.mu.Lock()
+	l.ended = true
+	held := slices.Clone(l.held)
+	l.mu.Unlock()
+	if l.life == nil {
+		return l.keeper.release(ctx, held, false)
+	}
+
+	defer l.detach()
+	if len(held) == 0 {
+		return nil
+	}
+	defer l.timer.Stop()
+	lost := l.life.Err() != nil || !time.Now().Before(l.Until())
+	err := l.keeper.release(ctx, held, lost)
+	if lost || errors.Is(err, ErrLost) {
+		l.lose()
+		return ErrLost
+	}
+	return err
+}
+
+// onRelease has hook called with the answer of Release.
+func (l *Lease) onRelease(hook func(error)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.hook = hook
+}
+
+// bound returns a context that also ends, with errLeaseOver, when the lease is
+// lost: the acquire of its later keys has no use then.
+func (l *Lease) bound(ctx context.Context) (context.Context, func()) {
+	return endedBy(ctx, l.life, errLeaseOver)
+}

@@ -1,0 +1,136 @@
+package locking
+
+import (
+	"container/list"
+	"context"
+	"sync"
+	"time"
+)
+
+// Local makes the callers of one process take turns, first come, first served.
+// Other processes, and other Locals, know nothing of it.
+type Local struct {
+	life  context.Context // ends with Close
+	close context.CancelFunc
+
+	mu    sync.Mutex
+	turns map[string]*list.List // keys that are held, each with its waiters' chan struct{}
+}
+
+var _ Locker = (*Local)(nil)
+
+// NewLocal returns a locker for the callers of this process.
+func NewLocal() *Local {
+	life, stop := context.WithCancel(context.Background())
+	return &Local{life: life, close: stop, turns: make(map[string]*list.List)}
+}
+
+// Acquire implements Locker. The lease lasts until it is released.
+func (l *Local) Acquire(ctx context.Context, keys ...string) (*Lease, error) {
+	keys, err := sortedKeys(keys)
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := endedBy(ctx, l.life, errClosed)
+	defer stop()
+	if !l.enterAll(ctx, keys) {
+		return nil, waitError(ctx, true)
+	}
+	return unboundedLease(func(held []grant) {
+		for _, g := range held {
+			l.leave(g.key)
+		}
+	}, keys), nil
+}
+
+// Close ends every wait, those to come included. Leases stay until released.
+func (l *Local) Close() error {
+	l.close()
+	return nil
+}
+
+// enterAll waits for its turn with each key, in the order given. It reports
+// false, and holds none, if ctx ended before.
+func (l *Local) enterAll(ctx context.Context, keys []string) bool {
+	for i, key := range keys {
+		if !l.enter(ctx, key) {
+			l.leaveAll(keys[:i])
+			return false
+		}
+	}
+	return true
+}
+
+func (l *Local) leaveAll(keys []string) {
+	for _, key := range keys {
+		l.leave(key)
+	}
+}
+
+func (l *Local) enter(ctx context.Context, key string) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	l.mu.Lock()
+	waiters, held := l.turns[key]
+	if !held {
+		l.turns[key] = list.New()
+		l.mu.Unlock()
+		return true
+	}
+	turn := make(chan struct{})
+	place := waiters.PushBack(turn)
+	l.mu.Unlock()
+
+	select {
+	case <-turn:
+		return true
+	case <-ctx.Done():
+	}
+	l.mu.Lock()
+	select {
+	case <-turn:
+		// The turn came while ctx ended. It is passed on, not kept: the caller
+		// has been told to stop.
+		l.mu.Unlock()
+		l.leave(key)
+	default:
+		waiters.Remove(place)
+		l.mu.Unlock()
+	}
+	return false
+}
+
+// leave passes the key to whoever waits longest, and forgets a key for which
+// nobody does.
+func (l *Local) leave(key string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	waiters := l.turns[key]
+	first := waiters.Front()
+	if first == nil {
+		delete(l.turns, key)
+		return
+	}
+	close(waiters.Remove(first).(chan struct{}))
+}
+
+// An endless keeper keeps leases that end by release alone.
+type endless struct{ leave func([]grant) }
+
+func (endless) renew(context.Context, []grant) (time.Duration, error) { return 0, nil }
+
+func (e endless) release(_ context.Context, held []grant, _ bool) error {
+	e.leave(held)
+	return nil
+}
+
+// unboundedLease returns a lease on keys that lasts until its release, which
+// calls leave. Its tokens are 0: nothing orders the leases of two processes.
+func unboundedLease(leave func([]grant), keys []string) *Lease {
+	l := newLease(context.Background(), endless{leave}, 0)
+	for _, key := range keys {
+		l.add(grant{key: key})
+	}
+	return l
+}

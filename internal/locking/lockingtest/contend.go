@@ -1,0 +1,195 @@
+package lockingtest
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"orderd/internal/locking"
+)
+
+// A room is what a key protects. It notices when two are in it at once.
+type room struct {
+	inside   atomic.Int64
+	overlaps atomic.Int64
+	entries  atomic.Int64
+}
+
+func (r *room) visit() {
+	r.entries.Add(1)
+	if r.inside.Add(1) > 1 {
+		r.overlaps.Add(1)
+	}
+	for range 10 {
+		runtime.Gosched()
+	}
+	r.inside.Add(-1)
+}
+
+// contend has contenders take turns with a key, each with the locker that is
+// next in the list, and fails if two have it at once.
+func contend(t *testing.T, lockers []locking.Locker, contenders, turns int) {
+	t.Helper()
+	var (
+		r     room
+		group sync.WaitGroup
+		key   = newKey(t)
+		ctx   = newContext(t)
+	)
+	for i := range contenders {
+		group.Go(func() {
+			for range turns {
+				lease, err := lockers[i%len(lockers)].Acquire(ctx, key)
+				if err != nil {
+					t.Errorf("Acquire() = %v", err)
+					return
+				}
+				r.visit()
+				if err := lease.Release(ctx); err != nil {
+					t.Errorf("Release() = %v", err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if n := r.overlaps.Load(); n > 0 {
+		t.Errorf("%d of %d holders were not alone", n, r.entries.Load())
+	}
+}
+
+func testExclusion(t *testing.T, o Options) {
+	contend(t, []locking.Locker{o.Backend(t).Open(t)}, 64, 4)
+}
+
+func testExclusionAcross(t *testing.T, o Options) {
+	b := o.Backend(t)
+	contend(t, []locking.Locker{b.Open(t), b.Open(t), b.Open(t)}, 64, 4)
+}
+
+func testNoExclusion(t *testing.T, o Options) {
+	l, key := o.Backend(t).Open(t), newKey(t)
+	first, second := mustAcquire(t, l, key), mustAcquire(t, l, key)
+	mustRelease(t, first)
+	mustRelease(t, second)
+}
+
+func testOtherKeys(t *testing.T, o Options) {
+	l := o.Backend(t).Open(t)
+	first := mustAcquire(t, l, newKey(t))
+	second := mustAcquire(t, l, newKey(t))
+	mustRelease(t, first)
+	mustRelease(t, second)
+}
+
+func testOppositeCarts(t *testing.T, o Options) {
+	b := o.Backend(t)
+	a, z := newKey(t), newKey(t)
+	lockers := []locking.Locker{b.Open(t)}
+	if o.CrossProcess {
+		lockers = append(lockers, b.Open(t))
+	}
+	var (
+		r     room
+		group sync.WaitGroup
+		ctx   = newContext(t)
+	)
+	for i := range 16 {
+		group.Go(func() {
+			cart := []string{a, z}
+			if i%2 == 0 {
+				slices.Reverse(cart)
+			}
+			for range 4 {
+				lease, err := lockers[i/2%len(lockers)].Acquire(ctx, cart...)
+				if err != nil {
+					t.Errorf("Acquire() = %v", err)
+					return
+				}
+				r.visit()
+				if err := lease.Release(ctx); err != nil {
+					t.Errorf("Release() = %v", err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if n := r.overlaps.Load(); n > 0 {
+		t.Errorf("%d holders were not alone", n)
+	}
+	mustBeClean(t, b, a, z)
+}
+
+func testLargeCart(t *testing.T, o Options) {
+	b := o.Backend(t)
+	l := b.Open(t)
+	cart := make([]string, 20)
+	for i := range cart {
+		cart[i] = newKey(t)
+	}
+	// Repeated keys count once.
+	lease := mustAcquire(t, l, append(cart, cart...)...)
+	if o.Exclusive {
+		var group sync.WaitGroup
+		for _, key := range cart {
+			group.Go(func() { mustBeHeld(t, l, key) })
+		}
+		group.Wait()
+	}
+	mustRelease(t, lease)
+	mustBeClean(t, b, cart...)
+	for _, key := range cart {
+		mustRelease(t, mustAcquire(t, l, key))
+	}
+}
+
+// shortWait is the patience of those who are meant to lose it: many round
+// trips long, so that they learn that the key is held.
+const shortWait = 150 * time.Millisecond
+
+func mustBeHeld(t testing.TB, l locking.Locker, key string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), shortWait)
+	defer cancel()
+	if _, err := l.Acquire(ctx, key); !errors.Is(err, locking.ErrBusy) {
+		t.Errorf("Acquire(%q), which is held, = %v, want ErrBusy", key, err)
+	}
+}
+
+func testOrder(t *testing.T, o Options) {
+	b := o.Backend(t)
+	l, key := b.Open(t), newKey(t)
+	const waiters = 8
+	lease := mustAcquire(t, l, key)
+	var (
+		order []int // guarded by the key
+		group sync.WaitGroup
+		ctx   = newContext(t)
+	)
+	for i := range waiters {
+		before := len(b.Residue(t, key))
+		group.Go(func() {
+			lease, err := l.Acquire(ctx, key)
+			if err != nil {
+				t.Errorf("Acquire() = %v", err)
+				return
+			}
+			order = append(order, i)
+			if err := lease.Release(ctx); err != nil {
+				t.Errorf("Release() = %v", err)
+			}
+		})
+		eventually(t, "the waiter is in the queue", func() bool {
+			return len(b.Residue(t, key)) > before
+		})
+	}
+	mustRelease(t, lease)
+	group.Wait()
+	if len(order) != waiters || !slices.IsSorted(order) {
+		t.Errorf("waiters were served in the order %v", order)
+	}
+}

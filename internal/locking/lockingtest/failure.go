@@ -1,0 +1,152 @@
+package lockingtest
+
+import (
+	"context"
+	"errors"
+	"syscall"
+	"testing"
+	"time"
+
+	"orderd/internal/locking"
+)
+
+// patience bounds an acquire from a backend that does not answer, and the
+// cleaning up behind one.
+const patience = 4 * time.Second
+
+// longTTL is that of lockers whose locks must be gone by cleaning up, long
+// before they would be by themselves.
+const longTTL = 5 * patience
+
+// mustBeUnavailable fails unless an acquire fails, and soon.
+func mustBeUnavailable(t testing.TB, l locking.Locker, key string) {
+	t.Helper()
+	began := time.Now()
+	_, err := l.Acquire(newContext(t), key)
+	if !errors.Is(err, locking.ErrUnavailable) {
+		t.Errorf("Acquire() = %v, want ErrUnavailable", err)
+	}
+	if took := time.Since(began); took > patience {
+		t.Errorf("Acquire() took %v to learn that the backend is unavailable", took)
+	}
+}
+
+// mustRecover fails unless the locker soon works again by itself.
+func mustRecover(t testing.TB, l locking.Locker, key string) {
+	t.Helper()
+	eventually(t, "the locker works again", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		lease, err := l.Acquire(ctx, key)
+		return err == nil && lease.Release(ctx) == nil
+	})
+}
+
+// mustBeFreed fails unless the key is free long before longTTL is over.
+func mustBeFreed(t testing.TB, l locking.Locker, key string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	lease, err := l.Acquire(ctx, key)
+	if err != nil {
+		t.Fatalf("Acquire() = %v: what an acquire left behind was not cleaned up", err)
+	}
+	mustRelease(t, lease)
+}
+
+func testServerHangs(t *testing.T, o Options) {
+	server := o.StartServer(t)
+	l, key := o.OpenAt(t, server.Addr, o.TTL), newKey(t)
+	careful := o.OpenAt(t, server.Addr, longTTL)
+	mustRecover(t, careful, key)
+	lease := mustAcquire(t, l, newKey(t))
+
+	signal(t, server, syscall.SIGSTOP)
+	mustBeUnavailable(t, careful, key)
+	mustLose(t, lease, o.TTL)
+	if err := lease.Release(t.Context()); !errors.Is(err, locking.ErrLost) {
+		t.Errorf("Release() = %v, want ErrLost", err)
+	}
+	mustBeUnavailable(t, l, key)
+	signal(t, server, syscall.SIGCONT)
+
+	// The server now comes to requests whose senders have long given up.
+	mustBeFreed(t, o.OpenAt(t, server.Addr, longTTL), key)
+	mustRecover(t, l, key)
+}
+
+func testServerDies(t *testing.T, o Options) {
+	server := o.StartServer(t)
+	p := newProxy(t, server.Addr)
+	l, key := o.OpenAt(t, p.addr(), o.TTL), newKey(t)
+	lease := mustAcquire(t, l, key)
+	if err := server.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	mustBeUnavailable(t, l, newKey(t))
+	mustLose(t, lease, o.TTL)
+	if err := lease.Release(t.Context()); !errors.Is(err, locking.ErrLost) {
+		t.Errorf("Release() = %v, want ErrLost", err)
+	}
+	p.redirect(o.StartServer(t).Addr)
+	mustRecover(t, l, key)
+}
+
+// testDeadHolder parts a holder from the server for ever, as its death would,
+// and looks at the very same thing from both sides.
+func testDeadHolder(t *testing.T, o Options) {
+	server := o.StartServer(t)
+	p := newProxy(t, server.Addr)
+	key := newKey(t)
+	dead, next := o.OpenAt(t, p.addr(), o.TTL), o.OpenAt(t, server.Addr, o.TTL)
+	mustRecover(t, next, key)
+	lease := mustAcquire(t, dead, key)
+	p.frozen.Store(true)
+	parted := time.Now()
+	after := mustAcquire(t, next, key)
+	granted := time.Now()
+
+	if granted.Before(lease.Until()) {
+		t.Errorf("the key was granted %v before its last holder stopped trusting its lease",
+			lease.Until().Sub(granted))
+	}
+	const slack = 1500 * time.Millisecond // servers look for the dead now and then
+	if took := granted.Sub(parted); took > o.TTL+slack {
+		t.Errorf("the key was free %v after its holder's death, want %v", took, o.TTL)
+	}
+	mustLose(t, lease, 0)
+	mustRelease(t, after)
+}
+
+// testLostReply lets requests through and no reply back.
+func testLostReply(t *testing.T, o Options) {
+	server := o.StartServer(t)
+	p := newProxy(t, server.Addr)
+	key := newKey(t)
+	l, other := o.OpenAt(t, p.addr(), longTTL), o.OpenAt(t, server.Addr, longTTL)
+	mustRecover(t, l, key)
+
+	p.deaf.Store(true)
+	mustBeUnavailable(t, l, key)
+	p.deaf.Store(false)
+	p.cut()
+	mustBeFreed(t, other, key)
+
+	// The release's reply: the holder is told that it is not known.
+	lease := mustAcquire(t, l, key)
+	p.deaf.Store(true)
+	if err := lease.Release(t.Context()); !errors.Is(err, locking.ErrUnknown) {
+		t.Errorf("Release() = %v, want ErrUnknown", err)
+	}
+	p.deaf.Store(false)
+	p.cut()
+	mustBeFreed(t, other, key)
+	mustRecover(t, l, key)
+}
+
+func signal(t testing.TB, s Server, sig syscall.Signal) {
+	t.Helper()
+	if err := s.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,113 @@
+package lockingtest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"orderd/internal/locking"
+)
+
+func testBadKeys(t *testing.T, o Options) {
+	l := o.Backend(t).Open(t)
+	for _, keys := range [][]string{nil, {""}, {"a", ""}} {
+		if _, err := l.Acquire(newContext(t), keys...); err == nil {
+			t.Errorf("Acquire(%q) = nil", keys)
+		}
+	}
+}
+
+func testReleaseTwice(t *testing.T, o Options) {
+	l, key := o.Backend(t).Open(t), newKey(t)
+	lease := mustAcquire(t, l, key)
+	if err := lease.Check(0); err != nil {
+		t.Errorf("Check() = %v for a lease that is held", err)
+	}
+	mustRelease(t, lease)
+	next := mustAcquire(t, l, key)
+	mustRelease(t, lease)
+	if o.Exclusive {
+		mustBeHeld(t, l, key) // by the next, whom the second release must not rob
+	}
+	if err := lease.Check(0); !errors.Is(err, locking.ErrLost) {
+		t.Errorf("Check() = %v for a lease that was released, want ErrLost", err)
+	}
+	mustRelease(t, next)
+}
+
+func testReleaseCancelled(t *testing.T, o Options) {
+	b := o.Backend(t)
+	l, key := b.Open(t), newKey(t)
+	lease := mustAcquire(t, l, key)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := lease.Release(ctx); err != nil {
+		t.Errorf("Release() = %v", err)
+	}
+	mustBeClean(t, b, key)
+	mustRelease(t, mustAcquire(t, l, key))
+}
+
+func testClosed(t *testing.T, o Options) {
+	l := o.Backend(t).Open(t)
+	if err := l.Close(); err != nil {
+		t.Errorf("Close() = %v", err)
+	}
+	if _, err := l.Acquire(newContext(t), newKey(t)); !errors.Is(err, locking.ErrUnavailable) {
+		t.Errorf("Acquire() after Close = %v, want ErrUnavailable", err)
+	}
+}
+
+func testWaitEnds(t *testing.T, o Options) {
+	b := o.Backend(t)
+	l, key := b.Open(t), newKey(t)
+	others := []locking.Locker{l}
+	if o.CrossProcess {
+		others = append(others, b.Open(t))
+	}
+	lease := mustAcquire(t, l, key)
+	held := len(b.Residue(t, key))
+	for _, other := range others {
+		cause := errors.New("the buyer has left")
+		ctx, cancel := context.WithTimeoutCause(t.Context(), shortWait, cause)
+		began := time.Now()
+		_, err := other.Acquire(ctx, key)
+		cancel()
+		if !errors.Is(err, locking.ErrBusy) || !errors.Is(err, cause) {
+			t.Errorf("Acquire() = %v, want ErrBusy and the context's cause", err)
+		}
+		if took := time.Since(began); took < shortWait || took > shortWait+2*time.Second {
+			t.Errorf("Acquire() gave up after %v, want %v", took, shortWait)
+		}
+		if n := len(b.Residue(t, key)); n != held {
+			t.Errorf("the waiter left %d entries behind", n-held)
+		}
+	}
+	mustRelease(t, lease)
+	mustBeClean(t, b, key)
+	mustRelease(t, mustAcquire(t, l, key))
+}
+
+func testWaitersCancelled(t *testing.T, o Options) {
+	b := o.Backend(t)
+	l, key, second := b.Open(t), newKey(t), newKey(t)
+	var group sync.WaitGroup
+	for i := range 32 {
+		group.Go(func() {
+			// Contexts end at every stage of an acquire, in flight too.
+			for round := range 6 {
+				wait := time.Duration(1+i*round) * 300 * time.Microsecond
+				ctx, cancel := context.WithTimeout(t.Context(), wait)
+				if lease, err := l.Acquire(ctx, key, second); err == nil {
+					_ = lease.Release(ctx)
+				}
+				cancel()
+			}
+		})
+	}
+	group.Wait()
+	mustBeClean(t, b, key, second)
+	mustRelease(t, mustAcquire(t, l, second, key))
+}

@@ -1,0 +1,131 @@
+package locking_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"orderd/internal/locking"
+	"orderd/internal/stack/stacktest"
+)
+
+func TestNewRedis_refusesBadSettings(t *testing.T) {
+	t.Parallel()
+	good := locking.RedisConfig{URL: "redis://127.0.0.1:1", TTL: time.Second, Owner: "a"}
+	for name, spoil := range map[string]func(*locking.RedisConfig){
+		"no URL":        func(c *locking.RedisConfig) { c.URL = "" },
+		"another URL":   func(c *locking.RedisConfig) { c.URL = "http://127.0.0.1" },
+		"no TTL":        func(c *locking.RedisConfig) { c.TTL = 0 },
+		"too short TTL": func(c *locking.RedisConfig) { c.TTL = time.Millisecond },
+		"no owner":      func(c *locking.RedisConfig) { c.Owner = "" },
+	} {
+		cfg := good
+		spoil(&cfg)
+		if _, err := locking.NewRedis(cfg); err == nil {
+			t.Errorf("%s: NewRedis() = nil", name)
+		}
+	}
+	r, err := locking.NewRedis(good)
+	if err != nil {
+		t.Fatalf("NewRedis() = %v, though the server may come up later", err)
+	}
+	if err := r.Ping(t.Context()); !errors.Is(err, locking.ErrUnavailable) {
+		t.Errorf("Ping() = %v, want ErrUnavailable", err)
+	}
+	if err := r.Close(); err != nil {
+		t.Errorf("Close() = %v", err)
+	}
+}
+
+// Tokens are kept by whoever checks them, and outlive the server's data.
+func TestRedis_tokensGrowAfterTheServerLostItsData(t *testing.T) {
+	t.Parallel()
+	url := stacktest.Redis(t)
+	l, client := openRedis(t, url, ttl), redisClient(t, url)
+	var last int64
+	for range 3 {
+		lease, err := l.Acquire(t.Context(), "a", "b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, b := lease.Token("a"), lease.Token("b"); a <= last || b <= last || a == b {
+			t.Errorf("tokens %d and %d after %d", a, b, last)
+		}
+		last = max(lease.Token("a"), lease.Token("b"))
+		if err := client.FlushDB(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		_ = lease.Release(t.Context())
+	}
+}
+
+// Tokens grow where the server's clock does not.
+func TestRedis_tokensGrowThoughTheClockIsBehind(t *testing.T) {
+	t.Parallel()
+	url := stacktest.Redis(t)
+	l, client := openRedis(t, url, ttl), redisClient(t, url)
+	const ahead = 9_000_000_000_000_000 // near the end of what a script can count
+	if err := client.Set(t.Context(), "orderd:lock-token", ahead, 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range int64(3) {
+		lease, err := l.Acquire(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := lease.Token("a"), int64(ahead)+1+i; got != want {
+			t.Errorf("Token() = %d, want %d", got, want)
+		}
+		if err := lease.Release(t.Context()); err != nil {
+			t.Errorf("Release() = %v", err)
+		}
+	}
+}
+
+// An operator who looks at a lock sees whose it is, and that it will end.
+func TestRedis_locksNameTheirOwnerAndEnd(t *testing.T) {
+	t.Parallel()
+	url := stacktest.Redis(t)
+	l, client := openRedis(t, url, ttl), redisClient(t, url)
+	lease, err := l.Acquire(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := locking.RedisKey("a")
+	if value := client.Get(t.Context(), key).Val(); !strings.HasPrefix(value, "test:") {
+		t.Errorf("the lock's value is %q, want the owner's", value)
+	}
+	if left := client.PTTL(t.Context(), key).Val(); left <= 0 || left > ttl {
+		t.Errorf("the lock has %v left, want up to %v", left, ttl)
+	}
+	if err := lease.Release(t.Context()); err != nil {
+		t.Errorf("Release() = %v", err)
+	}
+	if keys := client.Keys(t.Context(), "*").Val(); len(keys) != 1 {
+		t.Errorf("what is left is %q, want the token counter alone", keys)
+	}
+}
+
+// Those who wait in the process behind one who asks must not take a server's
+// silence for a holder.
+func TestRedis_waitersBehindOneWhoGetsNoAnswer(t *testing.T) {
+	t.Parallel()
+	// Nobody accepts what this address takes.
+	l := openRedis(t, "redis://"+deafAddress(t), 3*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
+	defer cancel()
+	answers := make(chan error, 4)
+	for range cap(answers) {
+		go func() {
+			_, err := l.Acquire(ctx, "a")
+			answers <- err
+		}()
+	}
+	for range cap(answers) {
+		if err := <-answers; !errors.Is(err, locking.ErrUnavailable) {
+			t.Errorf("Acquire() = %v, want ErrUnavailable", err)
+		}
+	}
+}

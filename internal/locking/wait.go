@@ -1,0 +1,57 @@
+package locking
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Causes that end an acquire from the inside. They are private so that a
+// caller's own cause, which may wrap any of the exported errors, is never
+// mistaken for them.
+var (
+	errClosed    = errors.New("locking: locker is closed")
+	errLeaseOver = errors.New("locking: an earlier key of the lease was lost")
+)
+
+// endedBy returns a context that ends with ctx and also, with the given cause,
+// when other ends. The caller must call the function it returns.
+func endedBy(ctx, other context.Context, cause error) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	if other.Err() != nil {
+		cancel(cause) // AfterFunc would do it a little later
+	}
+	stop := context.AfterFunc(other, func() { cancel(cause) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
+}
+
+// waitError is the error of an acquire whose context has ended. Without an
+// answer from the backend nobody knows whether others hold the key, so that
+// "busy" would be a guess.
+func waitError(ctx context.Context, answered bool) error {
+	cause := context.Cause(ctx)
+	switch {
+	case errors.Is(cause, errLeaseOver):
+		return fmt.Errorf("%w: %w", ErrLost, cause)
+	case errors.Is(cause, errClosed), !answered:
+		return errors.Join(ErrUnavailable, cause)
+	default:
+		return errors.Join(ErrBusy, cause)
+	}
+}
+
+// pause waits for d and reports whether ctx was still alive then.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,177 @@
+package locking
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+)
+
+// ZooKeeperConfig says which ZooKeeper keeps the locks and for how long.
+type ZooKeeperConfig struct {
+	Servers []string // host or host:port
+	// SessionTimeout is how long a dead holder keeps its keys: what is asked
+	// for, 100 ms or more; the servers have limits of their own.
+	SessionTimeout time.Duration
+	Owner          string // the replica; written into the nodes, for whoever looks
+}
+
+// ZooKeeper makes all who use one ZooKeeper ensemble take turns, first come,
+// first served. Its leases live as long as the process's session.
+type ZooKeeper struct {
+	conn   *zk.Conn
+	events <-chan zk.Event // closed when the client has ended
+	dialer *zkDialer
+	status *zkStatus
+	owner  []byte
+	call   time.Duration // limit of one request
+	crew   *crew
+}
+
+var _ Locker = (*ZooKeeper)(nil)
+
+// NewZooKeeper returns a locker. It checks the configuration and connects in
+// the background: the servers may come up later.
+func NewZooKeeper(cfg ZooKeeperConfig) (*ZooKeeper, error) {
+	if len(cfg.Servers) == 0 || slices.Contains(cfg.Servers, "") {
+		return nil, fmt.Errorf("lock zookeeper: servers %q: none, or an empty one", cfg.Servers)
+	}
+	if cfg.SessionTimeout < minTTL {
+		return nil, fmt.Errorf("lock zookeeper: session time-out %v is below %v",
+			cfg.SessionTimeout, minTTL)
+	}
+	if cfg.Owner == "" {
+		return nil, errors.New("lock zookeeper: owner is empty")
+	}
+	crew := newCrew()
+	status := newZKStatus(crew.life)
+	z := &ZooKeeper{
+		dialer: &zkDialer{patience: cfg.SessionTimeout, over: status.over},
+		status: status,
+		owner:  []byte(cfg.Owner),
+		call:   callTimeout(cfg.SessionTimeout),
+		crew:   crew,
+	}
+	hosts := &zkHosts{}
+	var err error
+	z.conn, z.events, err = zk.Connect(cfg.Servers, cfg.SessionTimeout,
+		zk.WithHostProvider(hosts),
+		zk.WithDialer(z.dialer.dial),
+		zk.WithLogger(z.status),
+		// By callback, for the channel drops what its reader is late for.
+		zk.WithEventCallback(func(e zk.Event) {
+			if e.State == zk.StateExpired {
+				hosts.Connected() // it was a server that said so: no rest before the next
+			}
+			z.status.event(e)
+		}))
+	if err != nil {
+		return nil, fmt.Errorf("lock zookeeper: %w", err)
+	}
+	return z, nil
+}
+
+// Ping reports whether a server answers right now.
+func (z *ZooKeeper) Ping(ctx context.Context) error {
+	_, err := zkAsk(ctx, z, func() (bool, error) {
+		exists, _, err := z.conn.Exists(zkRoot)
+		return exists, err
+	})
+	if err != nil {
+		return errors.Join(ErrUnavailable, err)
+	}
+	return nil
+}
+
+// Close ends every wait, and the session: with it go all its nodes at once.
+func (z *ZooKeeper) Close() error {
+	idle := z.crew.close()
+	z.conn.Close() // bounded; ends every request under way
+	z.dialer.close()
+	<-idle
+	for range z.events { // until the client has ended
+	}
+	return nil
+}
+
+// Acquire implements Locker.
+func (z *ZooKeeper) Acquire(ctx context.Context, keys ...string) (*Lease, error) {
+	keys, err := sortedKeys(keys)
+	if err != nil {
+		return nil, err
+	}
+	if !z.crew.join() {
+		return nil, errors.Join(ErrUnavailable, errClosed)
+	}
+	defer z.crew.leave()
+	ctx, stop := endedBy(ctx, z.crew.life, errClosed)
+	defer stop()
+	if ctx.Err() != nil {
+		return nil, waitError(ctx, true)
+	}
+	s, err := z.status.ready(ctx, z.call)
+	if err != nil {
+		return nil, errors.Join(ErrUnavailable, err)
+	}
+
+	h := &zkHolder{zk: z, session: s, id: rand.Text()}
+	l := newLease(s.life, h, s.timeout())
+	if err := h.take(ctx, l, keys); err != nil {
+		_ = l.Release(ctx) // what it could not settle is settled in the background
+		return nil, err
+	}
+	return l, nil
+}
+
+// A zkAnswer is what a request to the servers came to.
+type zkAnswer[T any] struct {
+	value T
+	err   error
+}
+
+// zkStart makes a request in a goroutine: the client's calls take no context
+// and can hang until the connection, or the client, is closed.
+func zkStart[T any](z *ZooKeeper, request func() (T, error)) <-chan zkAnswer[T] {
+	answer := make(chan zkAnswer[T], 1)
+	send := func() {
+		value, err := request()
+		answer <- zkAnswer[T]{value, err}
+	}
+	if !z.crew.run(send) {
+		answer <- zkAnswer[T]{err: errClosed}
+	}
+	return answer
+}
+
+// zkAwait waits for an answer until ctx ends.
+func zkAwait[T any](ctx context.Context, answer <-chan zkAnswer[T]) (T, error) {
+	select {
+	case a := <-answer:
+		return a.value, a.err
+	case <-ctx.Done():
+		var none T
+		return none, context.Cause(ctx)
+	}
+}
+
+// zkAsk makes a request that may be repeated, once there is a connection, and
+// repeats it once if that is dropped. It returns when ctx ends, or the limit
+// of one request is over.
+func zkAsk[T any](ctx context.Context, z *ZooKeeper, request func() (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, z.call)
+	defer cancel()
+	for try := 0; ; try++ {
+		if _, err := z.status.ready(ctx, z.call); err != nil {
+			var none T
+			return none, err
+		}
+		value, err := zkAwait(ctx, zkStart(z, request))
+		if try > 0 || !errors.Is(err, zk.ErrConnectionClosed) {
+			return value, err
+		}
+	}
+}

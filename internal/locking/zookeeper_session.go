@@ -1,0 +1,142 @@
+package locking
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+)
+
+var (
+	errNoConnection = errors.New("no connection to ZooKeeper")
+	errSessionOver  = errors.New("the ZooKeeper session has ended")
+)
+
+// A zkSession is one session with the servers. What was made in it vanishes
+// with it.
+type zkSession struct {
+	id   int64
+	life context.Context // ends when the session is known to have ended
+	end  context.CancelFunc
+	ttl  atomic.Int64 // the time-out that the server granted, a time.Duration
+}
+
+func (s *zkSession) timeout() time.Duration { return time.Duration(s.ttl.Load()) }
+
+// zkStatus follows the client's connection and session.
+type zkStatus struct {
+	alive context.Context // parent of every session's life
+
+	mu        sync.Mutex
+	session   *zkSession // nil before the first and after an expiry
+	connected bool
+	since     time.Time     // when connected became false
+	changed   chan struct{} // closed at the next change
+}
+
+func newZKStatus(alive context.Context) *zkStatus {
+	return &zkStatus{alive: alive, changed: make(chan struct{})}
+}
+
+// Printf implements zk.Logger. The client tells the session's time-out, which
+// the server may have set to another than was asked for, nowhere but in its
+// log. The line comes before the first request of a connection is sent, so
+// that no lease can be granted without it.
+func (st *zkStatus) Printf(format string, args ...any) {
+	if !strings.HasPrefix(format, "authenticated:") || len(args) != 2 {
+		return
+	}
+	id, ok := args[0].(int64)
+	milliseconds, ok2 := args[1].(int32)
+	if ok && ok2 {
+		st.authenticated(id, time.Duration(milliseconds)*time.Millisecond)
+	}
+}
+
+func (st *zkStatus) authenticated(id int64, timeout time.Duration) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.session == nil || st.session.id != id {
+		st.drop()
+		life, end := context.WithCancel(st.alive)
+		st.session = &zkSession{id: id, life: life, end: end}
+	}
+	st.session.ttl.Store(int64(timeout))
+	st.connected = true
+	st.change()
+}
+
+// event is the client's callback. It runs in the client's own goroutine, in
+// the order of what happens to the connection, and must not block.
+func (st *zkStatus) event(e zk.Event) {
+	if e.Type != zk.EventSession {
+		return
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	switch e.State {
+	case zk.StateExpired:
+		st.drop()
+	case zk.StateDisconnected, zk.StateConnecting:
+	default:
+		return
+	}
+	if st.connected {
+		st.connected, st.since = false, time.Now()
+	}
+	st.change()
+}
+
+func (st *zkStatus) drop() {
+	if st.session != nil {
+		st.session.end()
+		st.session = nil
+	}
+}
+
+func (st *zkStatus) change() {
+	close(st.changed)
+	st.changed = make(chan struct{})
+}
+
+// over reports whether the session has had no connection for so long that
+// servers that run have ended it.
+func (st *zkStatus) over() bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.session != nil && !st.connected && time.Since(st.since) > 2*st.session.timeout()
+}
+
+// current returns the session, nil if there is none, and whether it has a
+// connection.
+func (st *zkStatus) current() (s *zkSession, connected bool) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.session, st.connected
+}
+
+// ready waits, for patience at most, until there is a session with a
+// connection. A connection that was dropped is usually replaced by then.
+func (st *zkStatus) ready(ctx context.Context, patience time.Duration) (*zkSession, error) {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for {
+		st.mu.Lock()
+		s, connected, changed := st.session, st.connected, st.changed
+		st.mu.Unlock()
+		if connected {
+			return s, nil
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			return nil, errNoConnection
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}

@@ -1,0 +1,60 @@
+# Outlives the process that opened the stack and cleans up after it.
+#
+# Argument: the stack's folder. Standard input, one event on each line:
+#   start GROUP SIGNAL   a process group runs; the signal (a number) ends it fast
+#   stop GROUP           it has ended
+# Its end means that the opener is gone, however it went. Standard output: one
+# line once signals have no effect any more.
+
+trap '' HUP INT QUIT TERM PIPE
+echo deaf
+# Whoever waits for the end of the opener's output must not wait for this shell.
+exec >/dev/null 2>&1
+dir=$1
+running=
+
+while read -r event group signal; do
+	case $event in
+	start) running="$running $group:$signal" ;;
+	stop)
+		kept=
+		for entry in $running; do
+			[ "${entry%%:*}" = "$group" ] || kept="$kept $entry"
+		done
+		running=$kept
+		;;
+	esac
+done
+
+# await LIMIT waits, in tenths of a second, for every group to end.
+await() {
+	left=$1
+	while [ "$left" -gt 0 ]; do
+		alive=
+		for entry in $running; do
+			kill -0 "-${entry%%:*}" 2>/dev/null && alive=yes
+		done
+		[ "$alive" ] || return 0
+		sleep 0.1
+		left=$((left - 1))
+	done
+}
+
+# A frozen process takes no signal but KILL, so each is woken as well.
+for entry in $running; do
+	kill "-${entry##*:}" "-${entry%%:*}" 2>/dev/null
+	kill -CONT "-${entry%%:*}" 2>/dev/null
+done
+# PostgreSQL gives its own children 5 s before it kills them.
+await 70
+for entry in $running; do
+	kill -KILL "-${entry%%:*}" 2>/dev/null
+done
+await 20
+
+# A PostgreSQL that was killed leaves its pid file, which names the shared
+# memory segment that it left too.
+for file in "$dir"/*/postmaster.pid; do
+	[ -f "$file" ] && ipcrm -m "$(sed -n '7s/.* //p' "$file")" 2>/dev/null
+done
+rm -rf -- "$dir"

@@ -1,0 +1,107 @@
+package stack
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// victim names the environment variable that makes this test binary open a
+// stack and wait to be killed: see guard_test.go.
+const victim = "STACK_TEST_VICTIM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(victim) != "" {
+		if err := beVictim(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// mustOpen opens a stack that is closed at the end of the test.
+func mustOpen(t *testing.T) *Stack {
+	t.Helper()
+	s, err := Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func mustStart(t *testing.T, s *Stack, c Command) *Process {
+	t.Helper()
+	p, err := s.Start(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// script is a command that runs a shell script and is ready once that has made
+// the file called ready in the stack's folder.
+func script(s *Stack, name, text string) Command {
+	return Command{
+		Name: name,
+		Path: "/bin/sh",
+		Args: []string{"-c", text},
+		Ready: func(context.Context) error {
+			_, err := os.Stat(filepath.Join(s.Dir(), "ready"))
+			return err
+		},
+	}
+}
+
+// eventually polls until check returns nil.
+func eventually(t *testing.T, what string, check func() error) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: %v", what, err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// state is a process's state letter, Z for one that is only left to be reaped,
+// or empty for none. Where there is no /proc, one that exists counts as running.
+func state(pid int) string {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err == nil {
+		return string(text[bytes.LastIndexByte(text, ')')+2])
+	}
+	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		return ""
+	}
+	return "R"
+}
+
+// gone returns an error that names a process that still runs.
+func gone(pids []int) error {
+	for _, pid := range pids {
+		if s := state(pid); s != "" && s != "Z" {
+			return fmt.Errorf("process %d is in state %s", pid, s)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package stack
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+func TestFreePorts(t *testing.T) {
+	t.Parallel()
+	ports, err := FreePorts(50)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[int]bool{}
+	for _, port := range ports {
+		if seen[port] {
+			t.Errorf("port %d is there twice", port)
+		}
+		seen[port] = true
+	}
+}
+
+// Every server finds its first port taken: by a stranger of its own kind, whose
+// answers must not pass for the server's.
+func TestPortTaken(t *testing.T) {
+	t.Parallel()
+	for name, start := range map[string]func(context.Context, *Stack, string) (addr string, err error){
+		"redis": func(ctx context.Context, s *Stack, name string) (string, error) {
+			r, err := s.Redis(ctx, name)
+			if err != nil {
+				return "", err
+			}
+			return r.Addr, nil
+		},
+		"zookeeper": func(ctx context.Context, s *Stack, name string) (string, error) {
+			z, err := s.ZooKeeper(ctx, name)
+			if err != nil {
+				return "", err
+			}
+			return z.Addr, nil
+		},
+		"postgres": func(ctx context.Context, s *Stack, name string) (string, error) {
+			p, err := s.Postgres(ctx, name)
+			if err != nil {
+				return "", err
+			}
+			addr, _, _ := strings.Cut(strings.TrimPrefix(p.URL, "postgres://postgres@"), "/")
+			return addr, nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := mustOpen(t)
+			first, err := start(t.Context(), s, "first")
+			if err != nil {
+				t.Fatal(err)
+			}
+			asked := 0
+			s.port = func() (int, error) {
+				if asked++; asked > 2 {
+					return freePort()
+				}
+				_, port, err := net.SplitHostPort(first)
+				if err != nil {
+					return 0, err
+				}
+				return strconv.Atoi(port)
+			}
+			second, err := start(t.Context(), s, "second")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if second == first || asked != 3 {
+				t.Errorf("second server on %s after %d ports, first on %s", second, asked, first)
+			}
+		})
+	}
+}
+
+// An end that has nothing to do with the port is not tried again.
+func TestPortFree(t *testing.T) {
+	t.Parallel()
+	s := mustOpen(t)
+	asked := 0
+	s.port = func() (int, error) { asked++; return freePort() }
+	_, err := s.Redis(t.Context(), "redis", "--no-such-setting", "1")
+	if err == nil || !strings.Contains(err.Error(), "no-such-setting") || asked != 1 {
+		t.Errorf("after %d tries: %v", asked, err)
+	}
+}

@@ -1,0 +1,149 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Postgres is a PostgreSQL server with a fresh database cluster.
+type Postgres struct {
+	*Process
+	URL string // postgres://…: the superuser, on the database postgres
+}
+
+// Postgres makes a database cluster and starts its server. Settings are
+// "key=value", as in postgresql.conf; without any, commits are as durable as by
+// default. Everybody on this machine may connect.
+func (s *Stack) Postgres(ctx context.Context, name string, settings ...string) (*Postgres, error) {
+	if err := s.find.need(postgresName); err != nil {
+		return nil, err
+	}
+	bin := s.find.postgres()
+	dir, err := s.folder(name, s.user)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.initdb(ctx, name, bin, dir); err != nil {
+		return nil, err
+	}
+	pg := &Postgres{}
+	pg.Process, err = s.onFreePort(func(port int) (*Process, error) {
+		pg.URL = "postgres://postgres@" + address(port) + "/postgres?sslmode=disable"
+		return s.Start(ctx, Command{
+			Name:  name,
+			Path:  filepath.Join(bin, "postgres"),
+			Args:  postgresArgs(dir, port, settings),
+			Env:   postgresEnv(),
+			Ready: func(ctx context.Context) error { return postgresReady(ctx, pg.URL, dir) },
+			// Its polite signal waits for clients to leave; this one makes
+			// them leave. Where nothing is kept there is no need to write a
+			// checkpoint either.
+			Stop:    syscall.SIGINT,
+			discard: syscall.SIGQUIT,
+			user:    s.user,
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return pg, nil
+}
+
+// initdb fills dir with a new database cluster.
+func (s *Stack) initdb(ctx context.Context, name, bin, dir string) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	p, err := s.launch(Command{
+		Name: name,
+		Path: filepath.Join(bin, "initdb"),
+		Args: []string{
+			"-D", dir, "--no-sync", "--no-instructions", "--username=postgres", "--auth=trust",
+			"--encoding=UTF8", "--locale=" + utf8Locale(),
+		},
+		Env:  postgresEnv(),
+		user: s.user,
+	})
+	if err != nil {
+		return fmt.Errorf("initdb for %s: %w", name, err)
+	}
+	select {
+	case <-p.Done():
+	case <-ctx.Done():
+		return fmt.Errorf("initdb for %s: %w", name, errors.Join(ctx.Err(), p.Kill()))
+	}
+	if p.Err() != nil {
+		return fmt.Errorf("initdb for %s: %w", name, errors.Join(p.Err(), p.quoteLog()))
+	}
+	return nil
+}
+
+func postgresArgs(dir string, port int, settings []string) []string {
+	args := []string{"-D", dir}
+	for _, setting := range append([]string{
+		"listen_addresses=127.0.0.1",
+		"port=" + strconv.Itoa(port),
+		"unix_socket_directories=",
+		"max_connections=200",
+		// In files of dir, so that a killed server leaves none in /dev/shm.
+		"dynamic_shared_memory_type=mmap",
+	}, settings...) {
+		args = append(args, "-c", setting)
+	}
+	return args
+}
+
+// postgresEnv spares initdb the search for the machine's time zone, which takes
+// it longer than the rest, and gives messages in English.
+func postgresEnv() []string { return []string{"TZ=UTC", "LC_ALL=" + utf8Locale()} }
+
+// utf8Locale is the locale that sorts by code point. macOS has no C.UTF-8.
+func utf8Locale() string {
+	if runtime.GOOS == "darwin" {
+		return "C"
+	}
+	return "C.UTF-8"
+}
+
+// postgresReady makes sure that the server takes connections and is the one
+// whose data is in dir.
+func postgresReady(ctx context.Context, url, dir string) error {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	var found string
+	if err := conn.QueryRow(ctx, "SELECT current_setting('data_directory')").Scan(&found); err != nil {
+		return err
+	}
+	if found != dir {
+		return fmt.Errorf("a PostgreSQL with the data of %s answers", found)
+	}
+	return nil
+}
+
+// NewDatabase creates an empty database and returns its URL.
+func (p *Postgres) NewDatabase(ctx context.Context, name string) (string, error) {
+	conn, err := pgx.Connect(ctx, p.URL)
+	if err != nil {
+		return "", fmt.Errorf("create database %s: %w", name, err)
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, "CREATE DATABASE "+pgx.Identifier{name}.Sanitize()); err != nil {
+		return "", fmt.Errorf("create database %s: %w", name, err)
+	}
+	u, err := url.Parse(p.URL)
+	if err != nil {
+		return "", err
+	}
+	u.Path = "/" + name
+	return u.String(), nil
+}

@@ -1,0 +1,88 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"time"
+)
+
+// Readiness is asked for often, since tests wait for it, and each question is
+// bounded, since a server that starts may accept and not answer.
+const (
+	readyEvery = 10 * time.Millisecond
+	readyLimit = 2 * time.Second
+)
+
+// errExited: the program ended before it was ready.
+var errExited = errors.New("ended before it was ready")
+
+// quotedLog is how much of the end of a log an error quotes, in bytes.
+const quotedLog = 2000
+
+func (p *Process) awaitReady(ctx context.Context, ready func(context.Context) error) error {
+	again := time.NewTicker(readyEvery)
+	defer again.Stop()
+	for {
+		attempt, cancel := context.WithTimeout(ctx, readyLimit)
+		err := ready(attempt)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-p.done:
+			return fmt.Errorf("%w: %v", errExited, p.cmd.ProcessState)
+		case <-ctx.Done():
+			return fmt.Errorf("not ready: %w; last answer: %w", ctx.Err(), err)
+		case <-again.C:
+		}
+	}
+}
+
+// quoteLog makes an error of the last lines of this run's output.
+func (p *Process) quoteLog() error {
+	f, err := os.Open(p.log)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	from := max(p.logFrom, info.Size()-quotedLog)
+	text, err := io.ReadAll(io.NewSectionReader(f, from, info.Size()-from))
+	if err != nil {
+		return err
+	}
+	if len(text) == 0 {
+		return errors.New("its log is empty")
+	}
+	return fmt.Errorf("its log ends:\n%s", strings.TrimSpace(string(text)))
+}
+
+// ask sends a text and returns all that is answered until the server closes
+// the connection.
+func ask(ctx context.Context, addr, text string) (string, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	if deadline, ok := ctx.Deadline(); ok {
+		if err := conn.SetDeadline(deadline); err != nil {
+			return "", err
+		}
+	}
+	if _, err := io.WriteString(conn, text); err != nil {
+		return "", err
+	}
+	answer, err := io.ReadAll(conn)
+	return string(answer), err
+}

@@ -1,0 +1,115 @@
+// Package stack starts throwaway servers as child processes: PostgreSQL, Redis,
+// ZooKeeper, and any other program that needs the same care.
+//
+// Servers listen on free loopback ports, keep their data and logs in one
+// temporary folder, and count as started once they answer their own protocol.
+// Nothing outlives the process that opened the stack, not even when it is
+// killed: a guard process then ends the servers and removes the folder.
+package stack
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// ErrClosed is returned when something is started on a stack that was closed.
+var ErrClosed = errors.New("stack: closed")
+
+// closeLimit bounds how long Close waits for processes to end politely. They
+// are told to end fast, since nothing of theirs is kept.
+const closeLimit = 5 * time.Second
+
+// A Stack is a temporary folder and the processes that live on it. Its methods
+// may be called from many goroutines at once.
+type Stack struct {
+	dir   string
+	guard *guard
+	user  *syscall.Credential // what PostgreSQL runs as; nil: as this process
+	find  finder
+	port  func() (int, error)
+
+	closeOnce func() error
+
+	mu        sync.Mutex
+	closed    bool
+	processes []*Process
+}
+
+// Open makes a private temporary folder and the guard that outlives this
+// process. The caller closes the stack.
+func Open() (*Stack, error) {
+	user, err := serverUser()
+	if err != nil {
+		return nil, err
+	}
+	base, err := tempBase(user)
+	if err != nil {
+		return nil, err
+	}
+	// The name is chosen first and the folder made last, so that there is no
+	// moment at which the folder exists and the guard does not.
+	dir := filepath.Join(base, "orderd-stack-"+strings.ToLower(rand.Text()))
+	g, err := newGuard(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Stack{dir: dir, guard: g, user: user, find: defaultFinder(), port: freePort}
+	s.closeOnce = sync.OnceValue(s.close)
+	// Others may pass through, which the servers' user needs, but not look.
+	if err := errors.Join(os.Mkdir(dir, 0o711), os.Mkdir(filepath.Join(dir, "logs"), 0o700)); err != nil {
+		return nil, errors.Join(fmt.Errorf("make the stack's folder: %w", err), g.close())
+	}
+	return s, nil
+}
+
+// Dir is the stack's folder. Logs are in <Dir>/logs/<name>.log until Close.
+func (s *Stack) Dir() string { return s.dir }
+
+// Close ends every process, all at once, and removes the folder. It returns
+// within 30 s whatever the processes do; calling it again has no effect.
+func (s *Stack) Close() error { return s.closeOnce() }
+
+func (s *Stack) close() error {
+	s.mu.Lock()
+	s.closed = true
+	processes := s.processes
+	s.mu.Unlock()
+
+	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, p := range processes {
+		wg.Go(func() { p.end(ctx, p.discard) })
+	}
+	wg.Wait()
+	if err := s.guard.close(); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(s.dir); !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("stack: folder %s was not removed", s.dir)
+	}
+	return nil
+}
+
+// folder makes the data folder of a server: its user's alone.
+func (s *Stack) folder(name string, user *syscall.Credential) (string, error) {
+	dir := filepath.Join(s.dir, name)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return "", fmt.Errorf("make the data folder of %s: %w", name, err)
+	}
+	if user == nil {
+		return dir, nil
+	}
+	if err := os.Chown(dir, int(user.Uid), int(user.Gid)); err != nil {
+		return "", fmt.Errorf("hand over the data folder of %s: %w", name, err)
+	}
+	return dir, nil
+}

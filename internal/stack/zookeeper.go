@@ -1,0 +1,96 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// ZooKeeper is a standalone ZooKeeper server whose sessions may last from 0.4
+// to 60 s, and which expires them within about 0.2 s.
+type ZooKeeper struct {
+	*Process
+	Addr string // host:port
+}
+
+// The folder's configuration files. The settings file is Java properties; the
+// other one quietens Logback, which some packagings bring and which logs
+// everything where nobody tells it not to.
+const (
+	zooSettings = `dataDir=%s
+clientPort=%d
+clientPortAddress=127.0.0.1
+tickTime=200
+minSessionTimeout=400
+maxSessionTimeout=60000
+maxClientCnxns=0
+admin.enableServer=false
+4lw.commands.whitelist=ruok,srvr,mntr,conf
+`
+	zooLogback = `<configuration>
+  <appender name="err" class="ch.qos.logback.core.ConsoleAppender">
+    <target>System.err</target>
+    <encoder><pattern>%d %-5p %c: %m%n</pattern></encoder>
+  </appender>
+  <root level="WARN"><appender-ref ref="err"/></root>
+</configuration>
+`
+)
+
+// ZooKeeper starts a ZooKeeper server.
+func (s *Stack) ZooKeeper(ctx context.Context, name string) (*ZooKeeper, error) {
+	if err := s.find.need(zooKeeperName); err != nil {
+		return nil, err
+	}
+	java, jar := s.find.zooKeeper()
+	dir, err := s.folder(name, nil)
+	if err != nil {
+		return nil, err
+	}
+	settings := filepath.Join(dir, "zoo.cfg")
+	logback := filepath.Join(dir, "logback.xml")
+	if err := os.WriteFile(logback, []byte(zooLogback), 0o600); err != nil {
+		return nil, fmt.Errorf("write ZooKeeper's log settings: %w", err)
+	}
+
+	z := &ZooKeeper{}
+	z.Process, err = s.onFreePort(func(port int) (*Process, error) {
+		z.Addr = address(port)
+		text := fmt.Appendf(nil, zooSettings, dir, port)
+		if err := os.WriteFile(settings, text, 0o600); err != nil {
+			return nil, fmt.Errorf("write ZooKeeper's settings: %w", err)
+		}
+		return s.Start(ctx, Command{
+			Name: name,
+			Path: java,
+			Args: []string{
+				// A virtual machine that starts fast, stays small, and leaves
+				// no file of performance counters outside the folder.
+				"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m", "-XX:-UsePerfData",
+				"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+				"-Dlogback.configurationFile=" + logback,
+				"-cp", classPath(jar), "org.apache.zookeeper.server.ZooKeeperServerMain", settings,
+			},
+			Ready: func(ctx context.Context) error { return zooKeeperReady(ctx, z.Addr, dir) },
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return z, nil
+}
+
+// zooKeeperReady makes sure that the server serves and is the one whose data is
+// in dir.
+func zooKeeperReady(ctx context.Context, addr, dir string) error {
+	answer, err := ask(ctx, addr, "conf")
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(answer, "dataDir="+dir+string(filepath.Separator)) {
+		return fmt.Errorf("unexpected answer of ZooKeeper: %q", answer)
+	}
+	return nil
+}

@@ -1,0 +1,108 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"orderd/internal/stack"
+	"orderd/loadtest/load"
+)
+
+// A Fleet is a set of servers and the replicas on them. The stock levels and
+// the locks are on Redis servers of their own: losing one must not look like
+// losing the other.
+type Fleet struct {
+	stack     *stack.Stack
+	orderd    string // the binary
+	postgres  *stack.Postgres
+	stock     *stack.Redis
+	locks     *stack.Redis
+	zooKeeper *stack.ZooKeeper
+	db        *pgx.Conn
+}
+
+// Open starts the servers, all at once, and brings the database's schema up
+// to date. orderd is the binary; it is built if that is empty. The caller
+// closes the fleet.
+func Open(ctx context.Context, orderd string) (_ *Fleet, err error) {
+	if err := stack.Missing(stack.Find()); err != nil {
+		return nil, err
+	}
+	s, err := stack.Open()
+	if err != nil {
+		return nil, err
+	}
+	f := &Fleet{stack: s, orderd: orderd}
+	defer func() {
+		if err != nil {
+			_ = f.Close() // what went wrong before matters more
+		}
+	}()
+
+	starting, ctx2 := errgroup.WithContext(ctx)
+	starting.Go(func() (err error) { f.postgres, err = s.Postgres(ctx2, "postgres"); return })
+	starting.Go(func() (err error) { f.stock, err = s.Redis(ctx2, "redis-stock"); return })
+	starting.Go(func() (err error) { f.locks, err = s.Redis(ctx2, "redis-locks"); return })
+	starting.Go(func() (err error) { f.zooKeeper, err = s.ZooKeeper(ctx2, "zookeeper"); return })
+	starting.Go(func() (err error) {
+		if orderd == "" {
+			f.orderd, err = build(ctx2, s.Dir())
+			return err
+		}
+		f.orderd, err = filepath.Abs(orderd)
+		return err
+	})
+	if err := starting.Wait(); err != nil {
+		return nil, err
+	}
+	out, err := exec.CommandContext(ctx, f.orderd, "migrate", "--database-url", f.postgres.URL).CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("orderd migrate: %w\n%s", err, strings.TrimSpace(string(out)))
+	}
+	if f.db, err = pgx.Connect(ctx, f.postgres.URL); err != nil {
+		return nil, fmt.Errorf("connect to Postgres: %w", err)
+	}
+	return f, nil
+}
+
+// Close ends the replicas and the servers and removes their files.
+func (f *Fleet) Close() error {
+	if f.db != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = f.db.Close(ctx) // the server goes next
+	}
+	return f.stack.Close()
+}
+
+// Ledger reads a SKU's movements in version order from the database.
+func (f *Fleet) Ledger(ctx context.Context, sku string) ([]load.Movement, error) {
+	rows, err := f.db.Query(ctx, `
+		SELECT version, delta, reason, coalesce(order_id::text, ''), on_hand, token, replica
+		FROM movements WHERE sku = $1 ORDER BY version`, sku)
+	if err != nil {
+		return nil, fmt.Errorf("read the ledger: %w", err)
+	}
+	ledger, err := pgx.CollectRows(rows, pgx.RowToStructByPos[load.Movement])
+	if err != nil {
+		return nil, fmt.Errorf("read the ledger: %w", err)
+	}
+	return ledger, nil
+}
+
+// SaveLogs copies the logs of all that ran into dir.
+func (f *Fleet) SaveLogs(dir string) error {
+	logs := filepath.Join(f.stack.Dir(), "logs")
+	if err := os.CopyFS(dir, os.DirFS(logs)); err != nil {
+		return fmt.Errorf("save the logs: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"orderd/internal/stack"
+)
+
+// A Setup is how the replicas are to run.
+type Setup struct {
+	Mode     string // of the lock
+	Replicas int
+	Work     time.Duration // --work
+	LockWait time.Duration // --lock-wait
+	// Ports are the replicas' ports; free ones if it is nil.
+	Ports []int
+}
+
+// Replicas are running processes of orderd that are ready.
+type Replicas struct {
+	URLs      []string
+	processes []*stack.Process
+}
+
+// Start runs the replicas, all at once, and waits until each is ready.
+func (f *Fleet) Start(ctx context.Context, s Setup) (*Replicas, error) {
+	ports, err := stack.FreePorts(2 * s.Replicas)
+	if err != nil {
+		return nil, err
+	}
+	copy(ports, s.Ports)
+	r := &Replicas{URLs: make([]string, s.Replicas), processes: make([]*stack.Process, s.Replicas)}
+	starting, startCtx := errgroup.WithContext(ctx)
+	for i := range s.Replicas {
+		r.URLs[i] = "http://127.0.0.1:" + strconv.Itoa(ports[i])
+		starting.Go(func() (err error) {
+			r.processes[i], err = f.startOne(startCtx, s, i+1, ports[i], ports[s.Replicas+i])
+			return err
+		})
+	}
+	if err := starting.Wait(); err != nil {
+		return nil, errors.Join(err, r.Stop(ctx))
+	}
+	return r, nil
+}
+
+func (f *Fleet) startOne(ctx context.Context, s Setup, n, port, admin int) (*stack.Process, error) {
+	id := "r" + strconv.Itoa(n)
+	url := "http://127.0.0.1:" + strconv.Itoa(port)
+	return f.stack.Start(ctx, stack.Command{
+		Name: "orderd-" + id,
+		Path: f.orderd,
+		Args: []string{
+			"serve", "--id", id,
+			"--listen", "127.0.0.1:" + strconv.Itoa(port),
+			"--admin-listen", "127.0.0.1:" + strconv.Itoa(admin),
+			"--database-url", f.postgres.URL,
+			"--redis-url", f.stock.URL,
+			"--lock-redis-url", f.locks.URL,
+			"--zookeeper", f.zooKeeper.Addr,
+			"--lock-mode", s.Mode,
+			"--lock-wait", s.LockWait.String(),
+			"--work", s.Work.String(),
+			"--allow-unguarded",
+			"--drain-delay", "0s", // nothing balances here
+		},
+		Ready: func(ctx context.Context) error { return ready(ctx, url, id) },
+	})
+}
+
+// ready asks whether it is this replica that answers there, and that it is
+// ready.
+func ready(ctx context.Context, url, id string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/readyz", http.NoBody)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if got := resp.Header.Get("X-Orderd-Replica"); resp.StatusCode != http.StatusOK || got != id {
+		return fmt.Errorf("%s answers %s as %q", url, resp.Status, got)
+	}
+	return nil
+}
+
+// Stop ends the replicas politely, all at once.
+func (r *Replicas) Stop(ctx context.Context) error {
+	var stopping errgroup.Group
+	for _, p := range r.processes {
+		if p == nil {
+			continue // it never started
+		}
+		stopping.Go(func() error {
+			if err := p.Stop(ctx); err != nil {
+				return fmt.Errorf("stop %s: %w", p.Name(), err)
+			}
+			return nil
+		})
+	}
+	return stopping.Wait()
+}

@@ -1,0 +1,123 @@
+package load
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// requestLimit is when a client gives an order up; its outcome is unknown then.
+const requestLimit = 30 * time.Second
+
+// answerLimit bounds what is read of an answer.
+const answerLimit = 1 << 20
+
+// A Client speaks to the replicas of one deployment.
+type Client struct {
+	targets []string
+	http    *http.Client
+}
+
+// NewClient returns a client of the deployment at the base URLs, with at most
+// connections kept open to each.
+func NewClient(targets []string, connections int) *Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = connections
+	transport.MaxIdleConns = connections * len(targets)
+	return &Client{targets: targets, http: &http.Client{Transport: transport, Timeout: requestLimit}}
+}
+
+// Close ends the connections kept open.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// order places one order at the nth target and fills in what came of it, but
+// for the times.
+func (c *Client) order(ctx context.Context, n int, sku string, op *Op) {
+	body := fmt.Sprintf(`{"lines":[{"sku":%q,"quantity":%d}]}`, sku, op.Quantity)
+	op.LockWait = -1
+	resp, text, err := c.send(ctx, http.MethodPost, c.targets[n%len(c.targets)]+"/v1/orders", body)
+	if err != nil {
+		op.Outcome, op.Error = Unknown, err.Error()
+		return
+	}
+	op.Status = resp.StatusCode
+	op.Replica = resp.Header.Get("X-Orderd-Replica")
+	op.LockWait = lockWait(resp.Header.Get("Server-Timing"))
+	if op.Status == http.StatusCreated {
+		confirmed(text, op)
+		return
+	}
+	var problem struct {
+		Code string `json:"code"`
+	}
+	_ = json.Unmarshal(text, &problem) // without a code it is some other failure
+	op.Code = problem.Code
+	switch problem.Code {
+	case "sold_out":
+		op.Outcome = SoldOut
+	case "busy":
+		op.Outcome = Busy
+	case "outcome_unknown":
+		op.Outcome = Unknown
+	case "":
+		// Somebody between us and orderd answered, and cannot know.
+		op.Outcome, op.Error = Unknown, resp.Status
+	default:
+		op.Outcome = Failed
+	}
+}
+
+func confirmed(text []byte, op *Op) {
+	var order struct {
+		ID    string `json:"id"`
+		Lines []struct {
+			Remaining    int64 `json:"remaining"`
+			StockVersion int64 `json:"stock_version"`
+		} `json:"lines"`
+	}
+	op.Outcome = Confirmed
+	if err := json.Unmarshal(text, &order); err != nil || len(order.Lines) != 1 {
+		op.Error = "confirmed with a body that is no order of one line"
+		return // the audit will not find it in the ledger
+	}
+	op.OrderID, op.Left, op.Version = order.ID, order.Lines[0].Remaining, order.Lines[0].StockVersion
+}
+
+// send makes a request and reads the whole answer, so that the connection can
+// be used again.
+func (c *Client) send(ctx context.Context, method, url, body string) (*http.Response, []byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewBufferString(body))
+	if err != nil {
+		return nil, nil, err
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, answerLimit))
+	return resp, text, err
+}
+
+// lockWait finds the lock's part in a Server-Timing header.
+func lockWait(header string) time.Duration {
+	for part := range strings.SplitSeq(header, ",") {
+		name, duration, ok := strings.Cut(strings.TrimSpace(part), ";dur=")
+		if !ok || name != "lock" {
+			continue
+		}
+		if ms, err := strconv.ParseFloat(duration, 64); err == nil {
+			return time.Duration(ms * float64(time.Millisecond))
+		}
+	}
+	return -1
+}

@@ -1,0 +1,72 @@
+package load
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A Drive is a closed loop: each client sends its next order when the one
+// before has been answered, to the next replica in turn.
+type Drive struct {
+	SKU      string
+	Clients  int
+	Orders   int // altogether
+	Quantity int64
+	// Progress is called after each answer, from many goroutines; may be nil.
+	Progress func()
+}
+
+// Run drives the deployment until all orders are answered or ctx ends, and
+// returns the orders in the sequence they were sent in, and how long it took.
+func (d Drive) Run(ctx context.Context, c *Client) ([]Op, time.Duration) {
+	var next atomic.Int64
+	var clients sync.WaitGroup
+	began := time.Now() // its monotonic part is the base of all times
+	histories := make([][]Op, d.Clients)
+	for client := range d.Clients {
+		clients.Go(func() {
+			for ctx.Err() == nil {
+				seq := int(next.Add(1)) - 1
+				if seq >= d.Orders {
+					return
+				}
+				op := Op{Seq: seq, Client: client, Quantity: d.Quantity, Call: time.Since(began)}
+				c.order(ctx, seq, d.SKU, &op)
+				op.Return = time.Since(began)
+				histories[client] = append(histories[client], op)
+				if d.Progress != nil {
+					d.Progress()
+				}
+			}
+		})
+	}
+	clients.Wait()
+	took := time.Since(began)
+	return inSequence(histories), took
+}
+
+// inSequence merges the clients' histories. A number that a client drew and
+// then did not use, because ctx had ended, is left out.
+func inSequence(histories [][]Op) []Op {
+	most := 0
+	for _, h := range histories {
+		for _, op := range h {
+			most = max(most, op.Seq+1)
+		}
+	}
+	slots := make([]*Op, most)
+	for _, h := range histories {
+		for i := range h {
+			slots[h[i].Seq] = &h[i]
+		}
+	}
+	ops := make([]Op, 0, most)
+	for _, op := range slots {
+		if op != nil {
+			ops = append(ops, *op)
+		}
+	}
+	return ops
+}

@@ -1,0 +1,42 @@
+// Package load sends orders and writes down what became of each.
+package load
+
+import "time"
+
+// An Outcome is what the client knows of its order.
+type Outcome string
+
+// The outcomes. Confirmed, SoldOut and Busy are definite: the first was placed
+// and the others were not. Failed is any other definite refusal, Unknown an
+// order that may or may not have been placed.
+const (
+	Confirmed Outcome = "confirmed"
+	SoldOut   Outcome = "sold_out"
+	Busy      Outcome = "busy"
+	Failed    Outcome = "failed"
+	Unknown   Outcome = "unknown"
+)
+
+// An Op is one order as its client saw it. Call and Return are counted from
+// the start of the drive by one monotonic clock.
+type Op struct {
+	Seq      int           `json:"seq"`
+	Client   int           `json:"client"`
+	Replica  string        `json:"replica,omitempty"` // as the answer names it
+	Quantity int64         `json:"quantity"`
+	Outcome  Outcome       `json:"outcome"`
+	Status   int           `json:"status,omitempty"` // of HTTP; 0 without an answer
+	Code     string        `json:"code,omitempty"`   // of the problem
+	Error    string        `json:"error,omitempty"`  // of the transport
+	OrderID  string        `json:"order_id,omitempty"`
+	Left     int64         `json:"remaining,omitempty"`
+	Version  int64         `json:"stock_version,omitempty"`
+	Call     time.Duration `json:"call_ns"`
+	Return   time.Duration `json:"return_ns"`
+	// LockWait is how long the order waited for its turn, as the answer tells;
+	// below zero if it tells nothing.
+	LockWait time.Duration `json:"lock_wait_ns"`
+}
+
+// Latency is how long the client waited for its answer.
+func (o Op) Latency() time.Duration { return o.Return - o.Call }

@@ -1,0 +1,95 @@
+package load
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// SetStock creates the SKU with a level and a guard, or sets the level of one
+// that is there.
+func (c *Client) SetStock(ctx context.Context, sku string, onHand int64, guard string) error {
+	body := fmt.Sprintf(`{"on_hand":%d,"guard":%q}`, onHand, guard)
+	return c.call(ctx, http.MethodPut, "/v1/stock/"+url.PathEscape(sku), body, nil)
+}
+
+// Version returns the SKU's present version, 0 if there is no such SKU.
+func (c *Client) Version(ctx context.Context, sku string) (int64, error) {
+	var item struct {
+		Version int64 `json:"version"`
+	}
+	err := c.call(ctx, http.MethodGet, "/v1/stock/"+url.PathEscape(sku), "", &item)
+	if status, ok := err.(*statusError); ok && status.code == http.StatusNotFound {
+		return 0, nil
+	}
+	return item.Version, err
+}
+
+// Ledger reads the SKU's movements after a version, page by page.
+func (c *Client) Ledger(ctx context.Context, sku string, after int64) ([]Movement, error) {
+	const page = 1000
+	var ledger []Movement
+	for {
+		var answer struct {
+			Items []Movement `json:"items"`
+		}
+		path := fmt.Sprintf("/v1/stock/%s/movements?after_version=%d&limit=%d", url.PathEscape(sku), after, page)
+		if err := c.call(ctx, http.MethodGet, path, "", &answer); err != nil {
+			return nil, err
+		}
+		ledger = append(ledger, answer.Items...)
+		if len(answer.Items) < page {
+			return ledger, nil
+		}
+		after = ledger[len(ledger)-1].Version
+	}
+}
+
+// AwaitReady waits until every target says that it is ready, or ctx ends.
+func (c *Client) AwaitReady(ctx context.Context) error {
+	for _, target := range c.targets {
+		for {
+			resp, _, err := c.send(ctx, http.MethodGet, target+"/readyz", "")
+			if err == nil && resp.StatusCode == http.StatusOK {
+				break
+			}
+			if err == nil {
+				err = fmt.Errorf("it answers %s", resp.Status)
+			}
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("%s is not ready: %w", target, err)
+			case <-time.After(200 * time.Millisecond):
+			}
+		}
+	}
+	return nil
+}
+
+type statusError struct {
+	code int
+	text string
+}
+
+func (e *statusError) Error() string { return e.text }
+
+// call makes an administrator's request of the first target.
+func (c *Client) call(ctx context.Context, method, path, body string, answer any) error {
+	resp, text, err := c.send(ctx, method, c.targets[0]+path, body)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	if resp.StatusCode >= http.StatusBadRequest {
+		return &statusError{resp.StatusCode, fmt.Sprintf("%s %s: %s %s", method, path, resp.Status, text)}
+	}
+	if answer == nil {
+		return nil
+	}
+	if err := json.Unmarshal(text, answer); err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	return nil
+}
