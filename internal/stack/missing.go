@@ -35,12 +35,20 @@ type MissingError struct {
 }
 
 func (e *MissingError) Error() string {
-	var names, packages []string
+	var names []string
 	for _, server := range e.Servers {
 		names = append(names, server.Name)
+	}
+	return "not installed: " + strings.Join(names, ", ") + "; install with: " + e.Install()
+}
+
+// Install is the command that installs them all, for this system and user.
+func (e *MissingError) Install() string {
+	var packages []string
+	for _, server := range e.Servers {
 		packages = append(packages, server.Package)
 	}
-	return "not installed: " + strings.Join(names, ", ") + "; install with: " + install(packages)
+	return install(packages)
 }
 
 // Find looks for every server that the stack can start, and asks the ones it

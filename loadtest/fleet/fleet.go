@@ -83,6 +83,9 @@ func (f *Fleet) Close() error {
 	return f.stack.Close()
 }
 
+// DatabaseURL is where psql finds the orders.
+func (f *Fleet) DatabaseURL() string { return f.postgres.URL }
+
 // Ledger reads a SKU's movements in version order from the database.
 func (f *Fleet) Ledger(ctx context.Context, sku string) ([]load.Movement, error) {
 	rows, err := f.db.Query(ctx, `

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"orderd/loadtest/audit"
+	"orderd/loadtest/report"
+)
+
+type auditCommand struct {
+	Dir string `arg:"" help:"Folder of the run, such as results/latest."`
+	outputFlags
+}
+
+// Run judges the run's records again and prints the result. It writes nothing.
+func (c *auditCommand) Run(con *console, verdict *audit.Verdict) error {
+	folder, err := report.OpenFolder(c.Dir)
+	if err != nil {
+		return err
+	}
+	r, err := folder.Read()
+	if err != nil {
+		return err
+	}
+	records, err := folder.ReadHistory(len(r.Cells))
+	if err != nil {
+		return err
+	}
+	for i := range r.Cells {
+		cell := &r.Cells[i]
+		records[i].Clients = cell.Clients
+		cell.Judge(records[i], time.Duration(cell.Seconds*float64(time.Second)))
+	}
+	r.Conclude()
+	*verdict = r.Verdict
+	return c.print(con, r)
+}
+
+type reportCommand struct {
+	Dir string `arg:"" help:"Folder of the run, such as results/latest."`
+}
+
+// Run writes the report again from result.json.
+func (c *reportCommand) Run(con *console) error {
+	folder, err := report.OpenFolder(c.Dir)
+	if err != nil {
+		return err
+	}
+	r, err := folder.Read()
+	if err != nil {
+		return err
+	}
+	if err := folder.Write(r); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return con.pointTo("text", folder)
+}

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strconv"
+	"time"
+
+	"orderd/internal/stack"
+	"orderd/loadtest/audit"
+	"orderd/loadtest/fleet"
+	"orderd/loadtest/load"
+	"orderd/loadtest/report"
+)
+
+type compareCommand struct {
+	Modes    []string      `default:"${modes}" enum:"${modes}" help:"Lock modes to compare: ${enum}."`
+	Replicas []int         `default:"1,3" help:"Numbers of replicas to try each mode with."`
+	Guards   []string      `default:"none" enum:"${guards}" help:"What Postgres itself checks: ${enum}. Mode none is always tried with predicate too."`
+	Clients  int           `default:"64" help:"Clients at a time, each with one order under way."`
+	Stock    int64         `default:"200" help:"Units of each row's SKU."`
+	Orders   int           `default:"1000" help:"Orders of one unit in each row."`
+	Work     time.Duration `default:"5ms" help:"Work between the check and the write of each order, inside the lock."`
+	LockWait time.Duration `default:"10s" help:"How long an order waits for its turn."`
+	Timeout  time.Duration `default:"1m" help:"How long a row may take."`
+	Orderd   string        `placeholder:"PATH" help:"Binary of orderd. Default: built from the source in this folder."`
+	Results  string        `default:"results" placeholder:"DIR" help:"Folder for the files of the run."`
+	outputFlags
+}
+
+// Validate finds values that make no sense. Errors name the flag.
+func (c *compareCommand) Validate() error {
+	for _, n := range c.Replicas {
+		if n < 1 || n > 16 {
+			return errors.New("--replicas: must be 1 to 16")
+		}
+	}
+	switch {
+	case c.Clients < 2 || c.Clients > 4096:
+		return errors.New("--clients: must be 2 to 4096 (each unsafe row is also tried with one)")
+	case c.Stock < 1 || c.Stock > 1_000_000:
+		return errors.New("--stock: must be 1 to 1000000")
+	case int64(c.Orders) <= c.Stock || c.Orders > 10_000_000:
+		return errors.New("--orders: must be above --stock, lest it never run out, and at most 10000000")
+	case c.Work < 0 || c.Work > 10*time.Second:
+		return errors.New("--work: must be 0s to 10s")
+	case c.LockWait <= 0:
+		return errors.New("--lock-wait: must be above 0s")
+	case c.Timeout <= 0:
+		return errors.New("--timeout: must be above 0s")
+	}
+	return nil
+}
+
+// plan returns the rows of the table: every mode with every number of
+// replicas and every guard; mode none with nothing but the constraint; and
+// each unsafe one again with a single client, as a control.
+func (c *compareCommand) plan() []report.Cell {
+	var cells []report.Cell
+	add := func(mode string, replicas, clients int, guard string) {
+		cell := report.Cell{
+			Lock: mode, Replicas: replicas, Guard: guard, BatchMax: 1, Clients: clients, Stock: c.Stock,
+			SKU:         fmt.Sprintf("%s-%d-%s-%d", mode, replicas, guard, clients),
+			Expectation: expect(mode, replicas, clients, guard),
+		}
+		if !slices.ContainsFunc(cells, func(other report.Cell) bool { return other.SKU == cell.SKU }) {
+			cells = append(cells, cell)
+		}
+	}
+	for _, mode := range c.Modes {
+		for _, replicas := range c.Replicas {
+			for _, guard := range c.Guards {
+				add(mode, replicas, c.Clients, guard)
+			}
+		}
+	}
+	if slices.Contains(c.Modes, "none") {
+		add("none", slices.Max(c.Replicas), c.Clients, guardPredicate)
+	}
+	for _, cell := range slices.Clone(cells) {
+		if cell.Expectation == report.Break {
+			add(cell.Lock, cell.Replicas, 1, cell.Guard)
+		}
+	}
+	return cells
+}
+
+// Run drives every row and writes the result.
+func (c *compareCommand) Run(con *console, verdict *audit.Verdict) error {
+	started := time.Now()
+	con.say("starting PostgreSQL, Redis (two) and ZooKeeper")
+	f, err := fleet.Open(con.ctx, c.Orderd)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	con.say("servers ready after %.1f s", time.Since(started).Seconds())
+
+	r := c.result(con, started)
+	r.Cells = c.plan()
+	bar := con.track(len(r.Cells) * c.Orders)
+	records, err := c.drive(con.ctx, f, r.Cells, bar)
+	bar.stop()
+	if err != nil {
+		return errors.Join(err, c.keepLogs(f, started))
+	}
+	r.Conclude()
+	*verdict = r.Verdict
+
+	folder, err := report.NewFolder(c.Results, "compare", started)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(folder.WriteHistory(records), folder.Write(r), f.SaveLogs(folder.Logs())); err != nil {
+		return fmt.Errorf("write the results: %w", err)
+	}
+	if err := c.print(con, r); err != nil {
+		return err
+	}
+	con.say("took %.0f s", time.Since(started).Seconds())
+	return con.pointTo(c.Format, folder)
+}
+
+// keepLogs saves what the processes said of a run that failed.
+func (c *compareCommand) keepLogs(f *fleet.Fleet, started time.Time) error {
+	folder, err := report.NewFolder(c.Results, "compare-failed", started)
+	if err != nil {
+		return err
+	}
+	if err := f.SaveLogs(folder.Logs()); err != nil {
+		return err
+	}
+	return fmt.Errorf("the logs are in %s", folder.Logs())
+}
+
+func (c *compareCommand) result(con *console, started time.Time) report.Result {
+	versions := map[string]string{"Go": runtime.Version()}
+	for _, s := range stack.Find() {
+		versions[s.Name] = s.Version
+	}
+	return report.Result{
+		SchemaVersion: report.SchemaVersion, Command: "compare", Arguments: con.arguments, Started: started.UTC(),
+		Host: report.ThisHost(), Versions: versions,
+		Config: map[string]string{
+			"orders": strconv.Itoa(c.Orders), "stock": strconv.FormatInt(c.Stock, 10), "clients": strconv.Itoa(c.Clients),
+			"work": c.Work.String(), "lock wait": c.LockWait.String(), "load": "closed loop, each client to the replicas in turn",
+			"durability": "fsync and synchronous_commit on",
+		},
+	}
+}
+
+// drive runs the cells, those with the same replicas one after the other.
+func (c *compareCommand) drive(ctx context.Context, f *fleet.Fleet, cells []report.Cell, bar *bar) ([]audit.Records, error) {
+	records := make([]audit.Records, len(cells))
+	done := make([]bool, len(cells))
+	for i := range cells {
+		if done[i] {
+			continue
+		}
+		replicas, err := f.Start(ctx, fleet.Setup{
+			Mode: cells[i].Lock, Replicas: cells[i].Replicas, Work: c.Work, LockWait: c.LockWait,
+		})
+		if err != nil {
+			return nil, err
+		}
+		for j := i; j < len(cells) && err == nil; j++ {
+			if cells[j].Lock == cells[i].Lock && cells[j].Replicas == cells[i].Replicas {
+				records[j], err = c.driveOne(ctx, f, replicas, &cells[j], bar)
+				done[j] = true
+			}
+		}
+		if err := errors.Join(err, replicas.Stop(ctx)); err != nil {
+			return nil, err
+		}
+	}
+	return records, nil
+}
+
+func (c *compareCommand) driveOne(ctx context.Context, f *fleet.Fleet, replicas *fleet.Replicas, cell *report.Cell, bar *bar) (audit.Records, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	bar.begin("%s × %d, guard %s, %d at a time", cell.Lock, cell.Replicas, cell.Guard, cell.Clients)
+	client := load.NewClient(replicas.URLs, cell.Clients)
+	defer client.Close()
+	if err := client.SetStock(ctx, cell.SKU, cell.Stock, cell.Guard); err != nil {
+		return audit.Records{}, err
+	}
+	r := audit.Records{Clients: cell.Clients}
+	drive := load.Drive{SKU: cell.SKU, Clients: cell.Clients, Orders: c.Orders, Quantity: 1, Progress: bar.step}
+	var took time.Duration
+	r.Ops, took = drive.Run(ctx, client)
+	if len(r.Ops) < c.Orders {
+		return r, fmt.Errorf("%s × %d: %d of %d orders answered in %s (--timeout): %w",
+			cell.Lock, cell.Replicas, len(r.Ops), c.Orders, c.Timeout, context.Cause(ctx))
+	}
+	var err error
+	if r.Ledger, err = f.Ledger(ctx, cell.SKU); err != nil {
+		return r, err
+	}
+	cell.Judge(r, took)
+	bar.end("%s", cell.Words())
+	return r, nil
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/progress"
+
+	"orderd/loadtest/report"
+)
+
+// say tells what is going on.
+func (c *console) say(format string, args ...any) {
+	fmt.Fprintf(c.progress, format+"\n", args...)
+}
+
+// pointTo ends a text result with where the rest is. A result for programs
+// ends with itself.
+func (c *console) pointTo(format string, f report.Folder) error {
+	if format == "json" {
+		c.say("report: %s", f.Page())
+		return nil
+	}
+	_, err := fmt.Fprintf(c.out, "Report: %s\n", f.Page())
+	return err
+}
+
+// A bar shows how far a run is: one line that moves on a terminal, a line for
+// each part elsewhere.
+type bar struct {
+	console *console
+	writer  progress.Writer // nil where nothing can move
+	tracker *progress.Tracker
+	part    string
+	began   time.Time
+}
+
+func (c *console) track(total int) *bar {
+	b := &bar{console: c}
+	if !c.bars {
+		return b
+	}
+	b.writer = progress.NewWriter()
+	b.writer.SetOutputWriter(c.progress)
+	b.writer.SetUpdateFrequency(100 * time.Millisecond)
+	b.writer.SetStyle(progress.StyleBlocks)
+	b.writer.Style().Visibility.Value = false
+	b.writer.SetTrackerPosition(progress.PositionRight)
+	b.tracker = &progress.Tracker{Message: "starting replicas", Total: int64(total)}
+	b.writer.AppendTracker(b.tracker)
+	go b.writer.Render() // ends with stop
+	return b
+}
+
+// begin names the part that begins.
+func (b *bar) begin(format string, args ...any) {
+	b.part, b.began = fmt.Sprintf(format, args...), time.Now()
+	if b.tracker != nil {
+		b.tracker.UpdateMessage(b.part)
+	}
+}
+
+// step counts one order.
+func (b *bar) step() {
+	if b.tracker != nil {
+		b.tracker.Increment(1)
+	}
+}
+
+// end says how the part went.
+func (b *bar) end(format string, args ...any) {
+	if b.writer == nil {
+		b.console.say("%s: %s (%.1f s)", b.part, fmt.Sprintf(format, args...), time.Since(b.began).Seconds())
+	}
+}
+
+// stop takes the bar away.
+func (b *bar) stop() {
+	if b.writer == nil {
+		return
+	}
+	b.tracker.MarkAsDone()
+	b.writer.Stop()
+	for b.writer.IsRenderInProgress() {
+		time.Sleep(10 * time.Millisecond) // its end is told in no other way
+	}
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+
+	"golang.org/x/term"
+
+	"orderd/internal/stack"
+)
+
+type doctorCommand struct {
+	Install  bool `help:"Install what is missing: says what first, and only prints the command where it may not run it. Says nothing if nothing is missing."`
+	Compiler bool `help:"Look for a C compiler too: the race detector of go test needs one."`
+}
+
+// Run lists the servers, or installs those that are missing.
+func (c *doctorCommand) Run(con *console) error {
+	found := c.look()
+	missing := stack.Missing(found)
+	if !c.Install {
+		for _, s := range found {
+			if s.Path == "" {
+				fmt.Fprintf(con.out, "✗ %-11s missing; install with: %s\n", s.Name, s.Install)
+				continue
+			}
+			fmt.Fprintf(con.out, "✓ %-11s %-9s %s\n", s.Name, s.Version, s.Path)
+		}
+		if missing != nil {
+			return errors.New("not everything is there")
+		}
+		return nil
+	}
+	absent, ok := errors.AsType[*stack.MissingError](missing)
+	if !ok {
+		return nil
+	}
+	if err := install(con, absent); err != nil {
+		return err
+	}
+	return stack.Missing(c.look())
+}
+
+func (c *doctorCommand) look() []stack.Server {
+	found := stack.Find()
+	if c.Compiler {
+		found = append(found, compiler())
+	}
+	return found
+}
+
+// compiler looks for what cgo calls.
+func compiler() stack.Server {
+	s := stack.Server{Name: "C compiler", Package: "gcc libc6-dev"}
+	for _, name := range []string{os.Getenv("CC"), "gcc", "clang"} {
+		if path, err := exec.LookPath(name); name != "" && err == nil {
+			s.Path = path
+			return s
+		}
+	}
+	if runtime.GOOS == "darwin" {
+		s.Package = "llvm"
+	}
+	s.Install = (&stack.MissingError{Servers: []stack.Server{s}}).Install()
+	return s
+}
+
+// install runs the command that installs what is missing, if this user may.
+func install(con *console, missing *stack.MissingError) error {
+	command := missing.Install()
+	if !mayInstall() {
+		return fmt.Errorf("this needs some packages, and may not install them itself. Run:\n\n  %s\n", command)
+	}
+	con.say("Installing what is missing: %s", command)
+	if runtime.GOOS == "linux" {
+		con.say("(Where systemd runs, Debian also starts the PostgreSQL and Redis it installs. Nothing here uses those:\n" +
+			" systemctl disable --now postgresql redis-server stops them.)")
+	}
+	cmd := exec.CommandContext(con.ctx, "/bin/sh", "-c", "{ "+command+"; } >/tmp/orderd-install.log 2>&1 || { tail -n 20 /tmp/orderd-install.log; exit 1; }")
+	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, con.progress, con.progress
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("the installation failed (%w). Run it yourself:\n\n  %s\n", err, command)
+	}
+	return nil
+}
+
+// mayInstall tells whether the install command can work: for root, with
+// Homebrew, with sudo that asks for nothing or has somebody to ask.
+func mayInstall() bool {
+	if os.Geteuid() == 0 {
+		return true
+	}
+	if runtime.GOOS == "darwin" {
+		_, err := exec.LookPath("brew")
+		return err == nil
+	}
+	if _, err := exec.LookPath("sudo"); err != nil {
+		return false
+	}
+	return term.IsTerminal(int(os.Stdin.Fd())) || exec.Command("sudo", "-n", "true").Run() == nil
+}

@@ -1,0 +1,118 @@
+// Command loadtest is orderd's laboratory: it drives real replicas on real
+// servers, audits the books, and shows which lock mode sold too much.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/term"
+
+	"orderd/loadtest/audit"
+	"orderd/loadtest/report"
+)
+
+// Exit codes.
+const (
+	exitHeld      = 0 // every expectation held
+	exitViolated  = 1 // an invariant or an expectation did not
+	exitUsage     = 2 // wrong flags
+	exitUndecided = 3 // nothing was violated, and something could not be told
+	exitFailed    = 4 // the laboratory could not run
+)
+
+type commands struct {
+	Compare compareCommand `cmd:"" help:"Drive every lock mode with one replica and with several, on servers of its own, and compare."`
+	Run     runCommand     `cmd:"" help:"Drive a deployment that is already there, then audit it over HTTP."`
+	Play    playCommand    `cmd:"" help:"Start servers and replicas to play with, until Ctrl-C."`
+	Audit   auditCommand   `cmd:"" help:"Judge a finished run again from its files."`
+	Report  reportCommand  `cmd:"" help:"Draw a finished run's report again from its files."`
+	Doctor  doctorCommand  `cmd:"" help:"Tell which servers are found, and how to install the missing ones."`
+}
+
+// A console is what the commands talk to people through: results go to out,
+// everything else to progress.
+type console struct {
+	ctx      context.Context
+	out      io.Writer
+	progress io.Writer
+	// colours and bars tell what the two can show.
+	colours, bars bool
+	arguments     []string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	plain := os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb"
+	code := run(&console{
+		ctx: ctx, out: os.Stdout, progress: os.Stderr, arguments: os.Args[1:],
+		colours: !plain && term.IsTerminal(int(os.Stdout.Fd())),
+		bars:    os.Getenv("TERM") != "dumb" && os.Getenv("CI") == "" && term.IsTerminal(int(os.Stderr.Fd())),
+	})
+	stop()
+	os.Exit(code)
+}
+
+// run parses the arguments, runs the command and returns the exit code.
+func run(c *console) int {
+	var cmds commands
+	exited := false
+	parser, err := kong.New(&cmds,
+		kong.Name("loadtest"),
+		kong.Description("orderd's laboratory. Exit codes: 0 all expectations held, 1 one did not, 2 wrong usage, 3 undecided, 4 could not run."),
+		kong.Writers(c.out, c.progress),
+		kong.Exit(func(int) { exited = true }),
+		kong.Vars{"modes": joined(lockModes), "guards": joined(guards)},
+	)
+	if err != nil {
+		return c.fail(exitFailed, err)
+	}
+	command, err := parser.Parse(c.arguments)
+	if exited { // --help has been answered
+		return exitHeld
+	}
+	if err != nil {
+		return c.fail(exitUsage, fmt.Errorf("%w (see loadtest --help)", err))
+	}
+	var verdict audit.Verdict
+	command.Bind(c, &verdict)
+	switch err := command.Run(); {
+	case c.ctx.Err() != nil && err != nil:
+		return c.fail(exitFailed, errors.New("interrupted"))
+	case err != nil:
+		return c.fail(exitFailed, err)
+	}
+	switch verdict {
+	case audit.Violated:
+		return exitViolated
+	case audit.Undecided:
+		return exitUndecided
+	default:
+		return exitHeld
+	}
+}
+
+func (c *console) fail(code int, err error) int {
+	fmt.Fprintln(c.progress, "loadtest:", err)
+	return code
+}
+
+// outputFlags are shared by the commands that print a result.
+type outputFlags struct {
+	Format string `default:"text" enum:"text,json" help:"Format of the result on stdout: ${enum}."`
+}
+
+func (f outputFlags) print(c *console, r report.Result) error {
+	if f.Format == "json" {
+		return report.JSON(c.out, r)
+	}
+	report.Text(c.out, r, c.colours)
+	return nil
+}

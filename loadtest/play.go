@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"orderd/loadtest/fleet"
+)
+
+type playCommand struct {
+	Mode     string        `default:"redis" enum:"${modes}" help:"Lock mode: ${enum}."`
+	Replicas int           `default:"3" help:"Replicas."`
+	Port     int           `default:"8080" help:"Port of the first replica; the others take the next ones."`
+	Work     time.Duration `default:"0s" help:"Work between the check and the write of each order, inside the lock."`
+	LockWait time.Duration `default:"2s" help:"How long an order waits for its turn."`
+	Orderd   string        `placeholder:"PATH" help:"Binary of orderd. Default: built from the source in this folder."`
+}
+
+// Validate finds values that make no sense. Errors name the flag.
+func (c *playCommand) Validate() error {
+	switch {
+	case c.Replicas < 1 || c.Replicas > 16:
+		return fmt.Errorf("--replicas: must be 1 to 16")
+	case c.Port < 1 || c.Port+c.Replicas > 65536:
+		return fmt.Errorf("--port: must leave room for %d ports", c.Replicas)
+	}
+	return nil
+}
+
+// Run starts everything and waits for Ctrl-C.
+func (c *playCommand) Run(con *console) error {
+	con.say("starting PostgreSQL, Redis (two) and ZooKeeper")
+	f, err := fleet.Open(con.ctx, c.Orderd)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	ports := make([]int, c.Replicas)
+	for i := range ports {
+		ports[i] = c.Port + i
+	}
+	replicas, err := f.Start(con.ctx, fleet.Setup{
+		Mode: c.Mode, Replicas: c.Replicas, Work: c.Work, LockWait: c.LockWait, Ports: ports,
+	})
+	if err != nil {
+		return err
+	}
+	first := replicas.URLs[0]
+	fmt.Fprintf(con.out, `%d replicas with lock mode %s: %s
+Postgres: %s
+Documentation: %s/docs/
+
+  curl -X PUT -H 'Content-Type: application/json' %s/v1/stock/A-1 -d '{"on_hand":100}'
+  curl -H 'Content-Type: application/json' %s/v1/orders -d '{"lines":[{"sku":"A-1","quantity":1}]}'
+  loadtest run --target %s --stock 200 --orders 1000
+
+Ctrl-C ends it all and keeps nothing.
+`, c.Replicas, c.Mode, joined(replicas.URLs), f.DatabaseURL(), first, first, first, joined(replicas.URLs))
+	<-con.ctx.Done()
+	// Ctrl-C is how this command ends well.
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	return replicas.Stop(ctx)
+}

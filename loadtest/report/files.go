@@ -1,0 +1,148 @@
+package report
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"orderd/loadtest/audit"
+	"orderd/loadtest/load"
+)
+
+// Names of the files of a run.
+const (
+	resultFile  = "result.json"
+	historyFile = "history.jsonl"
+	pageFile    = "report.html"
+	logsFolder  = "logs"
+	latestLink  = "latest"
+)
+
+// A Folder holds the files of one run.
+type Folder struct{ dir string }
+
+// NewFolder makes the folder of a run below root and points root/latest at it.
+func NewFolder(root, command string, started time.Time) (Folder, error) {
+	name := started.UTC().Format("20060102T150405.000Z") + "-" + command
+	f := Folder{filepath.Join(root, name)}
+	if err := os.MkdirAll(f.Logs(), 0o755); err != nil {
+		return Folder{}, fmt.Errorf("make the results' folder: %w", err)
+	}
+	// Made aside and moved over the old one, so that there always is one.
+	latest := filepath.Join(root, latestLink)
+	aside := latest + "-" + name
+	if err := errors.Join(os.Symlink(name, aside), os.Rename(aside, latest)); err != nil {
+		return Folder{}, fmt.Errorf("point %s at the run: %w", latest, err)
+	}
+	return f, nil
+}
+
+// OpenFolder opens the folder of a finished run.
+func OpenFolder(dir string) (Folder, error) {
+	f := Folder{dir}
+	if _, err := os.Stat(f.path(resultFile)); err != nil {
+		return Folder{}, fmt.Errorf("%s holds no finished run: %w", dir, err)
+	}
+	return f, nil
+}
+
+func (f Folder) path(name string) string { return filepath.Join(f.dir, name) }
+
+// Page is the path of the report.
+func (f Folder) Page() string { return f.path(pageFile) }
+
+// Logs is the path of the folder for logs.
+func (f Folder) Logs() string { return f.path(logsFolder) }
+
+// Write writes result.json and report.html.
+func (f Folder) Write(r Result) error {
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(f.path(resultFile), append(text, '\n'), 0o644); err != nil {
+		return err
+	}
+	page, err := os.Create(f.Page())
+	if err != nil {
+		return err
+	}
+	return errors.Join(HTML(page, r), page.Close())
+}
+
+// Read reads result.json.
+func (f Folder) Read() (Result, error) {
+	var r Result
+	text, err := os.ReadFile(f.path(resultFile))
+	if err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal(text, &r); err != nil {
+		return r, fmt.Errorf("%s: %w", f.path(resultFile), err)
+	}
+	if r.SchemaVersion != SchemaVersion {
+		return r, fmt.Errorf("%s has schema %d, this program reads %d", f.path(resultFile), r.SchemaVersion, SchemaVersion)
+	}
+	return r, nil
+}
+
+// A line of history.jsonl is an order or a movement of one cell.
+type line struct {
+	Cell     int            `json:"cell"`
+	Op       *load.Op       `json:"op,omitempty"`
+	Movement *load.Movement `json:"movement,omitempty"`
+}
+
+// WriteHistory writes history.jsonl: the records of each cell, in their order.
+func (f Folder) WriteHistory(cells []audit.Records) error {
+	file, err := os.Create(f.path(historyFile))
+	if err != nil {
+		return err
+	}
+	buffer := bufio.NewWriter(file)
+	enc := json.NewEncoder(buffer)
+	for i, r := range cells {
+		for j := range r.Ops {
+			err = errors.Join(err, enc.Encode(line{Cell: i, Op: &r.Ops[j]}))
+		}
+		for j := range r.Ledger {
+			err = errors.Join(err, enc.Encode(line{Cell: i, Movement: &r.Ledger[j]}))
+		}
+	}
+	return errors.Join(err, buffer.Flush(), file.Close())
+}
+
+// ReadHistory reads the records of n cells.
+func (f Folder) ReadHistory(n int) ([]audit.Records, error) {
+	file, err := os.Open(f.path(historyFile))
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	cells := make([]audit.Records, n)
+	dec := json.NewDecoder(bufio.NewReader(file))
+	for number := 1; ; number++ {
+		var l line
+		err := dec.Decode(&l)
+		if errors.Is(err, io.EOF) {
+			return cells, nil
+		}
+		if err == nil && (l.Cell < 0 || l.Cell >= n) {
+			err = fmt.Errorf("there is no cell %d", l.Cell)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s, record %d: %w", f.path(historyFile), number, err)
+		}
+		if l.Op != nil {
+			cells[l.Cell].Ops = append(cells[l.Cell].Ops, *l.Op)
+		}
+		if l.Movement != nil {
+			cells[l.Cell].Ledger = append(cells[l.Cell].Ledger, *l.Movement)
+		}
+	}
+}

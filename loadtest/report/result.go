@@ -1,0 +1,181 @@
+// Package report writes down what a run of the laboratory found: for programs,
+// for terminals and as a page.
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"runtime"
+	"time"
+
+	"orderd/loadtest/audit"
+	"orderd/loadtest/load"
+)
+
+// SchemaVersion is that of result.json; it grows when a reader has to change.
+const SchemaVersion = 1
+
+// A Result is the whole of result.json.
+type Result struct {
+	SchemaVersion int               `json:"schema_version"`
+	Command       string            `json:"command"`
+	Arguments     []string          `json:"arguments"` // to run it again
+	Started       time.Time         `json:"started"`
+	Seed          uint64            `json:"seed"`
+	Host          Host              `json:"host"`
+	Versions      map[string]string `json:"versions"`
+	Config        map[string]string `json:"config"`
+	Verdict       audit.Verdict     `json:"verdict"` // held: every cell did what was expected of it
+	Cells         []Cell            `json:"cells"`
+}
+
+// Host is the machine of a run.
+type Host struct {
+	OS   string `json:"os"`
+	Arch string `json:"arch"`
+	CPUs int    `json:"cpus"`
+}
+
+// An Expectation says what a cell should do.
+type Expectation string
+
+// The expectations: sell no more than there is, sell more, or either.
+const (
+	Hold   Expectation = "hold"
+	Break  Expectation = "break"
+	Either Expectation = "either"
+)
+
+// A Cell is one drive: how it was set up, what came of it, and the verdict.
+type Cell struct {
+	Lock     string `json:"lock"`
+	Replicas int    `json:"replicas"`
+	Guard    string `json:"guard"`
+	BatchMax int    `json:"batch_max"`
+	Clients  int    `json:"clients"`
+	Stock    int64  `json:"stock"`
+	Fault    string `json:"fault"`
+	SKU      string `json:"sku"`
+
+	Orders          Orders      `json:"orders"`
+	Oversold        int64       `json:"oversold"`
+	Undersold       int64       `json:"undersold"`
+	Seconds         float64     `json:"seconds"`
+	OrdersPerSecond float64     `json:"orders_per_second"` // confirmed and sold_out: the ones decided
+	Latency         Percentiles `json:"latency_ms"`
+	LockWait        Percentiles `json:"lock_wait_ms"` // of the orders that came to the lock
+
+	Expectation Expectation       `json:"expectation"`
+	Verdict     audit.Verdict     `json:"verdict"` // on never overselling
+	Met         bool              `json:"met"`
+	Invariants  []audit.Invariant `json:"invariants"`
+	CaughtBy    string            `json:"caught_by"` // lock, predicate or nothing; empty without a race
+}
+
+// Orders counts the orders by outcome.
+type Orders struct {
+	Confirmed int `json:"confirmed"`
+	SoldOut   int `json:"sold_out"`
+	Busy      int `json:"busy"`
+	Unknown   int `json:"unknown"`
+	Failed    int `json:"failed"`
+}
+
+// Judge fills in what the records say of the cell.
+func (c *Cell) Judge(r audit.Records, took time.Duration) {
+	c.Orders = count(r.Ops)
+	c.Seconds = took.Seconds()
+	if took > 0 {
+		c.OrdersPerSecond = float64(c.Orders.Confirmed+c.Orders.SoldOut) / took.Seconds()
+	}
+	latencies, waits := newHistogram(), newHistogram()
+	for _, op := range r.Ops {
+		latencies.add(op.Latency())
+		if op.LockWait >= 0 {
+			waits.add(op.LockWait)
+		}
+	}
+	c.Latency, c.LockWait = latencies.percentiles(), waits.percentiles()
+
+	j := audit.Judge(r)
+	c.Oversold, c.Undersold, c.Invariants, c.Verdict = j.Oversold, j.Undersold, j.Invariants, j.Stock()
+	c.Met = met(c.Expectation, j)
+	c.CaughtBy = caughtBy(c)
+}
+
+// met tells whether the drive did what was expected. Whatever that is, the
+// books have to be right: an oversell that the records do not prove is none.
+func met(e Expectation, j audit.Judgement) bool {
+	if j.Books() != audit.Held {
+		return false
+	}
+	switch e {
+	case Hold:
+		return j.Stock() == audit.Held
+	case Break:
+		return j.Stock() == audit.Violated
+	default:
+		return j.Stock() != audit.Undecided
+	}
+}
+
+// caughtBy names the layer that kept the stock right, as far as it can be told
+// from the setup: with guard none only the lock can have, without a lock only
+// the predicate.
+func caughtBy(c *Cell) string {
+	switch {
+	case c.Clients == 1 || c.Verdict == audit.Undecided:
+		return ""
+	case c.Verdict == audit.Violated:
+		return "nothing"
+	case c.Guard == "none":
+		return "lock"
+	case c.Lock == "none":
+		return c.Guard
+	default:
+		return fmt.Sprintf("lock or %s", c.Guard)
+	}
+}
+
+func count(ops []load.Op) (o Orders) {
+	for _, op := range ops {
+		switch op.Outcome {
+		case load.Confirmed:
+			o.Confirmed++
+		case load.SoldOut:
+			o.SoldOut++
+		case load.Busy:
+			o.Busy++
+		case load.Unknown:
+			o.Unknown++
+		case load.Failed:
+			o.Failed++
+		}
+	}
+	return o
+}
+
+// Conclude sets the verdict of the whole run from its cells.
+func (r *Result) Conclude() {
+	r.Verdict = audit.Held
+	for _, c := range r.Cells {
+		switch {
+		case c.Met:
+		case c.Verdict == audit.Undecided && r.Verdict == audit.Held:
+			r.Verdict = audit.Undecided
+		case c.Verdict != audit.Undecided:
+			r.Verdict = audit.Violated
+		}
+	}
+}
+
+// ThisHost describes the machine that the program runs on.
+func ThisHost() Host { return Host{runtime.GOOS, runtime.GOARCH, runtime.NumCPU()} }
+
+// JSON writes the result for a program.
+func JSON(w io.Writer, r Result) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(r)
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"orderd/loadtest/audit"
+	"orderd/loadtest/load"
+	"orderd/loadtest/report"
+)
+
+// readyLimit is how long run waits for the deployment to be ready.
+const readyLimit = 30 * time.Second
+
+type runCommand struct {
+	Target   []string           `required:"" env:"LOADTEST_TARGET" placeholder:"URL" help:"Base URLs of the replicas, or of the balancer in front of them."`
+	SKU      string             `name:"sku" placeholder:"SKU" help:"SKU to sell. Default: a new one."`
+	Guard    string             `default:"predicate" enum:"${guards}" help:"What Postgres itself checks: ${enum}. All but predicate need orderd to run with --allow-unguarded."`
+	Stock    int64              `default:"200" help:"Units to set the SKU to."`
+	Clients  int                `default:"64" help:"Clients at a time, each with one order under way."`
+	Orders   int                `default:"1000" help:"Orders altogether."`
+	Quantity int64              `default:"1" help:"Units in each order."`
+	Expect   report.Expectation `default:"hold" enum:"hold,break,either" help:"What should happen: ${enum}."`
+	Timeout  time.Duration      `default:"5m" help:"How long the drive may take."`
+	Results  string             `default:"results" placeholder:"DIR" help:"Folder for the files of the run."`
+	outputFlags
+}
+
+var skuPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// Validate finds values that make no sense. Errors name the flag.
+func (c *runCommand) Validate() error {
+	for _, target := range c.Target {
+		if !strings.HasPrefix(target, "http://") && !strings.HasPrefix(target, "https://") {
+			return fmt.Errorf("--target: %q is not a URL that begins with http:// or https://", target)
+		}
+	}
+	switch {
+	case c.SKU != "" && !skuPattern.MatchString(c.SKU):
+		return errors.New("--sku: letters, digits, '.', '_' and '-', at most 64 of them")
+	case c.Stock < 1:
+		return errors.New("--stock: must be at least 1")
+	case c.Clients < 1 || c.Clients > 4096:
+		return errors.New("--clients: must be 1 to 4096")
+	case c.Quantity < 1 || c.Quantity > 10_000:
+		return errors.New("--quantity: must be 1 to 10000")
+	case c.Orders < 1 || c.Orders > 10_000_000:
+		return errors.New("--orders: must be 1 to 10000000")
+	case c.Timeout <= 0:
+		return errors.New("--timeout: must be above 0s")
+	}
+	return nil
+}
+
+// Run drives the deployment and audits it.
+func (c *runCommand) Run(con *console, verdict *audit.Verdict) error {
+	started := time.Now()
+	cell := report.Cell{
+		Lock: "as deployed", Guard: c.Guard, BatchMax: 1, Clients: c.Clients, Stock: c.Stock, SKU: c.SKU, Expectation: c.Expect,
+	}
+	if cell.SKU == "" {
+		cell.SKU = "run-" + strconv.FormatInt(started.UnixMilli(), 36)
+	}
+	targets := make([]string, len(c.Target))
+	for i, t := range c.Target {
+		targets[i] = strings.TrimRight(t, "/")
+	}
+	client := load.NewClient(targets, c.Clients)
+	defer client.Close()
+	records, err := c.drive(con, client, &cell)
+	if err != nil {
+		return err
+	}
+
+	r := report.Result{
+		SchemaVersion: report.SchemaVersion, Command: "run", Arguments: con.arguments, Started: started.UTC(),
+		Host: report.ThisHost(), Versions: map[string]string{"Go": runtime.Version()}, Cells: []report.Cell{cell},
+		Config: map[string]string{
+			"orders": strconv.Itoa(c.Orders), "stock": strconv.FormatInt(c.Stock, 10), "clients": strconv.Itoa(c.Clients),
+			"quantity": strconv.FormatInt(c.Quantity, 10), "target": joined(targets), "sku": cell.SKU, "load": "closed loop",
+		},
+	}
+	r.Conclude()
+	*verdict = r.Verdict
+	folder, err := report.NewFolder(c.Results, "run", started)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(folder.WriteHistory([]audit.Records{records}), folder.Write(r)); err != nil {
+		return fmt.Errorf("write the results: %w", err)
+	}
+	if err := c.print(con, r); err != nil {
+		return err
+	}
+	return con.pointTo(c.Format, folder)
+}
+
+// drive sets the stock, sends the orders and reads the ledger of the drive.
+func (c *runCommand) drive(con *console, client *load.Client, cell *report.Cell) (audit.Records, error) {
+	waiting, cancel := context.WithTimeout(con.ctx, readyLimit)
+	defer cancel()
+	if err := client.AwaitReady(waiting); err != nil {
+		return audit.Records{}, err
+	}
+	ctx, cancel := context.WithTimeout(con.ctx, c.Timeout)
+	defer cancel()
+	if err := client.SetStock(ctx, cell.SKU, c.Stock, c.Guard); err != nil {
+		return audit.Records{}, err
+	}
+	start, err := client.Version(ctx, cell.SKU)
+	if err != nil {
+		return audit.Records{}, err
+	}
+
+	bar := con.track(c.Orders)
+	bar.begin("%s, guard %s, %d at a time", cell.SKU, cell.Guard, cell.Clients)
+	r := audit.Records{Clients: cell.Clients}
+	drive := load.Drive{SKU: cell.SKU, Clients: c.Clients, Orders: c.Orders, Quantity: c.Quantity, Progress: bar.step}
+	var took time.Duration
+	r.Ops, took = drive.Run(ctx, client)
+	bar.stop()
+	if len(r.Ops) < c.Orders {
+		return r, fmt.Errorf("%d of %d orders answered in %s (--timeout): %w", len(r.Ops), c.Orders, c.Timeout, context.Cause(ctx))
+	}
+	// From the movement that the drive started from.
+	if r.Ledger, err = client.Ledger(ctx, cell.SKU, start-1); err != nil {
+		return r, err
+	}
+	cell.Replicas = replicasSeen(r.Ops)
+	cell.Judge(r, took)
+	bar.end("%s", cell.Words())
+	return r, nil
+}
+
+func replicasSeen(ops []load.Op) int {
+	seen := map[string]bool{}
+	for _, op := range ops {
+		if op.Replica != "" {
+			seen[op.Replica] = true
+		}
+	}
+	return len(seen)
+}
