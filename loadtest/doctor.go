@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 
 	"golang.org/x/term"
 
@@ -71,26 +73,31 @@ func compiler() stack.Server {
 // install runs the command that installs what is missing, if this user may.
 func install(con *console, missing *stack.MissingError) error {
 	command := missing.Install()
-	if !mayInstall() {
-		return fmt.Errorf("this needs some packages, and may not install them itself. Run:\n\n  %s\n", command)
+	if !mayInstall(con.ctx) {
+		return fmt.Errorf("this needs some packages, and may not install them itself. Run:\n\n  %s", command)
 	}
 	con.say("Installing what is missing: %s", command)
 	if runtime.GOOS == "linux" {
 		con.say("(Where systemd runs, Debian also starts the PostgreSQL and Redis it installs. Nothing here uses those:\n" +
 			" systemctl disable --now postgresql redis-server stops them.)")
 	}
-	cmd := exec.CommandContext(con.ctx, "/bin/sh", "-c", "{ "+command+"; } >/tmp/orderd-install.log 2>&1 || { tail -n 20 /tmp/orderd-install.log; exit 1; }")
+	cmd := exec.CommandContext(con.ctx, "/bin/sh", "-c", command)
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, con.progress, con.progress
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("the installation failed (%w). Run it yourself:\n\n  %s\n", err, command)
+	cmd.Stdin = os.Stdin // for sudo; it asks on the terminal itself
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("the installation failed: %w\n%s\nRun it yourself:\n\n  %s", err, lastLines(out, 15), command)
 	}
 	return nil
 }
 
+func lastLines(text []byte, n int) string {
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
 // mayInstall tells whether the install command can work: for root, with
 // Homebrew, with sudo that asks for nothing or has somebody to ask.
-func mayInstall() bool {
+func mayInstall(ctx context.Context) bool {
 	if os.Geteuid() == 0 {
 		return true
 	}
@@ -101,5 +108,5 @@ func mayInstall() bool {
 	if _, err := exec.LookPath("sudo"); err != nil {
 		return false
 	}
-	return term.IsTerminal(int(os.Stdin.Fd())) || exec.Command("sudo", "-n", "true").Run() == nil
+	return term.IsTerminal(int(os.Stdin.Fd())) || exec.CommandContext(ctx, "sudo", "-n", "true").Run() == nil
 }

@@ -113,6 +113,11 @@ func (c *runCommand) drive(con *console, client *load.Client, cell *report.Cell)
 	if err := client.SetStock(ctx, cell.SKU, c.Stock, c.Guard); err != nil {
 		return audit.Records{}, err
 	}
+	// A SKU that was sold out before may be called so for a moment more.
+	select {
+	case <-time.After(2 * audit.TruthAge):
+	case <-ctx.Done():
+	}
 	start, err := client.Version(ctx, cell.SKU)
 	if err != nil {
 		return audit.Records{}, err

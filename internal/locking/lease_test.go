@@ -91,9 +91,10 @@ func TestLease_isRenewedEveryThirdOfItsTTL(t *testing.T) {
 func TestLease_failuresThatMayPass(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		down := true
+		var down atomic.Bool
+		down.Store(true)
 		k := &fakeKeeper{onRenew: func(context.Context, []grant) (time.Duration, error) {
-			if down {
+			if down.Load() {
 				return 0, errors.New("no answer")
 			}
 			return leaseTTL, nil
@@ -101,13 +102,13 @@ func TestLease_failuresThatMayPass(t *testing.T) {
 		l := heldLease(t, k, "a")
 		time.Sleep(leaseTTL - time.Second)
 		synctest.Wait()
-		down = false
+		down.Store(false)
 		time.Sleep(2 * leaseTTL)
 		if isLost(l) {
 			t.Error("the lease is lost though the backend came back in time")
 		}
 
-		down = true
+		down.Store(true)
 		until := l.Until()
 		time.Sleep(time.Until(until) - time.Nanosecond)
 		if isLost(l) || l.Check(0) != nil {
@@ -117,7 +118,7 @@ func TestLease_failuresThatMayPass(t *testing.T) {
 		if !isLost(l) || !errors.Is(l.Check(0), ErrLost) {
 			t.Errorf("the lease is not lost at Until; Check() = %v", l.Check(0))
 		}
-		down = false
+		down.Store(false)
 		if err := l.Release(t.Context()); !errors.Is(err, ErrLost) {
 			t.Errorf("Release() = %v, want ErrLost", err)
 		}
@@ -232,7 +233,6 @@ func TestLease_releaseIsDoneOnce(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var hooked atomic.Int64
 			k := &fakeKeeper{onRelease: func(ctx context.Context) error {
-				time.Sleep(time.Second)
 				return errors.Join(want, ctx.Err())
 			}}
 			l := heldLease(t, k, "a", "b")

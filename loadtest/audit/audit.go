@@ -85,11 +85,12 @@ func (j Judgement) Stock() Verdict {
 func (j Judgement) Books() Verdict {
 	verdict := Held
 	for _, i := range j.Invariants[1:] {
-		switch {
-		case i.Verdict == Violated:
+		switch i.Verdict {
+		case Violated:
 			return Violated
-		case i.Verdict == Undecided:
+		case Undecided:
 			verdict = Undecided
+		case Held:
 		}
 	}
 	return verdict

@@ -8,8 +8,9 @@ import (
 	"orderd/loadtest/load"
 )
 
-// truthAge is how old the truth behind a refusal may be, by design.
-const truthAge = 100 * time.Millisecond
+// TruthAge is how old the truth behind a refusal may be, by design: for so long
+// after a restock a replica may still say that the SKU is sold out.
+const TruthAge = 100 * time.Millisecond
 
 // confirmedAreWritten joins the confirmed orders with the ledger.
 func confirmedAreWritten(r Records) (Verdict, string) {

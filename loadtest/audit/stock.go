@@ -58,7 +58,7 @@ func addsUp(r Records) (Verdict, string) {
 }
 
 // soldOutWasTrue checks that each refusal was true at some moment of its
-// request, or up to truthAge before it.
+// request, or up to TruthAge before it.
 //
 // A version is not stamped with the moment of its commit. It lies between the
 // call and the return of its own order; so a version may have been the present
@@ -74,7 +74,7 @@ func soldOutWasTrue(r Records) (Verdict, string) {
 		refusals++
 		explained := false
 		for i := len(r.Ledger) - 1; i >= 0 && !explained; i-- {
-			explained = r.Ledger[i].OnHand < op.Quantity && calls[i] <= op.Return && returns[i] >= op.Call-truthAge
+			explained = r.Ledger[i].OnHand < op.Quantity && calls[i] <= op.Return && returns[i] >= op.Call-TruthAge
 		}
 		if !explained {
 			return found("order %d was refused %d units between %v and %v, and they were there all the time",

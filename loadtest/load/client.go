@@ -41,22 +41,22 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 func (c *Client) order(ctx context.Context, n int, sku string, op *Op) {
 	body := fmt.Sprintf(`{"lines":[{"sku":%q,"quantity":%d}]}`, sku, op.Quantity)
 	op.LockWait = -1
-	resp, text, err := c.send(ctx, http.MethodPost, c.targets[n%len(c.targets)]+"/v1/orders", body)
+	a, err := c.send(ctx, http.MethodPost, c.targets[n%len(c.targets)]+"/v1/orders", body)
 	if err != nil {
 		op.Outcome, op.Error = Unknown, err.Error()
 		return
 	}
-	op.Status = resp.StatusCode
-	op.Replica = resp.Header.Get("X-Orderd-Replica")
-	op.LockWait = lockWait(resp.Header.Get("Server-Timing"))
+	op.Status = a.status
+	op.Replica = a.header.Get("X-Orderd-Replica")
+	op.LockWait = lockWait(a.header.Get("Server-Timing"))
 	if op.Status == http.StatusCreated {
-		confirmed(text, op)
+		confirmed(a.body, op)
 		return
 	}
 	var problem struct {
 		Code string `json:"code"`
 	}
-	_ = json.Unmarshal(text, &problem) // without a code it is some other failure
+	_ = json.Unmarshal(a.body, &problem) // without a code it is some other failure
 	op.Code = problem.Code
 	switch problem.Code {
 	case "sold_out":
@@ -67,7 +67,7 @@ func (c *Client) order(ctx context.Context, n int, sku string, op *Op) {
 		op.Outcome = Unknown
 	case "":
 		// Somebody between us and orderd answered, and cannot know.
-		op.Outcome, op.Error = Unknown, resp.Status
+		op.Outcome, op.Error = Unknown, http.StatusText(a.status)
 	default:
 		op.Outcome = Failed
 	}
@@ -89,23 +89,30 @@ func confirmed(text []byte, op *Op) {
 	op.OrderID, op.Left, op.Version = order.ID, order.Lines[0].Remaining, order.Lines[0].StockVersion
 }
 
+// An answer is what came back, read to its end.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
 // send makes a request and reads the whole answer, so that the connection can
 // be used again.
-func (c *Client) send(ctx context.Context, method, url, body string) (*http.Response, []byte, error) {
+func (c *Client) send(ctx context.Context, method, url, body string) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewBufferString(body))
 	if err != nil {
-		return nil, nil, err
+		return answer{}, err
 	}
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, nil, err
+		return answer{}, err
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, answerLimit))
-	return resp, text, err
+	return answer{resp.StatusCode, resp.Header, text}, err
 }
 
 // lockWait finds the lock's part in a Server-Timing header.

@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -22,7 +23,7 @@ func (c *Client) Version(ctx context.Context, sku string) (int64, error) {
 		Version int64 `json:"version"`
 	}
 	err := c.call(ctx, http.MethodGet, "/v1/stock/"+url.PathEscape(sku), "", &item)
-	if status, ok := err.(*statusError); ok && status.code == http.StatusNotFound {
+	if status, ok := errors.AsType[*statusError](err); ok && status.code == http.StatusNotFound {
 		return 0, nil
 	}
 	return item.Version, err
@@ -52,12 +53,12 @@ func (c *Client) Ledger(ctx context.Context, sku string, after int64) ([]Movemen
 func (c *Client) AwaitReady(ctx context.Context) error {
 	for _, target := range c.targets {
 		for {
-			resp, _, err := c.send(ctx, http.MethodGet, target+"/readyz", "")
-			if err == nil && resp.StatusCode == http.StatusOK {
+			a, err := c.send(ctx, http.MethodGet, target+"/readyz", "")
+			if err == nil && a.status == http.StatusOK {
 				break
 			}
 			if err == nil {
-				err = fmt.Errorf("it answers %s", resp.Status)
+				err = fmt.Errorf("it answers %d %s", a.status, a.body)
 			}
 			select {
 			case <-ctx.Done():
@@ -77,18 +78,18 @@ type statusError struct {
 func (e *statusError) Error() string { return e.text }
 
 // call makes an administrator's request of the first target.
-func (c *Client) call(ctx context.Context, method, path, body string, answer any) error {
-	resp, text, err := c.send(ctx, method, c.targets[0]+path, body)
+func (c *Client) call(ctx context.Context, method, path, body string, into any) error {
+	a, err := c.send(ctx, method, c.targets[0]+path, body)
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", method, path, err)
 	}
-	if resp.StatusCode >= http.StatusBadRequest {
-		return &statusError{resp.StatusCode, fmt.Sprintf("%s %s: %s %s", method, path, resp.Status, text)}
+	if a.status >= http.StatusBadRequest {
+		return &statusError{a.status, fmt.Sprintf("%s %s: %d %s", method, path, a.status, a.body)}
 	}
-	if answer == nil {
+	if into == nil {
 		return nil
 	}
-	if err := json.Unmarshal(text, answer); err != nil {
+	if err := json.Unmarshal(a.body, into); err != nil {
 		return fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	return nil

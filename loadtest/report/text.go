@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -14,62 +15,74 @@ import (
 // Text writes the result for a person at a terminal. Colours only repeat what
 // the words say.
 func Text(w io.Writer, r Result, colours bool) {
-	paint := func(c text.Color, s string) string {
-		if !colours {
-			return s
-		}
-		return text.Escape(s, c.EscapeSeq())
-	}
 	fmt.Fprintln(w, header(r))
-	t := table.NewWriter()
-	t.SetStyle(table.StyleLight)
-	t.Style().Options.SeparateColumns = false
-	t.Style().Options.DrawBorder = false
-	t.Style().Format.Header = text.FormatDefault
-	t.AppendHeader(table.Row{
-		"lock", "replicas", "guard", "clients", "confirmed", "refused", "busy", "OVERSOLD", "undersold",
-		"orders/s", "p50 ms", "p99 ms", "lock p99", "verdict",
-	})
-	columns := make([]table.ColumnConfig, 0, 12)
-	for n := 2; n <= 13; n++ {
-		if n != 3 {
-			columns = append(columns, table.ColumnConfig{Number: n, Align: text.AlignRight, AlignHeader: text.AlignRight})
+	for line := range strings.Lines(grid(r, colours)) {
+		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
+	}
+	fmt.Fprintln(w)
+	for _, sentence := range Story(r) {
+		for line := range strings.Lines(text.WrapSoft(sentence, width)) {
+			fmt.Fprintln(w, strings.TrimRight(line, " \n"))
 		}
+	}
+	for _, c := range r.Cells {
+		if c.Met {
+			continue
+		}
+		fmt.Fprintf(w, "%s × %d, guard %s, %d at a time:\n", c.Lock, c.Replicas, c.Guard, c.Clients)
+		for _, wrong := range c.Wrong() {
+			fmt.Fprintln(w, "  "+wrong)
+		}
+	}
+	fmt.Fprintln(w, conclusion(r))
+}
+
+// width is that of a terminal side by side with another window.
+const width = 118
+
+// grid is the table of the cells.
+func grid(r Result, colours bool) string {
+	t := table.NewWriter()
+	style := table.StyleLight
+	style.Options = table.Options{SeparateHeader: true}
+	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
+	style.Format.Header = text.FormatDefault
+	t.SetStyle(style)
+	t.AppendHeader(table.Row{
+		"lock", "rep-\nlicas", "guard", "cli-\nents", "con-\nfirmed", "re-\nfused", "busy", "OVER-\nSOLD", "under-\nsold",
+		"orders\n/s", "p50\nms", "p99\nms", "lock\np99", "verdict",
+	})
+	var columns []table.ColumnConfig
+	for _, n := range []int{2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13} {
+		columns = append(columns, table.ColumnConfig{Number: n, Align: text.AlignRight, AlignHeader: text.AlignRight})
 	}
 	t.SetColumnConfigs(columns)
 	for i, c := range r.Cells {
 		if i > 0 && (c.Clients == 1) != (r.Cells[i-1].Clients == 1) {
 			t.AppendSeparator()
 		}
-		oversold, colour := strconv.FormatInt(c.Oversold, 10), text.FgGreen
-		if c.Oversold > 0 {
-			oversold = paint(text.FgYellow, oversold)
-		}
+		t.AppendRow(row(c, colours))
+	}
+	return t.Render()
+}
+
+func row(c Cell, colours bool) table.Row {
+	oversold, words := strconv.FormatInt(c.Oversold, 10), c.Words()
+	if colours {
+		colour := text.FgGreen
 		if !c.Met {
 			colour = text.FgRed
 		}
-		t.AppendRow(table.Row{
-			c.Lock, c.Replicas, c.Guard, c.Clients, c.Orders.Confirmed, c.Orders.SoldOut, busy(c.Orders),
-			oversold, c.Undersold, fmt.Sprintf("%.0f", c.OrdersPerSecond),
-			fmt.Sprintf("%.1f", c.Latency.P50), fmt.Sprintf("%.1f", c.Latency.P99), fmt.Sprintf("%.1f", c.LockWait.P99),
-			paint(colour, c.Words()),
-		})
-	}
-	fmt.Fprintln(w, t.Render())
-	fmt.Fprintln(w)
-	for _, sentence := range Story(r) {
-		fmt.Fprintln(w, text.WrapSoft(sentence, 118))
-	}
-	for _, c := range r.Cells {
-		if c.Met {
-			continue
-		}
-		fmt.Fprintf(w, "%s × %d, guard %s, %d clients:\n", c.Lock, c.Replicas, c.Guard, c.Clients)
-		for _, wrong := range c.Wrong() {
-			fmt.Fprintln(w, "  "+wrong)
+		words = colour.Sprint(words)
+		if c.Oversold > 0 {
+			oversold = text.Colors{text.FgYellow, text.Bold}.Sprint(oversold)
 		}
 	}
-	fmt.Fprintln(w, conclusion(r))
+	return table.Row{
+		c.Lock, c.Replicas, c.Guard, c.Clients, c.Orders.Confirmed, c.Orders.SoldOut, busy(c.Orders),
+		oversold, c.Undersold, fmt.Sprintf("%.0f", c.OrdersPerSecond),
+		fmt.Sprintf("%.1f", c.Latency.P50), fmt.Sprintf("%.0f", c.Latency.P99), fmt.Sprintf("%.0f", c.LockWait.P99), words,
+	}
 }
 
 // busy shows the orders that got no definite answer about the stock, and how

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"orderd/loadtest/audit"
@@ -9,21 +10,20 @@ import (
 
 // Words says what became of a cell, and whether that was expected.
 func (c Cell) Words() string {
-	if !c.Met {
-		return "NOT AS EXPECTED: " + c.plain()
+	switch {
+	case !c.booksHeld() && c.Verdict == audit.Violated:
+		return "THE BOOKS ARE WRONG"
+	case c.Met:
+		return c.plain() + ", as expected"
+	default:
+		return c.plain() + ": NOT EXPECTED"
 	}
-	return c.plain() + ", as expected"
 }
 
 func (c Cell) plain() string {
-	for _, i := range c.Invariants[1:] {
-		if i.Verdict == audit.Violated {
-			return "the books are wrong"
-		}
-	}
 	switch c.Verdict {
 	case audit.Violated:
-		return fmt.Sprintf("oversold by %d", c.Oversold)
+		return "oversold"
 	case audit.Held:
 		return "held"
 	default:
@@ -31,10 +31,17 @@ func (c Cell) plain() string {
 	}
 }
 
+func (c Cell) booksHeld() bool {
+	return !slices.ContainsFunc(c.Invariants[1:], func(i audit.Invariant) bool { return i.Verdict == audit.Violated })
+}
+
 // Wrong returns the evidence for everything about the cell that is not as it
 // should be.
 func (c Cell) Wrong() []string {
 	var wrong []string
+	if c.Expectation == Break && c.Verdict == audit.Held {
+		wrong = append(wrong, "it was expected to oversell and did not: the race was not close enough, or the lock is better than thought")
+	}
 	for n, i := range c.Invariants {
 		if i.Verdict == audit.Held || n == 0 && c.Expectation != Hold {
 			continue
@@ -50,7 +57,7 @@ func Story(r Result) []string {
 	for _, c := range r.Cells {
 		name := fmt.Sprintf("%s × %d", c.Lock, c.Replicas)
 		switch {
-		case c.Verdict == audit.Undecided:
+		case !c.booksHeld() || c.Verdict == audit.Undecided: // no verdict to tell of
 		case c.Clients == 1 && c.Verdict == audit.Held:
 			alone = append(alone, name)
 		case c.Verdict == audit.Violated:
@@ -67,8 +74,8 @@ func Story(r Result) []string {
 			story = append(story, fmt.Sprintf(format, strings.Join(cells, ", ")))
 		}
 	}
-	tell(broke, "Sold more than there was: %s. Nothing in the way of two orders that looked at the same unit.")
-	tell(held, "Held by the lock alone: %s. Everyone who sells has to wait for the same lock.")
+	tell(broke, "Sold more than there was: %s. Nothing stood between two orders that saw the same unit.")
+	tell(held, "Held by the lock alone: %s. Whoever sells waits for the same lock.")
 	tell(constrained, "Held without any lock: %s with guard predicate. The database refuses the unit that is not there.")
 	tell(alone, "With one client at a time there is no race, and the same unsafe setups are right: %s.")
 	return story

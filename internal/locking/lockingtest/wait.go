@@ -71,8 +71,8 @@ func testWaitEnds(t *testing.T, o Options) {
 	held := len(b.Residue(t, key))
 	for _, other := range others {
 		cause := errors.New("the buyer has left")
-		ctx, cancel := context.WithTimeoutCause(t.Context(), shortWait, cause)
 		began := time.Now()
+		ctx, cancel := context.WithTimeoutCause(t.Context(), shortWait, cause)
 		_, err := other.Acquire(ctx, key)
 		cancel()
 		if !errors.Is(err, locking.ErrBusy) || !errors.Is(err, cause) {

@@ -1,0 +1,198 @@
+package report
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"orderd/loadtest/audit"
+	"orderd/loadtest/load"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// sell returns the records of n orders of one unit each, of which the first
+// sold are confirmed, with stock units to begin with.
+func sell(n, sold int, stock int64) audit.Records {
+	r := audit.Records{Clients: 2, Ledger: []load.Movement{{Version: 1, Delta: stock, Reason: "created", OnHand: stock}}}
+	for i := range n {
+		call := time.Duration(i) * 10 * time.Millisecond
+		op := load.Op{Seq: i, Quantity: 1, Outcome: load.SoldOut, Call: call, Return: call + 15*time.Millisecond, LockWait: time.Duration(i) * time.Millisecond}
+		if i < sold {
+			op.Outcome, op.OrderID, op.Version, op.Left = load.Confirmed, fmt.Sprintf("o%d", i), int64(i+2), stock-int64(i)-1
+			r.Ledger = append(r.Ledger, load.Movement{Version: op.Version, Delta: -1, Reason: "sale", OrderID: op.OrderID, OnHand: op.Left})
+		}
+		r.Ops = append(r.Ops, op)
+	}
+	return r
+}
+
+func judged(c Cell, r audit.Records) Cell {
+	c.Judge(r, 2*time.Second)
+	return c
+}
+
+func example() Result {
+	cell := func(lock string, replicas int, guard string, clients int, e Expectation) Cell {
+		return Cell{Lock: lock, Replicas: replicas, Guard: guard, Clients: clients, Stock: 3, BatchMax: 1, Expectation: e}
+	}
+	alone := sell(6, 3, 3)
+	alone.Clients = 1
+	missing := sell(6, 3, 3)
+	missing.Ledger = missing.Ledger[:3]
+	r := Result{
+		SchemaVersion: SchemaVersion, Command: "compare", Arguments: []string{"compare", "--stock", "3"},
+		Started: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC), Host: Host{"linux", "amd64", 2},
+		Versions: map[string]string{"Go": "go1.26"}, Config: map[string]string{"orders": "6", "work": "5ms"},
+		Cells: []Cell{
+			judged(cell("none", 1, "none", 2, Break), sell(6, 5, 3)),
+			judged(cell("local", 3, "none", 2, Break), sell(6, 3, 3)),
+			judged(cell("redis", 3, "none", 2, Hold), sell(6, 3, 3)),
+			judged(cell("zookeeper", 3, "none", 2, Hold), missing),
+			judged(cell("none", 3, "predicate", 2, Hold), sell(6, 3, 3)),
+			judged(cell("none", 1, "none", 1, Hold), alone),
+		},
+	}
+	r.Conclude()
+	return r
+}
+
+func TestText_Golden(t *testing.T) {
+	t.Parallel()
+	var plain, coloured bytes.Buffer
+	Text(&plain, example(), false)
+	golden(t, "text.golden", plain.Bytes())
+	if strings.Contains(plain.String(), "\x1b") {
+		t.Error("there are escape sequences in plain text")
+	}
+	Text(&coloured, example(), true)
+	if !strings.Contains(coloured.String(), "\x1b[") {
+		t.Error("there is no colour where it was asked for")
+	}
+	for line := range strings.Lines(plain.String()) {
+		if n := len([]rune(line)); n > 121 && !strings.HasPrefix(line, "  ") {
+			t.Errorf("a line of %d columns: %s", n, line)
+		}
+	}
+}
+
+func TestHTML_Golden(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	r := example()
+	r.Config["sku"] = `<script>alert(1)</script>`
+	if err := HTML(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "page.golden.html", b.Bytes())
+	for _, foreign := range []string{"http://", "https://", "<script", "@import", "url("} {
+		if strings.Contains(b.String(), foreign) {
+			t.Errorf("the page contains %q", foreign)
+		}
+	}
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s differs (go test -update writes it anew):\n%s", path, got)
+	}
+}
+
+func TestCell_Met(t *testing.T) {
+	t.Parallel()
+	clean, over, lost, idle := sell(6, 3, 3), sell(6, 5, 3), sell(6, 5, 3), sell(2, 2, 3)
+	lost.Ledger = lost.Ledger[:5]
+	for name, row := range map[string]struct {
+		records audit.Records
+		expect  Expectation
+		verdict audit.Verdict
+		met     bool
+	}{
+		"held as it should":                    {clean, Hold, audit.Held, true},
+		"held though it should break":          {clean, Break, audit.Held, false},
+		"broke as it should":                   {over, Break, audit.Violated, true},
+		"broke though it should hold":          {over, Hold, audit.Violated, false},
+		"either, and held":                     {clean, Either, audit.Held, true},
+		"either, and broke":                    {over, Either, audit.Violated, true},
+		"broke, but an order is lost too":      {lost, Break, audit.Violated, false},
+		"the stock never ran out":              {idle, Hold, audit.Undecided, false},
+		"the stock never ran out, either will": {idle, Either, audit.Undecided, false},
+	} {
+		if c := judged(Cell{Expectation: row.expect}, row.records); c.Verdict != row.verdict || c.Met != row.met {
+			t.Errorf("%s: %s, met %v; want %s, %v", name, c.Verdict, c.Met, row.verdict, row.met)
+		}
+	}
+}
+
+func TestResult_Conclude(t *testing.T) {
+	t.Parallel()
+	good, bad, open := Cell{Met: true, Verdict: audit.Violated}, Cell{Verdict: audit.Held}, Cell{Verdict: audit.Undecided}
+	for want, cells := range map[audit.Verdict][][]Cell{
+		audit.Held:      {{}, {good, good}},
+		audit.Undecided: {{good, open}, {open}},
+		audit.Violated:  {{good, bad}, {bad, open}, {open, bad}},
+	} {
+		for _, c := range cells {
+			r := Result{Cells: c}
+			if r.Conclude(); r.Verdict != want {
+				t.Errorf("%+v concludes %s, want %s", c, r.Verdict, want)
+			}
+		}
+	}
+}
+
+func TestFolder_HoldsEverything(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	f, err := NewFolder(root, "compare", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, records := example(), []audit.Records{sell(6, 5, 3), sell(4, 1, 1)}
+	if err := f.WriteHistory(records); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Write(want); err != nil {
+		t.Fatal(err)
+	}
+	latest, err := OpenFolder(filepath.Join(root, "latest"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := latest.Read(); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("Read = %+v, %v; want what was written", got, err)
+	}
+	got, err := latest.ReadHistory(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range got {
+		got[i].Clients = records[i].Clients // the cell knows it
+	}
+	if !reflect.DeepEqual(got, records) {
+		t.Errorf("ReadHistory = %+v, want what was written", got)
+	}
+	if _, err := OpenFolder(root); err == nil {
+		t.Error("OpenFolder of a folder without a run = nil")
+	}
+	if _, err := latest.ReadHistory(1); err == nil {
+		t.Error("ReadHistory of a record of no cell = nil")
+	}
+}
