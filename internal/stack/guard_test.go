@@ -14,28 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
-
-// startAll starts one server of each kind, all at once.
-func startAll(ctx context.Context, s *Stack) (pg *Postgres, err error) {
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		var err error
-		pg, err = s.Postgres(ctx, "pg")
-		return err
-	})
-	g.Go(func() error {
-		_, err := s.Redis(ctx, "redis")
-		return err
-	})
-	g.Go(func() error {
-		_, err := s.ZooKeeper(ctx, "zk")
-		return err
-	})
-	return pg, g.Wait()
-}
 
 // beVictim opens a stack, tells its folder, starts every server, tells so, and
 // waits for its end.

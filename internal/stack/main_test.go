@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sync/errgroup"
 )
 
 // victim names the environment variable that makes this test binary open a
@@ -51,6 +52,25 @@ func mustStart(t *testing.T, s *Stack, c Command) *Process {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// startAll starts one server of each kind, all at once.
+func startAll(ctx context.Context, s *Stack) (pg *Postgres, err error) {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		var err error
+		pg, err = s.Postgres(ctx, "pg")
+		return err
+	})
+	g.Go(func() error {
+		_, err := s.Redis(ctx, "redis")
+		return err
+	})
+	g.Go(func() error {
+		_, err := s.ZooKeeper(ctx, "zk")
+		return err
+	})
+	return pg, g.Wait()
 }
 
 // script is a command that runs a shell script and is ready once that has made

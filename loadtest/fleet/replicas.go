@@ -72,6 +72,7 @@ func (f *Fleet) startOne(ctx context.Context, s Setup, n, port, admin int) (*sta
 			"--drain-delay", "0s", // nothing balances here
 		},
 		Ready: func(ctx context.Context) error { return ready(ctx, url, id) },
+		Grace: 30 * time.Second, // what orderd promises to stop within, and some more
 	})
 }
 
