@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -74,6 +75,8 @@ func TestLocal(t *testing.T) {
 	})
 }
 
+const redisScheme = "redis://"
+
 // serial makes the names of servers unique.
 var serial atomic.Int64
 
@@ -103,6 +106,7 @@ func TestRedis(t *testing.T) {
 			url := stacktest.Redis(t)
 			client := redisClient(t, url)
 			return lockingtest.Backend{
+				Addr: strings.TrimPrefix(url, redisScheme),
 				Open: func(t testing.TB) locking.Locker { return openRedis(t, url, ttl) },
 				Residue: func(t testing.TB, keys ...string) (left []string) {
 					for _, key := range keys {
@@ -130,7 +134,7 @@ func TestRedis(t *testing.T) {
 			return lockingtest.Server{Addr: r.Addr, Process: r.Process}
 		},
 		OpenAt: func(t testing.TB, addr string, ttl time.Duration) locking.Locker {
-			return openRedis(t, "redis://"+addr, ttl)
+			return openRedis(t, redisScheme+addr, ttl)
 		},
 	})
 }
@@ -182,6 +186,7 @@ func TestZooKeeper(t *testing.T) {
 			addr := stacktest.ZooKeeper(t)
 			conn := zkClient(t, addr)
 			return lockingtest.Backend{
+				Addr: addr,
 				Open: func(t testing.TB) locking.Locker { return openZooKeeper(t, addr, ttl) },
 				Residue: func(t testing.TB, keys ...string) (left []string) {
 					for _, key := range keys {

@@ -3,6 +3,7 @@ package lockingtest
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -118,7 +119,7 @@ func testDeadHolder(t *testing.T, o Options) {
 	mustRelease(t, after)
 }
 
-// testLostReply lets requests through and no reply back.
+// testLostReply lets requests through and no reply back, and then no request.
 func testLostReply(t *testing.T, o Options) {
 	server := o.StartServer(t)
 	p := newProxy(t, server.Addr)
@@ -132,16 +133,19 @@ func testLostReply(t *testing.T, o Options) {
 	p.cut()
 	mustBeFreed(t, other, key)
 
-	// The release's reply: the holder is told that it is not known.
-	lease := mustAcquire(t, l, key)
-	p.deaf.Store(true)
-	if err := lease.Release(t.Context()); !errors.Is(err, locking.ErrUnknown) {
-		t.Errorf("Release() = %v, want ErrUnknown", err)
+	// The release's reply, and the release itself: the holder is told that it is
+	// not known.
+	for _, part := range []*atomic.Bool{&p.deaf, &p.mute} {
+		lease := mustAcquire(t, l, key)
+		part.Store(true)
+		if err := lease.Release(t.Context()); !errors.Is(err, locking.ErrUnknown) {
+			t.Errorf("Release() = %v, want ErrUnknown", err)
+		}
+		part.Store(false)
+		p.cut()
+		mustBeFreed(t, other, key)
+		mustRecover(t, l, key)
 	}
-	p.deaf.Store(false)
-	p.cut()
-	mustBeFreed(t, other, key)
-	mustRecover(t, l, key)
 }
 
 func signal(t testing.TB, s Server, sig syscall.Signal) {

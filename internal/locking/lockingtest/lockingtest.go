@@ -18,6 +18,8 @@ const limit = 20 * time.Second
 // A Backend is what one test has of a mode: lockers on one server, and ways to
 // look behind their back.
 type Backend struct {
+	// Addr is the server's address, for Options.OpenAt.
+	Addr string
 	// Open returns another locker, as another process would have one. It is
 	// closed at the end of the test.
 	Open func(t testing.TB) locking.Locker
@@ -30,7 +32,7 @@ type Backend struct {
 
 // A Server is a server of the mode's own, to be mistreated.
 type Server struct {
-	Addr    string // host:port
+	Addr    string
 	Process interface {
 		Signal(os.Signal) error
 		Kill() error

@@ -15,6 +15,7 @@ type proxy struct {
 
 	frozen atomic.Bool // passes nothing on, closes nothing
 	deaf   atomic.Bool // passes nothing on to the locker
+	mute   atomic.Bool // passes nothing on to the server
 
 	mu     sync.Mutex
 	server string
@@ -69,7 +70,7 @@ func (p *proxy) accept() {
 			_ = client.Close()
 		} else {
 			p.conns = append(p.conns, client, server)
-			p.running.Go(func() { p.pass(server, client, nil) })
+			p.running.Go(func() { p.pass(server, client, &p.mute) })
 			p.running.Go(func() { p.pass(client, server, &p.deaf) })
 		}
 		p.mu.Unlock()
@@ -89,7 +90,7 @@ func (p *proxy) pass(to, from net.Conn, drop *atomic.Bool) {
 			<-p.done
 			return
 		}
-		if drop != nil && drop.Load() {
+		if drop.Load() {
 			continue
 		}
 		if _, err := to.Write(buffer[:n]); err != nil {

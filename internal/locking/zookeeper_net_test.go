@@ -1,0 +1,58 @@
+package locking
+
+import (
+	"errors"
+	"net"
+	"os"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestZKConn_waitsForNoServerLongerThanItsPatience(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer far.Close()
+		defer near.Close()
+		conn := &zkConn{Conn: near, patience: time.Second}
+		for _, deadline := range []time.Time{{}, time.Now().Add(time.Hour)} {
+			began := time.Now()
+			if err := conn.SetReadDeadline(deadline); err != nil {
+				t.Fatal(err)
+			}
+			_, err := conn.Read(make([]byte, 1))
+			if !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) != time.Second {
+				t.Errorf("Read() = %v after %v, want a time-out after 1s", err, time.Since(began))
+			}
+		}
+	})
+}
+
+func TestZKHosts_restOnlyWhenAllHaveFailed(t *testing.T) {
+	t.Parallel()
+	hosts := &zkHosts{}
+	if err := hosts.Init([]string{"a", "b"}); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	ask := func() {
+		server, rest := hosts.Next()
+		if rest {
+			server = "rest, " + server
+		}
+		got = append(got, server)
+	}
+	ask()
+	ask()
+	ask() // both have failed
+	hosts.Connected()
+	ask() // the connection was dropped
+	ask()
+	ask()
+	want := []string{"a", "b", "rest, a", "b", "a", "rest, b"}
+	if !slices.Equal(got, want) {
+		t.Errorf("servers in turn: %q, want %q", got, want)
+	}
+}
