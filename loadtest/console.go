@@ -45,6 +45,8 @@ func (c *console) track(total int) *bar {
 	b.writer.SetUpdateFrequency(100 * time.Millisecond)
 	b.writer.SetStyle(progress.StyleBlocks)
 	b.writer.Style().Visibility.Value = false
+	b.writer.Style().Options.TimeInProgressPrecision = time.Second
+	b.writer.Style().Options.TimeDonePrecision = time.Second
 	b.writer.SetTrackerPosition(progress.PositionRight)
 	b.tracker = &progress.Tracker{Message: "starting replicas", Total: int64(total)}
 	b.writer.AppendTracker(b.tracker)
@@ -79,6 +81,7 @@ func (b *bar) stop() {
 	if b.writer == nil {
 		return
 	}
+	b.tracker.UpdateMessage("drove it all")
 	b.tracker.MarkAsDone()
 	b.writer.Stop()
 	for b.writer.IsRenderInProgress() {

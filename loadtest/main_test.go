@@ -31,7 +31,9 @@ func TestMain(m *testing.M) {
 		panic(string(out))
 	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		os.RemoveAll(dir)
+		if err := os.RemoveAll(dir); err != nil {
+			panic(err)
+		}
 		os.Exit(code)
 	}))
 }

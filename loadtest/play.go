@@ -53,7 +53,7 @@ Documentation: %s/docs/
 
   curl -X PUT -H 'Content-Type: application/json' %s/v1/stock/A-1 -d '{"on_hand":100}'
   curl -H 'Content-Type: application/json' %s/v1/orders -d '{"lines":[{"sku":"A-1","quantity":1}]}'
-  loadtest run --target %s --stock 200 --orders 1000
+  bin/loadtest run --target %s --stock 200 --orders 1000
 
 Ctrl-C ends it all and keeps nothing.
 `, c.Replicas, c.Mode, joined(replicas.URLs), f.DatabaseURL(), first, first, first, joined(replicas.URLs))

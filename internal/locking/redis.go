@@ -170,8 +170,9 @@ func dropped(err error) bool {
 	if _, refused := errors.AsType[redis.Error](err); refused || neverSent(err) {
 		return false
 	}
-	timeout, ok := errors.AsType[net.Error](err)
-	return !errors.Is(err, context.DeadlineExceeded) && !(ok && timeout.Timeout())
+	network, ok := errors.AsType[net.Error](err)
+	late := errors.Is(err, context.DeadlineExceeded) || ok && network.Timeout()
+	return !late
 }
 
 func redisKeys(keys []string) []string {

@@ -2,6 +2,7 @@ package locking
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"path"
@@ -24,7 +25,7 @@ type zkPlace struct {
 }
 
 // enter makes the node. A create whose reply was lost is looked for by its id
-// before another one is made, lest it stay and block the queue.
+// before another one is made, under another, lest it stay and block the queue.
 func (p *zkPlace) enter(ctx context.Context, data []byte) error {
 	const tries = 4 // a folder to make, a connection to lose, and one to spare
 	var err error
@@ -40,6 +41,11 @@ func (p *zkPlace) enter(ctx context.Context, data []byte) error {
 		case errors.Is(err, zk.ErrConnectionClosed):
 			if err = p.find(ctx); err == nil && p.node != "" {
 				return nil
+			}
+			if err == nil {
+				lost := *p
+				lost.sweep()
+				p.id = rand.Text()
 			}
 		}
 		if err != nil {
@@ -100,8 +106,9 @@ func (p *zkPlace) makeFolder(ctx context.Context) error {
 	return makeNode(p.folder, zk.FlagPersistent)
 }
 
-// find looks for the node by its id. That it finds none is certain: what the
-// session sent before has been done by then, or never will be.
+// find looks for the node by its id. That it finds none is nearly certain: what
+// the session sent before has been done by then, unless a server hung, which
+// reads its connections in any order.
 func (p *zkPlace) find(ctx context.Context) error {
 	names, err := zkAsk(ctx, p.zk, func() ([]string, error) {
 		// A server that is behind the others catches up first.
@@ -162,7 +169,7 @@ func (p *zkPlace) leave(ctx context.Context) {
 	if p.session == nil {
 		return // no create was ever sent
 	}
-	if _, connected := p.zk.status.current(); connected && p.pending == nil {
+	if _, connected := p.zk.status.current(); connected && p.node != "" {
 		if p.remove(context.WithoutCancel(ctx)) == nil {
 			return
 		}
@@ -170,13 +177,8 @@ func (p *zkPlace) leave(ctx context.Context) {
 	p.sweep()
 }
 
-// remove deletes the node, wherever it is known to be or found.
+// remove deletes the node.
 func (p *zkPlace) remove(ctx context.Context) error {
-	if p.node == "" {
-		if err := p.find(ctx); err != nil || p.node == "" {
-			return err
-		}
-	}
 	_, err := zkAsk(ctx, p.zk, func() (struct{}, error) {
 		return struct{}{}, p.zk.conn.Delete(p.node, -1)
 	})
@@ -186,8 +188,8 @@ func (p *zkPlace) remove(ctx context.Context) error {
 	return err
 }
 
-// sweep removes the node in the background. It gives up only when the node is
-// gone with its session; Close ends that too.
+// sweep removes the node in the background, after finding it if need be. It
+// gives up only when the node is gone with its session; Close ends that too.
 func (p *zkPlace) sweep() {
 	p.zk.crew.run(func() {
 		if p.pending != nil {
@@ -198,9 +200,22 @@ func (p *zkPlace) sweep() {
 				return
 			}
 		}
-		for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-			if p.session.life.Err() != nil || p.remove(context.Background()) == nil {
+		ctx, nothing := context.Background(), false
+		for wait := 10 * time.Millisecond; p.session.life.Err() == nil; wait = min(2*wait, time.Second) {
+			var err error
+			if p.node == "" {
+				err = p.find(ctx)
+			}
+			switch {
+			case err != nil:
+			case p.node != "":
+				if p.remove(ctx) == nil {
+					return
+				}
+			case nothing:
 				return
+			default:
+				nothing, wait = true, 2*p.zk.call // and then once more
 			}
 			pause(p.session.life, wait)
 		}

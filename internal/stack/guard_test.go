@@ -112,7 +112,7 @@ func killParent(t *testing.T, mode string, wait func(string, *bufio.Scanner) err
 	eventually(t, "the children end", func() error { return gone(pids) })
 	eventually(t, "the folder goes", func() error {
 		if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%s is still there: %v", dir, err)
+			return errors.Join(fmt.Errorf("%s is still there", dir), err)
 		}
 		return nil
 	})

@@ -87,7 +87,8 @@ func (s *Stack) close() error {
 	defer cancel()
 	var wg sync.WaitGroup
 	for _, p := range processes {
-		wg.Go(func() { p.end(ctx, p.discard) })
+		// One that had to be killed is gone all the same: nothing of it is kept.
+		wg.Go(func() { _ = p.end(ctx, p.discard) })
 	}
 	wg.Wait()
 	if err := s.guard.close(); err != nil {

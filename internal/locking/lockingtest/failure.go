@@ -148,6 +148,35 @@ func testLostReply(t *testing.T, o Options) {
 	}
 }
 
+// testLateRequest has a request reach the server after its sender has given up
+// on it and looked for what it may have done, on another connection.
+func testLateRequest(t *testing.T, o Options) {
+	server := o.StartServer(t)
+	p := newProxy(t, server.Addr)
+	key := newKey(t)
+	l, other := o.OpenAt(t, p.addr(), longTTL), o.OpenAt(t, server.Addr, longTTL)
+	mustRecover(t, l, key)
+
+	before := p.passed.Load()
+	lose, deliver := p.delay()
+	mustBeUnavailable(t, l, key)
+	lose()
+	const quiet = 300 * time.Millisecond
+	last, since := before, time.Now()
+	eventually(t, "the locker has looked and found nothing", func() bool {
+		if n := p.passed.Load(); n != last {
+			last, since = n, time.Now()
+		}
+		return last >= before+2 && time.Since(since) > quiet
+	})
+	deliver()
+	eventually(t, "the late request has reached the server", func() bool {
+		return p.passed.Load() > last
+	})
+	mustBeFreed(t, other, key)
+	mustRecover(t, l, key)
+}
+
 func signal(t testing.TB, s Server, sig syscall.Signal) {
 	t.Helper()
 	if err := s.Process.Signal(sig); err != nil {

@@ -96,6 +96,7 @@ func Run(t *testing.T, o Options) {
 		{"a server that dies ends leases and its successor is used", o.Leased, testServerDies},
 		{"a dead holder's key is free within the TTL", o.Leased, testDeadHolder},
 		{"a reply that is lost leaves nothing behind", o.Leased, testLostReply},
+		{"a request that comes late leaves nothing behind", o.Leased, testLateRequest},
 	} {
 		if !test.on {
 			continue

@@ -17,9 +17,19 @@ type proxy struct {
 	deaf   atomic.Bool // passes nothing on to the locker
 	mute   atomic.Bool // passes nothing on to the server
 
-	mu     sync.Mutex
-	server string
-	conns  []net.Conn
+	passed atomic.Int64 // how often something was passed on to the server
+
+	mu      sync.Mutex
+	server  string
+	conns   []net.Conn
+	clients []*upstream
+}
+
+// An upstream is a connection's way from the locker to the server.
+type upstream struct {
+	client net.Conn
+	held   atomic.Bool
+	resume chan struct{} // closed when what was held may go on
 }
 
 func newProxy(t testing.TB, server string) *proxy {
@@ -55,7 +65,30 @@ func (p *proxy) cut() {
 	for _, conn := range p.conns {
 		_ = conn.Close()
 	}
-	p.conns = nil
+	p.conns, p.clients = nil, nil
+}
+
+// delay keeps back what comes over the connections that there are, and returns
+// two functions: one lets the locker lose those connections, the other lets
+// the server have what was kept back.
+func (p *proxy) delay() (lose, deliver func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delayed := p.clients
+	for _, u := range delayed {
+		u.held.Store(true)
+	}
+	lose = func() {
+		for _, u := range delayed {
+			_ = u.client.Close()
+		}
+	}
+	deliver = func() {
+		for _, u := range delayed {
+			close(u.resume)
+		}
+	}
+	return lose, deliver
 }
 
 func (p *proxy) accept() {
@@ -70,14 +103,16 @@ func (p *proxy) accept() {
 			_ = client.Close()
 		} else {
 			p.conns = append(p.conns, client, server)
-			p.running.Go(func() { p.pass(server, client, &p.mute) })
-			p.running.Go(func() { p.pass(client, server, &p.deaf) })
+			u := &upstream{client: client, resume: make(chan struct{})}
+			p.clients = append(p.clients, u)
+			p.running.Go(func() { p.pass(server, client, &p.mute, u) })
+			p.running.Go(func() { p.pass(client, server, &p.deaf, nil) })
 		}
 		p.mu.Unlock()
 	}
 }
 
-func (p *proxy) pass(to, from net.Conn, drop *atomic.Bool) {
+func (p *proxy) pass(to, from net.Conn, drop *atomic.Bool, u *upstream) {
 	defer to.Close()
 	defer from.Close()
 	buffer := make([]byte, 32<<10)
@@ -92,6 +127,16 @@ func (p *proxy) pass(to, from net.Conn, drop *atomic.Bool) {
 		}
 		if drop.Load() {
 			continue
+		}
+		if u != nil {
+			if u.held.Load() {
+				select {
+				case <-u.resume:
+				case <-p.done:
+					return
+				}
+			}
+			p.passed.Add(1)
 		}
 		if _, err := to.Write(buffer[:n]); err != nil {
 			return
