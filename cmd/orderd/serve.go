@@ -40,7 +40,7 @@ func (c *serveCommand) Run(ctx context.Context, logs io.Writer) error {
 	store := stock.NewStore(db, c.ID)
 	cache, truth := stock.NewCache(client, store), stock.NewTruth(store)
 	health := order.NewHealth(
-		order.Check{Name: "postgres", Ask: db.Ping},
+		order.Check{Name: "postgres", Ask: store.Ping},
 		order.Check{Name: "stock_redis", Ask: cache.Ping},
 		order.Check{Name: "lock", Ask: pingOf(backend)},
 	)

@@ -239,6 +239,12 @@ func TestHTTP_Health(t *testing.T) {
 			t.Errorf("%s = %d %s, want 200", path, rec.Code, rec.Body)
 		}
 	}
+	if _, err := s.db.Exec(t.Context(), "ALTER TABLE stock RENAME TO stock_of_another_version"); err != nil {
+		t.Fatal(err)
+	}
+	if rec := s.send(t, http.MethodGet, "/readyz", ""); rec.Code != http.StatusServiceUnavailable || !strings.Contains(rec.Body.String(), `"postgres":"unavailable"`) {
+		t.Errorf("/readyz without the schema = %d %s, want 503 and Postgres named", rec.Code, rec.Body)
+	}
 	s.health.Drain()
 	if rec := s.send(t, http.MethodGet, "/readyz", ""); rec.Code != http.StatusServiceUnavailable || !strings.Contains(rec.Body.String(), "draining") {
 		t.Errorf("/readyz while draining = %d %s, want 503", rec.Code, rec.Body)

@@ -66,7 +66,7 @@ func openShopOn(t *testing.T, databaseURL, redisURL string, locks locking.Locker
 		Store: store, Cache: cache, Truth: truth, Ledger: order.NewLedger(db, "r1"),
 		Log: slog.New(slog.DiscardHandler), Metrics: order.NewMetrics(reg),
 	}}
-	s.health = order.NewHealth(order.Check{Name: "postgres", Ask: db.Ping})
+	s.health = order.NewHealth(order.Check{Name: "postgres", Ask: store.Ping})
 	s.handler = order.NewHandler(order.HandlerConfig{
 		Service: s.Service,
 		Stock:   &stock.Routes{Store: store, Cache: cache, Truth: truth, Log: s.Log},

@@ -21,6 +21,12 @@ func NewStore(db *pgxpool.Pool, replica string) *Store {
 	return &Store{db: db, replica: replica}
 }
 
+// Ping tells whether Postgres answers and has the schema.
+func (s *Store) Ping(ctx context.Context) error {
+	_, err := s.db.Exec(ctx, "SELECT FROM stock LIMIT 0")
+	return Unavailable("ask Postgres for the stock", err)
+}
+
 const itemColumns = "sku, on_hand, version, guard, sold, updated_at"
 
 func scanItem(row pgx.CollectableRow) (Item, error) {
