@@ -77,9 +77,9 @@ func install(con *console, missing *stack.MissingError) error {
 		return fmt.Errorf("this needs some packages, and may not install them itself. Run:\n\n  %s", command)
 	}
 	con.say("Installing what is missing: %s", command)
-	if runtime.GOOS == "linux" {
-		con.say("(Where systemd runs, Debian also starts the PostgreSQL and Redis it installs. Nothing here uses those:\n" +
-			" systemctl disable --now postgresql redis-server stops them.)")
+	if services := debianServices(missing); len(services) > 0 {
+		con.say("(Where systemd runs, Debian also starts what it installs. Nothing here uses that, and this stops it:\n"+
+			" systemctl disable --now %s)", strings.Join(services, " "))
 	}
 	cmd := exec.CommandContext(con.ctx, "/bin/sh", "-c", command)
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
@@ -88,6 +88,17 @@ func install(con *console, missing *stack.MissingError) error {
 		return fmt.Errorf("the installation failed: %w\n%s\nRun it yourself:\n\n  %s", err, lastLines(out, 15), command)
 	}
 	return nil
+}
+
+// debianServices are the missing ones that Debian's packages start.
+func debianServices(missing *stack.MissingError) []string {
+	var services []string
+	for _, s := range missing.Servers {
+		if runtime.GOOS == "linux" && (s.Package == "postgresql" || s.Package == "redis-server") {
+			services = append(services, s.Package)
+		}
+	}
+	return services
 }
 
 func lastLines(text []byte, n int) string {

@@ -53,8 +53,13 @@ done
 await 20
 
 # A PostgreSQL that was killed leaves its pid file, which names the shared
-# memory segment that it left too.
+# memory segment that it left too. In a container even root may remove only
+# segments of its own: there it becomes their owner for it.
 for file in "$dir"/*/postmaster.pid; do
-	[ -f "$file" ] && ipcrm -m "$(sed -n '7s/.* //p' "$file")" 2>/dev/null
+	[ -f "$file" ] || continue
+	segment=$(sed -n '7s/.* //p' "$file")
+	ipcrm -m "$segment" && continue
+	owner=$(ls -ld "$file" | awk '{print $3}')
+	su -s /bin/sh "$owner" -c "ipcrm -m $segment"
 done
 rm -rf -- "$dir"
