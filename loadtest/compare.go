@@ -104,6 +104,9 @@ func (c *compareCommand) Run(con *console, verdict *audit.Verdict) error {
 	bar := con.track(len(r.Cells) * c.Orders)
 	records, err := c.drive(con.ctx, f, r.Cells, bar)
 	bar.stop()
+	if err := con.ctx.Err(); err != nil {
+		return err // nobody wants the logs of what they ended themselves
+	}
 	if err != nil {
 		return errors.Join(err, c.keepLogs(f, started))
 	}
@@ -114,8 +117,8 @@ func (c *compareCommand) Run(con *console, verdict *audit.Verdict) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(folder.WriteHistory(records), folder.Write(r), f.SaveLogs(folder.Logs())); err != nil {
-		return fmt.Errorf("write the results: %w", err)
+	if err := errors.Join(f.SaveLogs(folder.Logs()), folder.Finish(r, records)); err != nil {
+		return err
 	}
 	if err := c.print(con, r); err != nil {
 		return err

@@ -92,8 +92,8 @@ func (c *runCommand) Run(con *console, verdict *audit.Verdict) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(folder.WriteHistory([]audit.Records{records}), folder.Write(r)); err != nil {
-		return fmt.Errorf("write the results: %w", err)
+	if err := folder.Finish(r, []audit.Records{records}); err != nil {
+		return err
 	}
 	if err := c.print(con, r); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 	"github.com/swaggest/swgui/v5emb"
 
 	"orderd/internal/stock"
@@ -27,7 +28,7 @@ type HandlerConfig struct {
 func NewHandler(c HandlerConfig) http.Handler {
 	r := chi.NewRouter()
 	w := &watch{replica: c.Replica, log: c.Service.Log, metrics: c.Service.Metrics}
-	r.Use(w.exchange, w.recoverer, bounded, onlyJSON)
+	r.Use(w.exchange, w.recoverer, bounded, onlyJSON, middleware.GetHead)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, frameworkAnswers[http.StatusNotFound].problem(""))
 	})

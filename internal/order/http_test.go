@@ -239,6 +239,9 @@ func TestHTTP_Health(t *testing.T) {
 			t.Errorf("%s = %d %s, want 200", path, rec.Code, rec.Body)
 		}
 	}
+	if rec := s.send(t, http.MethodHead, "/readyz", ""); rec.Code != http.StatusOK {
+		t.Errorf("HEAD /readyz = %d, want what GET says", rec.Code)
+	}
 	if _, err := s.db.Exec(t.Context(), "ALTER TABLE stock RENAME TO stock_of_another_version"); err != nil {
 		t.Fatal(err)
 	}

@@ -26,20 +26,28 @@ const (
 // A Folder holds the files of one run.
 type Folder struct{ dir string }
 
-// NewFolder makes the folder of a run below root and points root/latest at it.
+// NewFolder makes the folder of a run below root.
 func NewFolder(root, command string, started time.Time) (Folder, error) {
-	name := started.UTC().Format("20060102T150405.000Z") + "-" + command
-	f := Folder{filepath.Join(root, name)}
+	f := Folder{filepath.Join(root, started.UTC().Format("20060102T150405.000Z")+"-"+command)}
 	if err := os.MkdirAll(f.Logs(), 0o755); err != nil {
 		return Folder{}, fmt.Errorf("make the results' folder: %w", err)
 	}
-	// Made aside and moved over the old one, so that there always is one.
-	latest := filepath.Join(root, latestLink)
-	aside := latest + "-" + name
-	if err := errors.Join(os.Symlink(name, aside), os.Rename(aside, latest)); err != nil {
-		return Folder{}, fmt.Errorf("point %s at the run: %w", latest, err)
-	}
 	return f, nil
+}
+
+// Finish writes all the files of a run but its logs, and then points "latest"
+// beside the folder at it, so that it always is a finished run.
+func (f Folder) Finish(r Result, cells []audit.Records) error {
+	if err := errors.Join(f.writeHistory(cells), f.Write(r)); err != nil {
+		return fmt.Errorf("write the results: %w", err)
+	}
+	root, name := filepath.Split(f.dir)
+	// Made aside and moved over the old one, so that there always is one.
+	latest, aside := filepath.Join(root, latestLink), filepath.Join(root, latestLink+"-"+name)
+	if err := errors.Join(os.Symlink(name, aside), os.Rename(aside, latest)); err != nil {
+		return fmt.Errorf("point %s at the run: %w", latest, err)
+	}
+	return nil
 }
 
 // OpenFolder opens the folder of a finished run.
@@ -98,8 +106,8 @@ type line struct {
 	Movement *load.Movement `json:"movement,omitempty"`
 }
 
-// WriteHistory writes history.jsonl: the records of each cell, in their order.
-func (f Folder) WriteHistory(cells []audit.Records) error {
+// writeHistory writes history.jsonl: the records of each cell, in their order.
+func (f Folder) writeHistory(cells []audit.Records) error {
 	file, err := os.Create(f.path(historyFile))
 	if err != nil {
 		return err

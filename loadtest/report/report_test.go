@@ -166,10 +166,10 @@ func TestFolder_HoldsEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	want, records := example(), []audit.Records{sell(6, 5, 3), sell(4, 1, 1)}
-	if err := f.WriteHistory(records); err != nil {
-		t.Fatal(err)
+	if _, err := OpenFolder(filepath.Join(root, "latest")); err == nil {
+		t.Error("latest points at a run that is not finished")
 	}
-	if err := f.Write(want); err != nil {
+	if err := f.Finish(want, records); err != nil {
 		t.Fatal(err)
 	}
 	latest, err := OpenFolder(filepath.Join(root, "latest"))
