@@ -118,6 +118,9 @@ func TestServe_SaysNotReadyWhileDraining(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-r.Done()
+	if code := r.ExitCode(); code != -1 {
+		t.Errorf("exit status %d, want it ended by the second signal", code)
+	}
 }
 
 func TestServe_FailsClosedWithoutItsServers(t *testing.T) {

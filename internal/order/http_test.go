@@ -2,12 +2,14 @@ package order_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"orderd/internal/locking"
 	"orderd/internal/order"
@@ -113,6 +115,58 @@ func TestHTTP_BadInputNamesTheFieldAndWritesNothing(t *testing.T) {
 	}
 	if orders, movements := s.count(t, "orders"), s.count(t, "movements"); orders != 0 || movements != 1 {
 		t.Errorf("%d orders and %d movements, want none but the stock's own", orders, movements)
+	}
+}
+
+func TestHTTP_RefusalsTellWhetherToComeAgain(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, openRedisLocks(t))
+	s.LockWait = 50 * time.Millisecond
+	s.mustSet(t, "A-1", 1, "")
+	s.mustSet(t, "B-1", 1, "")
+	held, err := s.Locks.Acquire(t.Context(), "B-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := held.Release(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	order := func(sku string, quantity int) *httptest.ResponseRecorder {
+		return s.send(t, http.MethodPost, "/v1/orders", fmt.Sprintf(`{"lines":[{"sku":%q,"quantity":%d}]}`, sku, quantity))
+	}
+	for name, row := range map[string]struct {
+		rec       *httptest.ResponseRecorder
+		status    int
+		code      string
+		sku       string
+		retryable bool
+	}{
+		"sold out":    {order("A-1", 2), http.StatusConflict, "sold_out", "A-1", false},
+		"unknown SKU": {order("NO", 1), http.StatusNotFound, "not_found", "NO", false},
+		"busy":        {order("B-1", 1), http.StatusServiceUnavailable, "busy", "", true},
+	} {
+		// problemIn checks that Retry-After comes with what is retryable, and with nothing else.
+		p := problemIn(t, row.rec)
+		if row.rec.Code != row.status || p.Code != row.code || p.SKU != row.sku || p.Retryable != row.retryable {
+			t.Errorf("%s is answered %d %s, want %d %s", name, row.rec.Code, row.rec.Body, row.status, row.code)
+		}
+		if p.Code == "sold_out" && (*p.Requested != 2 || *p.Remaining != 1) {
+			t.Errorf("sold out with %s, want 2 requested and 1 remaining", row.rec.Body)
+		}
+		if row.rec.Header().Get("X-Orderd-Replica") != "r1" {
+			t.Errorf("%s is answered without the replica's name", name)
+		}
+	}
+	placed := order("A-1", 1)
+	var body struct{ ID string }
+	if err := json.Unmarshal(placed.Body.Bytes(), &body); err != nil || placed.Code != http.StatusCreated ||
+		placed.Header().Get("Location") != "/v1/orders/"+body.ID || !strings.Contains(placed.Header().Get("Server-Timing"), "lock;dur=") {
+		t.Errorf("an order is answered %d %v %s, want 201 with its place and its timing", placed.Code, placed.Header(), placed.Body)
+	}
+	if rec := s.send(t, http.MethodGet, placed.Header().Get("Location"), ""); rec.Body.String() != placed.Body.String() {
+		t.Errorf("GET of the order = %s, want %s", rec.Body, placed.Body)
 	}
 }
 
