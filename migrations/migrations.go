@@ -25,7 +25,8 @@ func Up(ctx context.Context, url string) (int, error) {
 	}
 	defer db.Close()
 
-	turns, err := lock.NewPostgresSessionLocker()
+	// Asked for every second, for five minutes: longer than a migration of these takes.
+	turns, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
 	if err != nil {
 		return 0, fmt.Errorf("prepare the migration lock: %w", err)
 	}
