@@ -36,8 +36,8 @@ func TestServe_TwoReplicasAndOneUnit(t *testing.T) {
 			d := newDeployment(t)
 			// Long enough for both to have looked before either writes.
 			replicas := []*replica{
-				d.start(t, "r1", string(row.mode), "--work", "1s", "--lock-wait", "20s"),
-				d.start(t, "r2", string(row.mode), "--work", "1s", "--lock-wait", "20s"),
+				d.start(t, "r1", string(row.mode), "--work", "2s", "--lock-wait", "20s"),
+				d.start(t, "r2", string(row.mode), "--work", "2s", "--lock-wait", "20s"),
 			}
 			replicas[0].mustSet(t, "A-1", 1, row.guard)
 			var sold atomic.Int64
