@@ -37,7 +37,7 @@ func (h *zkHolder) take(ctx context.Context, l *Lease, keys []string) error {
 			err = waitError(ctx, connected && p.node != "")
 		}
 		if i == 0 && errors.Is(err, ErrLost) {
-			err = errSessionOver // nothing was held that could be lost
+			err = errPlaceLost // nothing was held that could be lost
 		}
 		p.leave(ctx)
 		if errors.Is(err, ErrBusy) || errors.Is(err, ErrLost) || errors.Is(err, ErrUnavailable) {

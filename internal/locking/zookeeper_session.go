@@ -13,7 +13,7 @@ import (
 
 var (
 	errNoConnection = errors.New("no connection to ZooKeeper")
-	errSessionOver  = errors.New("the ZooKeeper session has ended")
+	errPlaceLost    = errors.New("the place in the queue is gone: its node was deleted, or the session ended")
 )
 
 // A zkSession is one session with the servers. What was made in it vanishes

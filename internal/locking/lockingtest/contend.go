@@ -62,13 +62,23 @@ func contend(t *testing.T, lockers []locking.Locker, contenders, turns int) {
 	}
 }
 
+// steady returns a locker for a test of turns and not of their ends: one whose
+// requests may take long, as they do on a machine that is busy elsewhere.
+func steady(t *testing.T, o Options, b Backend) locking.Locker {
+	t.Helper()
+	if o.OpenAt == nil {
+		return b.Open(t)
+	}
+	return o.OpenAt(t, b.Addr, longTTL)
+}
+
 func testExclusion(t *testing.T, o Options) {
-	contend(t, []locking.Locker{o.Backend(t).Open(t)}, 64, 4)
+	contend(t, []locking.Locker{steady(t, o, o.Backend(t))}, 64, 4)
 }
 
 func testExclusionAcross(t *testing.T, o Options) {
 	b := o.Backend(t)
-	contend(t, []locking.Locker{b.Open(t), b.Open(t), b.Open(t)}, 64, 4)
+	contend(t, []locking.Locker{steady(t, o, b), steady(t, o, b), steady(t, o, b)}, 64, 4)
 }
 
 func testNoExclusion(t *testing.T, o Options) {
@@ -89,9 +99,9 @@ func testOtherKeys(t *testing.T, o Options) {
 func testOppositeCarts(t *testing.T, o Options) {
 	b := o.Backend(t)
 	a, z := newKey(t), newKey(t)
-	lockers := []locking.Locker{b.Open(t)}
+	lockers := []locking.Locker{steady(t, o, b)}
 	if o.CrossProcess {
-		lockers = append(lockers, b.Open(t))
+		lockers = append(lockers, steady(t, o, b))
 	}
 	var (
 		r     room
@@ -126,7 +136,7 @@ func testOppositeCarts(t *testing.T, o Options) {
 
 func testLargeCart(t *testing.T, o Options) {
 	b := o.Backend(t)
-	l := b.Open(t)
+	l := steady(t, o, b)
 	cart := make([]string, 20)
 	for i := range cart {
 		cart[i] = newKey(t)
@@ -162,7 +172,7 @@ func mustBeHeld(t testing.TB, l locking.Locker, key string) {
 
 func testOrder(t *testing.T, o Options) {
 	b := o.Backend(t)
-	l, key := b.Open(t), newKey(t)
+	l, key := steady(t, o, b), newKey(t)
 	const waiters = 8
 	lease := mustAcquire(t, l, key)
 	var (

@@ -148,6 +148,13 @@ func testDeletedWhileWaiting(t *testing.T, o Options) {
 	eventually(t, "the cart has its first key", func() bool {
 		return len(b.Residue(t, first)) > 0
 	})
+	if o.Ordered {
+		// What is there of the first key may be a place in its queue. It is a
+		// grant once the cart stands in the queue of the second.
+		eventually(t, "the cart waits for its second key", func() bool {
+			return len(b.Residue(t, second)) > 1
+		})
+	}
 	b.Delete(t, first)
 	if err := <-answer; !errors.Is(err, locking.ErrLost) {
 		t.Errorf("Acquire() = %v, want ErrLost", err)
