@@ -20,7 +20,8 @@ func openLedger(t *testing.T) (*pgxpool.Pool, *Ledger, *stock.Store) {
 	if _, err := migrations.Up(t.Context(), url); err != nil {
 		t.Fatal(err)
 	}
-	db, err := pgxpool.New(t.Context(), url)
+	// Enough for the tests that hold transactions open side by side.
+	db, err := pgxpool.New(t.Context(), url+"&pool_max_conns=20")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +181,7 @@ func TestLedger_ResolveWaitsForTheTransactionInDoubt(t *testing.T) {
 			result := make(chan error, 1)
 			go func() { result <- l.resolve(context.Background(), id, errors.New("connection reset")) }()
 			if row.end == "COMMIT" || row.end == "ROLLBACK" {
-				awaitBlocked(t, db)
+				awaitBlocked(t, db, conn.Conn().PgConn().PID())
 				exec(row.end)
 			}
 			if err := <-result; !errors.Is(err, row.want) || (err == nil) != (row.want == nil) {
@@ -194,15 +195,15 @@ func TestLedger_ResolveWaitsForTheTransactionInDoubt(t *testing.T) {
 	}
 }
 
-// awaitBlocked returns once a statement waits for another transaction.
-func awaitBlocked(t *testing.T, db *pgxpool.Pool) {
+// awaitBlocked returns once a statement waits for the connection of that pid.
+func awaitBlocked(t *testing.T, db *pgxpool.Pool, pid uint32) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), commitLimit)
 	defer cancel()
 	for {
 		var waiting bool
 		err := db.QueryRow(ctx, `SELECT exists (SELECT FROM pg_stat_activity
-			WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waiting)
+			WHERE $1 = ANY (pg_blocking_pids(pid)))`, pid).Scan(&waiting)
 		if err != nil {
 			t.Fatal(err)
 		}
