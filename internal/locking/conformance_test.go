@@ -1,6 +1,7 @@
 package locking_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -147,6 +148,23 @@ func openZooKeeper(t testing.TB, addr string, ttl time.Duration) locking.Locker 
 	return closing(t, z, err)
 }
 
+// awaitAnswer waits until the locker is connected, which it is not at once: an
+// acquire waits no longer for a connection than for an answer.
+func awaitAnswer(t testing.TB, l locking.Locker) locking.Locker {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		err := l.(*locking.ZooKeeper).Ping(ctx)
+		if err == nil {
+			return l
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("Ping() = %v for 20 s", err)
+		}
+	}
+}
+
 type quiet struct{}
 
 func (quiet) Printf(string, ...any) {}
@@ -187,7 +205,7 @@ func TestZooKeeper(t *testing.T) {
 			conn := zkClient(t, addr)
 			return lockingtest.Backend{
 				Addr: addr,
-				Open: func(t testing.TB) locking.Locker { return openZooKeeper(t, addr, ttl) },
+				Open: func(t testing.TB) locking.Locker { return awaitAnswer(t, openZooKeeper(t, addr, ttl)) },
 				Residue: func(t testing.TB, keys ...string) (left []string) {
 					for _, key := range keys {
 						left = append(left, zkNodes(t, conn, key)...)

@@ -56,7 +56,7 @@ func TestNewZooKeeper_refusesBadSettings(t *testing.T) {
 func TestZooKeeper_trustsTheServersTimeOut(t *testing.T) {
 	t.Parallel()
 	const most = time.Minute // the server's own limit
-	l := openZooKeeper(t, stacktest.ZooKeeper(t), time.Hour)
+	l := awaitAnswer(t, openZooKeeper(t, stacktest.ZooKeeper(t), time.Hour))
 	lease, err := l.Acquire(t.Context(), "negotiated")
 	if err != nil {
 		t.Fatal(err)

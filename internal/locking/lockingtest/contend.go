@@ -31,20 +31,20 @@ func (r *room) visit() {
 	r.inside.Add(-1)
 }
 
-// contend has contenders take turns with a key, each with the locker that is
-// next in the list, and fails if two have it at once.
-func contend(t *testing.T, lockers []locking.Locker, contenders, turns int) {
+// contend has contenders take turns with carts of keys, two by two with the
+// locker that is next in the list, and fails if two hold a cart at once.
+func contend(t *testing.T, lockers []locking.Locker, contenders int, cart func(contender int) []string) {
 	t.Helper()
 	var (
 		r     room
 		group sync.WaitGroup
-		key   = newKey(t)
 		ctx   = newContext(t)
 	)
+	const turns = 4
 	for i := range contenders {
 		group.Go(func() {
 			for range turns {
-				lease, err := lockers[i%len(lockers)].Acquire(ctx, key)
+				lease, err := lockers[i/2%len(lockers)].Acquire(ctx, cart(i)...)
 				if err != nil {
 					t.Errorf("Acquire() = %v", err)
 					return
@@ -62,6 +62,11 @@ func contend(t *testing.T, lockers []locking.Locker, contenders, turns int) {
 	}
 }
 
+// always returns a cart that all contenders want.
+func always(keys ...string) func(int) []string {
+	return func(int) []string { return keys }
+}
+
 // steady returns a locker for a test of turns and not of their ends: one whose
 // requests may take long, as they do on a machine that is busy elsewhere.
 func steady(t *testing.T, o Options, b Backend) locking.Locker {
@@ -69,16 +74,18 @@ func steady(t *testing.T, o Options, b Backend) locking.Locker {
 	if o.OpenAt == nil {
 		return b.Open(t)
 	}
-	return o.OpenAt(t, b.Addr, longTTL)
+	l := o.OpenAt(t, b.Addr, longTTL)
+	mustRecover(t, l, newKey(t)) // it may still be connecting
+	return l
 }
 
 func testExclusion(t *testing.T, o Options) {
-	contend(t, []locking.Locker{steady(t, o, o.Backend(t))}, 64, 4)
+	contend(t, []locking.Locker{steady(t, o, o.Backend(t))}, 64, always(newKey(t)))
 }
 
 func testExclusionAcross(t *testing.T, o Options) {
 	b := o.Backend(t)
-	contend(t, []locking.Locker{steady(t, o, b), steady(t, o, b), steady(t, o, b)}, 64, 4)
+	contend(t, []locking.Locker{steady(t, o, b), steady(t, o, b), steady(t, o, b)}, 64, always(newKey(t)))
 }
 
 func testNoExclusion(t *testing.T, o Options) {
@@ -103,34 +110,12 @@ func testOppositeCarts(t *testing.T, o Options) {
 	if o.CrossProcess {
 		lockers = append(lockers, steady(t, o, b))
 	}
-	var (
-		r     room
-		group sync.WaitGroup
-		ctx   = newContext(t)
-	)
-	for i := range 16 {
-		group.Go(func() {
-			cart := []string{a, z}
-			if i%2 == 0 {
-				slices.Reverse(cart)
-			}
-			for range 4 {
-				lease, err := lockers[i/2%len(lockers)].Acquire(ctx, cart...)
-				if err != nil {
-					t.Errorf("Acquire() = %v", err)
-					return
-				}
-				r.visit()
-				if err := lease.Release(ctx); err != nil {
-					t.Errorf("Release() = %v", err)
-				}
-			}
-		})
-	}
-	group.Wait()
-	if n := r.overlaps.Load(); n > 0 {
-		t.Errorf("%d holders were not alone", n)
-	}
+	contend(t, lockers, 16, func(i int) []string {
+		if i%2 == 0 {
+			return []string{z, a}
+		}
+		return []string{a, z}
+	})
 	mustBeClean(t, b, a, z)
 }
 
