@@ -48,7 +48,7 @@ func openDatabase(ctx context.Context, url, replica string) (*pgxpool.Pool, erro
 // openStockRedis connects to the copy of the stock. Its scripts may be sent
 // twice without harm, so the client may retry them.
 func openStockRedis(url string) (redis.UniversalClient, error) {
-	options, err := redis.ParseURL(url)
+	options, err := parseRedisURL(url)
 	if err != nil {
 		return nil, fmt.Errorf("--redis-url: %w", err)
 	}
@@ -57,7 +57,7 @@ func openStockRedis(url string) (redis.UniversalClient, error) {
 	options.ReadTimeout = time.Second
 	options.WriteTimeout = time.Second
 	options.MaxRetries = 1
-	return redis.NewClient(options), nil
+	return redis.NewUniversalClient(options), nil
 }
 
 // openLocker is the only place that knows which mode is which type.
@@ -68,11 +68,11 @@ func (c *serveCommand) openLocker() (locking.Locker, error) {
 	case locking.ModeLocal:
 		return locking.NewLocal(), nil
 	case locking.ModeRedis:
-		url := c.LockRedisURL
-		if url == "" {
-			url = c.RedisURL
+		server, err := c.lockRedis()
+		if err != nil {
+			return nil, err
 		}
-		return locking.NewRedis(locking.RedisConfig{URL: url, TTL: c.LockTTL, Owner: c.ID})
+		return locking.NewRedis(locking.RedisConfig{Server: server, TTL: c.LockTTL, Owner: c.ID})
 	case locking.ModeZooKeeper:
 		return locking.NewZooKeeper(locking.ZooKeeperConfig{
 			Servers: c.Zookeeper, SessionTimeout: c.LockTTL, Owner: c.ID,

@@ -83,8 +83,17 @@ var serial atomic.Int64
 
 func openRedis(t testing.TB, url string, ttl time.Duration) locking.Locker {
 	t.Helper()
-	r, err := locking.NewRedis(locking.RedisConfig{URL: url, TTL: ttl, Owner: "test"})
+	r, err := locking.NewRedis(locking.RedisConfig{Server: redisOptions(t, url), TTL: ttl, Owner: "test"})
 	return closing(t, r, err)
+}
+
+func redisOptions(t testing.TB, url string) *redis.UniversalOptions {
+	t.Helper()
+	opt, err := redis.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &redis.UniversalOptions{Addrs: []string{opt.Addr}, DB: opt.DB}
 }
 
 func redisClient(t testing.TB, url string) *redis.Client {

@@ -6,13 +6,10 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"net"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 // Every name that this mode writes to Redis. The counter is one for all locks;
@@ -36,21 +33,15 @@ var (
 	acquireScript = redis.NewScript(acquireSource)
 	renewScript   = redis.NewScript(renewSource)
 	releaseScript = redis.NewScript(releaseSource)
-
-	// The client library logs to stderr, through one logger for the process,
-	// what its callers are told as errors anyway.
-	silenceRedis = sync.OnceFunc(func() { redis.SetLogger(noLogger{}) })
 )
-
-type noLogger struct{}
-
-func (noLogger) Printf(context.Context, string, ...any) {}
 
 // RedisConfig says which Redis keeps the locks and for how long.
 type RedisConfig struct {
-	URL   string        // redis:// or rediss://; the time-outs in it are replaced
-	TTL   time.Duration // a dead holder's keys are free after it; 100 ms or more
-	Owner string        // the replica; part of a lock's value, for whoever looks
+	// Server is one Redis, a Sentinel's master, or a Cluster. Time-outs and
+	// retries are set by the locker.
+	Server *redis.UniversalOptions
+	TTL    time.Duration // a dead holder's keys are free after it; 100 ms or more
+	Owner  string        // the replica; part of a lock's value, for whoever looks
 }
 
 // Redis makes all who use one Redis server take turns. Leases last for the TTL
@@ -72,29 +63,12 @@ var _ Locker = (*Redis)(nil)
 // NewRedis returns a locker. It checks the configuration but asks nothing of
 // the server, which may come up later.
 func NewRedis(cfg RedisConfig) (*Redis, error) {
-	opt, err := redis.ParseURL(cfg.URL)
-	if err != nil {
+	if err := errors.Join(checkRedis(cfg.Server), checkLease(cfg.TTL, cfg.Owner)); err != nil {
 		return nil, fmt.Errorf("lock redis: %w", err)
 	}
-	if cfg.TTL < minTTL {
-		return nil, fmt.Errorf("lock redis: TTL %v is below %v", cfg.TTL, minTTL)
-	}
-	if cfg.Owner == "" {
-		return nil, errors.New("lock redis: owner is empty")
-	}
-	silenceRedis()
-
-	// A lock is worth nothing once its TTL is over, so every step of a request
-	// is limited well below that, and no request is repeated behind our back.
 	call := callTimeout(cfg.TTL)
-	opt.ContextTimeoutEnabled = true
-	opt.MaxRetries = -1
-	opt.DialerRetries = 1
-	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = call, call, call, call
-	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-
 	return &Redis{
-		client: redis.NewClient(opt),
+		client: openLockClient(cfg.Server, call),
 		owner:  cfg.Owner,
 		ttl:    cfg.TTL,
 		call:   call,
@@ -156,23 +130,6 @@ func (r *Redis) run(
 	_, refused := errors.AsType[redis.Error](cmd.Err())
 	r.silent.Store(cmd.Err() != nil && !refused)
 	return cmd
-}
-
-// neverSent tells an error that came before the request could leave.
-func neverSent(err error) bool {
-	op, ok := errors.AsType[*net.OpError](err)
-	return ok && op.Op == "dial"
-}
-
-// dropped tells the loss of a connection that had been good: the server may
-// well be there.
-func dropped(err error) bool {
-	if _, refused := errors.AsType[redis.Error](err); refused || neverSent(err) {
-		return false
-	}
-	network, ok := errors.AsType[net.Error](err)
-	late := errors.Is(err, context.DeadlineExceeded) || ok && network.Timeout()
-	return !late
 }
 
 func redisKeys(keys []string) []string {

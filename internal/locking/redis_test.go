@@ -7,16 +7,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"orderd/internal/locking"
 	"orderd/internal/stack/stacktest"
 )
 
 func TestNewRedis_refusesBadSettings(t *testing.T) {
 	t.Parallel()
-	good := locking.RedisConfig{URL: "redis://127.0.0.1:1", TTL: time.Second, Owner: "a"}
+	good := locking.RedisConfig{Server: redisOptions(t, "redis://127.0.0.1:1"), TTL: time.Second, Owner: "a"}
 	for name, spoil := range map[string]func(*locking.RedisConfig){
-		"no URL":        func(c *locking.RedisConfig) { c.URL = "" },
-		"another URL":   func(c *locking.RedisConfig) { c.URL = "http://127.0.0.1" },
+		"no server":     func(c *locking.RedisConfig) { c.Server = nil },
+		"no address":    func(c *locking.RedisConfig) { c.Server = &redis.UniversalOptions{} },
 		"no TTL":        func(c *locking.RedisConfig) { c.TTL = 0 },
 		"too short TTL": func(c *locking.RedisConfig) { c.TTL = time.Millisecond },
 		"no owner":      func(c *locking.RedisConfig) { c.Owner = "" },

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// parseRedisURL reads the one syntax that reaches every kind of Redis:
+//
+//	redis://user:password@host:6379/0                            one server
+//	redis+sentinel://host:26379/0?master_name=shop&addr=host2:26379   Sentinel's master
+//	redis+cluster://host:6379?addr=host2:6379                    Redis Cluster
+//
+// With rediss in the place of redis the connections are encrypted. The
+// parameter addr, which may be repeated, adds a node to ask; user and password
+// are the data servers', sentinel_username and sentinel_password Sentinel's.
+// Other parameters are those of a single server's URL.
+func parseRedisURL(raw string) (*redis.UniversalOptions, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, err
+	}
+	scheme, kind, _ := strings.Cut(u.Scheme, "+")
+	query := u.Query()
+	take := func(name string) []string {
+		values := query[name]
+		query.Del(name)
+		return values
+	}
+	more, master := take("addr"), strings.Join(take("master_name"), "")
+	sentinelUser, sentinelPassword := take("sentinel_username"), take("sentinel_password")
+	switch {
+	case kind != "" && kind != "sentinel" && kind != "cluster":
+		return nil, fmt.Errorf("scheme %q: want redis, redis+sentinel or redis+cluster, or rediss for TLS", u.Scheme)
+	case kind == "sentinel" && master == "":
+		return nil, errors.New("master_name: missing: Sentinel has to be told which master")
+	case kind != "sentinel" && (master != "" || sentinelUser != nil || sentinelPassword != nil):
+		return nil, errors.New("master_name, sentinel_username, sentinel_password: only with redis+sentinel://")
+	case kind == "" && more != nil:
+		return nil, errors.New("addr: only with redis+sentinel:// and redis+cluster://")
+	case kind == "cluster" && strings.Trim(u.Path, "/0") != "":
+		return nil, errors.New("a Redis Cluster has no database but 0")
+	}
+
+	u.Scheme, u.RawQuery = scheme, query.Encode()
+	o, err := redis.ParseURL(u.String())
+	if err != nil {
+		return nil, err
+	}
+	if o.TLSConfig != nil && kind != "" {
+		o.TLSConfig.ServerName = "" // each node is checked under its own name
+	}
+	return &redis.UniversalOptions{
+		Addrs: append([]string{o.Addr}, more...), DB: o.DB,
+		Username: o.Username, Password: o.Password, TLSConfig: o.TLSConfig,
+		MasterName:       master,
+		SentinelUsername: strings.Join(sentinelUser, ""),
+		SentinelPassword: strings.Join(sentinelPassword, ""),
+		IsClusterMode:    kind == "cluster",
+		ClientName:       o.ClientName, Protocol: o.Protocol, PoolSize: o.PoolSize,
+		MinIdleConns: o.MinIdleConns, MaxIdleConns: o.MaxIdleConns, MaxActiveConns: o.MaxActiveConns,
+		ConnMaxIdleTime: o.ConnMaxIdleTime, ConnMaxLifetime: o.ConnMaxLifetime, PoolFIFO: o.PoolFIFO,
+	}, nil
+}
+
+// lockRedis returns the Redis of the locks: the stock's if no other is set.
+func (c *serveCommand) lockRedis() (*redis.UniversalOptions, error) {
+	flag, raw := "--lock-redis-url", c.LockRedisURL
+	if raw == "" {
+		flag, raw = "--redis-url", c.RedisURL
+	}
+	o, err := parseRedisURL(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	return o, nil
+}

@@ -1,0 +1,70 @@
+package locking
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// openLockClient connects to a Redis that keeps locks. A lock is worth nothing
+// once its TTL is over, so every step of a request is limited to call, well
+// below that, and no request is repeated behind our back.
+func openLockClient(o *redis.UniversalOptions, call time.Duration) redis.UniversalClient {
+	silenceRedis()
+	opt := *o
+	opt.ContextTimeoutEnabled = true // otherwise a deadline does not reach the socket
+	opt.MaxRetries = -1
+	opt.DialerRetries = 1
+	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = call, call, call, call
+	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	return redis.NewUniversalClient(&opt)
+}
+
+// silenceRedis stops the client library from logging to stderr, through one
+// logger for the process, what its callers are told as errors anyway.
+var silenceRedis = sync.OnceFunc(func() { redis.SetLogger(noLogger{}) })
+
+type noLogger struct{}
+
+func (noLogger) Printf(context.Context, string, ...any) {}
+
+func checkRedis(o *redis.UniversalOptions) error {
+	if o == nil || len(o.Addrs) == 0 {
+		return errors.New("no address")
+	}
+	return nil
+}
+
+// checkLease checks the settings that every leased mode has.
+func checkLease(ttl time.Duration, owner string) error {
+	switch {
+	case ttl < minTTL:
+		return fmt.Errorf("TTL %v is below %v", ttl, minTTL)
+	case owner == "":
+		return errors.New("owner is empty")
+	}
+	return nil
+}
+
+// neverSent tells an error that came before the request could leave.
+func neverSent(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "dial"
+}
+
+// dropped tells the loss of a connection that had been good: the server may
+// well be there.
+func dropped(err error) bool {
+	if _, refused := errors.AsType[redis.Error](err); refused || neverSent(err) {
+		return false
+	}
+	network, ok := errors.AsType[net.Error](err)
+	late := errors.Is(err, context.DeadlineExceeded) || ok && network.Timeout()
+	return !late
+}
