@@ -110,7 +110,7 @@ func redisClient(t testing.TB, url string) *redis.Client {
 func TestRedis(t *testing.T) {
 	t.Parallel()
 	lockingtest.Run(t, lockingtest.Options{
-		Exclusive: true, CrossProcess: true, Leased: true, Fenced: true,
+		Exclusive: true, CrossProcess: true, Leased: true, Fenced: true, Ordered: true,
 		TTL: ttl,
 		Backend: func(t testing.TB) lockingtest.Backend {
 			url := stacktest.Redis(t)
@@ -120,16 +120,19 @@ func TestRedis(t *testing.T) {
 				Open: func(t testing.TB) locking.Locker { return openRedis(t, url, ttl) },
 				Residue: func(t testing.TB, keys ...string) (left []string) {
 					for _, key := range keys {
-						n, err := client.Exists(t.Context(), locking.RedisKey(key)).Result()
-						if err != nil {
+						lock, queue, _ := locking.RedisNames(key)
+						held, err := client.Exists(t.Context(), lock).Result()
+						waiting, err2 := client.LLen(t.Context(), queue).Result()
+						if err := errors.Join(err, err2); err != nil {
 							t.Fatal(err)
 						}
-						left = append(left, slices.Repeat([]string{key}, int(n))...)
+						left = append(left, slices.Repeat([]string{key}, int(held+waiting))...)
 					}
 					return left
 				},
 				Delete: func(t testing.TB, key string) {
-					if n := client.Del(t.Context(), locking.RedisKey(key)).Val(); n != 1 {
+					lock, _, _ := locking.RedisNames(key)
+					if n := client.Del(t.Context(), lock).Val(); n != 1 {
 						t.Fatalf("DEL of %q deleted %d keys", key, n)
 					}
 				},
@@ -242,4 +245,10 @@ func TestZooKeeper(t *testing.T) {
 		},
 		OpenAt: openZooKeeper,
 	})
+}
+
+// redisLock is what Redis calls the lock of a key.
+func redisLock(key string) string {
+	lock, _, _ := locking.RedisNames(key)
+	return lock
 }

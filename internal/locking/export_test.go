@@ -2,8 +2,8 @@ package locking
 
 // Names of what the modes store, for tests that look at it.
 var (
-	ZKFolder = zkFolder
-	RedisKey = func(key string) string { return redisKeys([]string{key})[0] }
+	ZKFolder   = zkFolder
+	RedisNames = redisNames
 )
 
 // Waiting returns how many hold the key or wait for it.

@@ -68,7 +68,7 @@ func TestInstrument_lostLease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	redisClient(t, url).Del(t.Context(), locking.RedisKey("a"))
+	redisClient(t, url).Del(t.Context(), redisLock("a"))
 	<-lease.Lost()
 	if err := lease.Release(t.Context()); !errors.Is(err, locking.ErrLost) {
 		t.Errorf("Release() = %v, want ErrLost", err)

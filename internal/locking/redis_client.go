@@ -61,7 +61,8 @@ func neverSent(err error) bool {
 // dropped tells the loss of a connection that had been good: the server may
 // well be there.
 func dropped(err error) bool {
-	if _, refused := errors.AsType[redis.Error](err); refused || neverSent(err) {
+	_, refused := errors.AsType[redis.Error](err)
+	if refused || neverSent(err) || errors.Is(err, errFewAcks) {
 		return false
 	}
 	network, ok := errors.AsType[net.Error](err)

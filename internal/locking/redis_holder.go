@@ -12,6 +12,7 @@ import (
 type redisHolder struct {
 	redis *Redis
 	owner string // unique for the lease
+	woken <-chan wakeCause
 }
 
 var _ keeper = (*redisHolder)(nil)
@@ -20,7 +21,7 @@ var _ keeper = (*redisHolder)(nil)
 type asked struct {
 	sent   time.Time
 	tokens []int64       // of the locks that were taken: the first of those asked for
-	wait   time.Duration // until the next one expires; below 0 if it never does
+	left   time.Duration // what the next one has left; below 0 if it never ends
 	err    error
 }
 
@@ -29,9 +30,10 @@ func (h *redisHolder) take(ctx context.Context, l *Lease, keys []string) error {
 	ctx, stop := l.bound(ctx)
 	defer stop()
 	answered := false
-	for try := 0; ; try++ {
-		a := h.ask(ctx, keys)
-		if ctx.Err() != nil && len(a.tokens) < len(keys) {
+	for {
+		part := keys[:h.redis.together(keys)]
+		a := h.ask(ctx, part)
+		if ctx.Err() != nil && len(a.tokens) < len(part) {
 			return waitError(ctx, answered || a.err == nil)
 		}
 		if a.err != nil {
@@ -40,28 +42,39 @@ func (h *redisHolder) take(ctx context.Context, l *Lease, keys []string) error {
 		answered = true
 		for i, token := range a.tokens {
 			l.add(grant{key: keys[i], token: token, until: a.sent.Add(trusted(h.redis.ttl))})
-			try = 0
 		}
-		if keys = keys[len(a.tokens):]; len(keys) == 0 {
+		keys = keys[len(a.tokens):]
+		switch {
+		case len(keys) == 0:
 			return l.Check(0)
-		}
-		if !pause(ctx, pollDelay(try, a.wait)) {
+		case len(a.tokens) == len(part): // there are others to ask for
+		case !h.await(ctx, a.left):
+			h.forget(keys[:len(part)-len(a.tokens)], settled)
 			return waitError(ctx, true)
 		}
 	}
 }
 
-// pollDelay is how long a waiter leaves the server alone: a little longer with
-// each try, up to some 10 ms, but not beyond the time the holder has left. It
-// is random, so that the waiters of several processes do not stay in step.
-func pollDelay(try int, left time.Duration) time.Duration {
-	const first, most = time.Millisecond, 5 * time.Millisecond
-	base := min(first+time.Duration(try)*first/8, most)
-	delay := base + rand.N(2*base)
+// await waits until there is a reason to ask again, and reports false if ctx
+// ended. Should no message come, the owner asks in time to claim what it may
+// have been passed, and when a holder who never releases may be over.
+func (h *redisHolder) await(ctx context.Context, left time.Duration) bool {
+	half := h.redis.claim / 2
+	patience := half/2 + rand.N(half/2) // not in step with other waiters
 	if left >= 0 {
-		delay = min(delay, left+time.Millisecond)
+		patience = min(patience, left+time.Millisecond)
 	}
-	return delay
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case cause := <-h.woken:
+		h.redis.count(cause)
+	case <-timer.C:
+		h.redis.count(wakeTimer)
+	case <-ctx.Done():
+		return false
+	}
+	return true
 }
 
 // ask asks for the locks, in their order. It returns as soon as ctx ends. The
@@ -86,14 +99,16 @@ func (h *redisHolder) ask(ctx context.Context, keys []string) asked {
 	select {
 	case a := <-answer:
 		if a.err != nil && !neverSent(a.err) {
-			h.forget(keys)
+			h.forget(keys, unsettled)
 		}
 		return a
 	case <-ctx.Done():
 		h.redis.crew.run(func() {
-			a := <-answer
-			if len(a.tokens) > 0 || a.err != nil && !neverSent(a.err) {
-				h.forget(keys)
+			switch a := <-answer; {
+			case a.err == nil:
+				h.forget(keys, settled)
+			case !neverSent(a.err):
+				h.forget(keys, unsettled)
 			}
 		})
 		return asked{err: ctx.Err()}
@@ -101,79 +116,33 @@ func (h *redisHolder) ask(ctx context.Context, keys []string) asked {
 }
 
 func (h *redisHolder) send(ctx context.Context, keys []string) asked {
-	names := append([]string{redisCounterKey}, redisKeys(keys)...)
+	r := h.redis
 	a := asked{sent: time.Now()}
-	reply, err := h.redis.run(ctx, acquireScript, names, h.owner, h.redis.ttl.Milliseconds()).
-		Int64Slice()
+	reply, err := r.runSafe(ctx, acquireScript, keys,
+		h.owner, r.ttl.Milliseconds(), r.claim.Milliseconds(), r.clustered).Int64Slice()
 	if err != nil {
 		a.err = fmt.Errorf("acquire lock: %w", err)
 		return a
 	}
-	a.wait, a.tokens = time.Duration(reply[0])*time.Millisecond, reply[1:]
+	a.left, a.tokens = time.Duration(reply[0])*time.Millisecond, reply[1:]
 	return a
 }
 
 // renew implements keeper.
 func (h *redisHolder) renew(ctx context.Context, held []grant) (time.Duration, error) {
-	mine, err := h.redis.run(ctx, renewScript, redisKeys(heldKeys(held)), h.owner,
-		h.redis.ttl.Milliseconds()).Int()
-	if err != nil {
+	err := h.each(heldKeys(held), func(keys []string) error {
+		mine, err := h.redis.runSafe(ctx, renewScript, keys, h.owner,
+			h.redis.ttl.Milliseconds()).Int()
+		if err == nil && mine < len(keys) {
+			return ErrLost
+		}
+		return err
+	})
+	switch {
+	case errors.Is(err, ErrLost):
+		return 0, ErrLost
+	case err != nil:
 		return 0, fmt.Errorf("renew lock: %w", err)
 	}
-	if mine < len(held) {
-		return 0, ErrLost
-	}
 	return h.redis.ttl, nil
-}
-
-// release implements keeper.
-func (h *redisHolder) release(ctx context.Context, held []grant, lost bool) error {
-	keys := heldKeys(held)
-	if lost {
-		h.forget(keys)
-		return ErrLost
-	}
-	mine, err := h.redis.run(ctx, releaseScript, redisKeys(keys), h.owner).Int()
-	if err != nil {
-		h.forget(keys)
-		return errors.Join(ErrUnknown, fmt.Errorf("release lock: %w", err))
-	}
-	if mine < len(held) {
-		return ErrLost
-	}
-	return nil
-}
-
-// forget deletes in the background what a request of unknown outcome may have
-// taken, until the server has answered or the locks are gone by themselves.
-func (h *redisHolder) forget(keys []string) {
-	r := h.redis
-	r.crew.run(func() {
-		names := redisKeys(keys)
-		over := time.Now().Add(r.ttl + r.call)
-		nothing := false
-		for wait := r.call / 8; ; wait = min(2*wait, r.call) {
-			deleted, err := r.run(context.Background(), releaseScript, names, h.owner).Int()
-			if deleted > 0 || nothing && err == nil {
-				return
-			}
-			if err == nil {
-				// A server that hung may yet come to the request: it reads its
-				// connections in any order. So it is asked once more, later.
-				nothing, wait = true, 2*r.call
-			}
-			if r.crew.life.Err() != nil || time.Now().After(over) {
-				return
-			}
-			pause(r.crew.life, wait)
-		}
-	})
-}
-
-func heldKeys(held []grant) []string {
-	keys := make([]string, len(held))
-	for i, g := range held {
-		keys[i] = g.key
-	}
-	return keys
 }

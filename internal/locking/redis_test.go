@@ -68,8 +68,9 @@ func TestRedis_tokensGrowThoughTheClockIsBehind(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Redis(t)
 	l, client := openRedis(t, url, ttl), redisClient(t, url)
+	_, _, counter := locking.RedisNames("a")
 	const ahead = 9_000_000_000_000_000 // near the end of what a script can count
-	if err := client.Set(t.Context(), "orderd:lock-token", ahead, 0).Err(); err != nil {
+	if err := client.Set(t.Context(), counter, ahead, 0).Err(); err != nil {
 		t.Fatal(err)
 	}
 	for i := range int64(3) {
@@ -95,7 +96,7 @@ func TestRedis_locksNameTheirOwnerAndEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := locking.RedisKey("a")
+	key, _, _ := locking.RedisNames("a")
 	if value := client.Get(t.Context(), key).Val(); !strings.HasPrefix(value, "test:") {
 		t.Errorf("the lock's value is %q, want the owner's", value)
 	}

@@ -1,0 +1,111 @@
+package locking
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// A redisHub hears, on one connection for the whole process, whose turn it is.
+// A message can be lost with its connection, so that it speeds waiters up and
+// is never all that they rely on.
+type redisHub struct {
+	client   redis.UniversalClient
+	channel  string
+	patience time.Duration // with a connection that says nothing
+
+	mu      sync.Mutex
+	waiters map[string]chan wakeCause // by owner
+}
+
+// join returns the channel on which the owner is told to ask.
+func (h *redisHub) join(owner string) <-chan wakeCause {
+	woken := make(chan wakeCause, 1)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.waiters[owner] = woken
+	return woken
+}
+
+func (h *redisHub) leave(owner string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.waiters, owner)
+}
+
+// wake tells one owner that its turn has come.
+func (h *redisHub) wake(owner string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if woken, waits := h.waiters[owner]; waits {
+		tell(woken, wakeTurn)
+	}
+}
+
+// wakeAll tells everybody to ask: their message may have been lost.
+func (h *redisHub) wakeAll() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, woken := range h.waiters {
+		tell(woken, wakeReconnect)
+	}
+}
+
+func tell(woken chan<- wakeCause, cause wakeCause) {
+	select {
+	case woken <- cause:
+	default: // is about to ask
+	}
+}
+
+// run listens until ctx ends, on one connection after the other.
+func (h *redisHub) run(ctx context.Context) {
+	const first = 10 * time.Millisecond
+	for wait := first; ; wait = min(2*wait, h.patience) {
+		if h.listen(ctx) {
+			wait = first
+		}
+		if !pause(ctx, wait) {
+			return
+		}
+	}
+}
+
+// listen listens on one connection until it fails, and reports whether it was
+// any good.
+func (h *redisHub) listen(ctx context.Context) (good bool) {
+	sub := h.client.Subscribe(ctx, h.channel)
+	// A read does not end with ctx.
+	stop := context.AfterFunc(ctx, func() { _ = sub.Close() })
+	defer func() {
+		stop()
+		_ = sub.Close() // of a connection that has failed
+	}()
+	for asked := false; ; {
+		message, err := sub.ReceiveTimeout(ctx, h.patience)
+		network, ok := errors.AsType[net.Error](err)
+		if good && ok && network.Timeout() && !asked {
+			// It may be that nobody has anything to say.
+			if sub.Ping(ctx) != nil {
+				return good
+			}
+			asked = true
+			continue
+		}
+		if err != nil {
+			return good
+		}
+		asked = false
+		switch m := message.(type) {
+		case *redis.Subscription:
+			good = true
+			h.wakeAll()
+		case *redis.Message:
+			h.wake(m.Payload)
+		}
+	}
+}

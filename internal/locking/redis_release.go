@@ -1,0 +1,115 @@
+package locking
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// release implements keeper.
+func (h *redisHolder) release(ctx context.Context, held []grant, lost bool) error {
+	if lost {
+		h.forget(heldKeys(held), unsettled)
+		return ErrLost
+	}
+	err := h.each(heldKeys(held), func(keys []string) error {
+		mine, _, err := h.giveBack(ctx, keys)
+		if err != nil {
+			h.forget(keys, unsettled)
+			return errors.Join(ErrUnknown, fmt.Errorf("release lock: %w", err))
+		}
+		if mine < int64(len(keys)) {
+			return ErrLost
+		}
+		return nil
+	})
+	if errors.Is(err, ErrLost) {
+		return ErrLost
+	}
+	return err
+}
+
+// giveBack ends the owner's part in keys that are together, and returns how
+// many it held and for how many it waited.
+func (h *redisHolder) giveBack(ctx context.Context, keys []string) (held, awaited int64, err error) {
+	reply, err := h.redis.run(ctx, releaseScript, keys,
+		h.owner, h.redis.claim.Milliseconds(), h.redis.clustered).Int64Slice()
+	if err != nil {
+		return 0, 0, err
+	}
+	return reply[0], reply[1], nil
+}
+
+// What is known, when a part in keys is given up, of the requests for them.
+const (
+	settled   = true  // all have been answered
+	unsettled = false // one may still arrive
+)
+
+// forget ends in the background the owner's part in keys: what it holds and
+// where it waits. It goes on until the server has answered or all that is gone
+// by itself.
+func (h *redisHolder) forget(keys []string, settled bool) {
+	r := h.redis
+	r.crew.run(func() {
+		over := time.Now().Add(r.ttl + r.call)
+		nothing := settled
+		for wait := r.call / 8; ; wait = min(2*wait, r.call) {
+			var found atomic.Int64
+			err := h.each(keys, func(keys []string) error {
+				held, awaited, err := h.giveBack(context.Background(), keys)
+				found.Add(held + awaited)
+				return err
+			})
+			if err == nil && (nothing || found.Load() > 0) {
+				return
+			}
+			if err == nil {
+				// A server that hung may yet come to the request: it reads its
+				// connections in any order. So it is asked once more, later.
+				nothing, wait = true, 2*r.call
+			}
+			if r.crew.life.Err() != nil || time.Now().After(over) {
+				return
+			}
+			pause(r.crew.life, wait)
+		}
+	})
+}
+
+// each calls f with keys that are together, for all such parts at once, and
+// returns their errors, joined.
+func (h *redisHolder) each(keys []string, f func([]string) error) error {
+	first := h.redis.together(keys)
+	if first == len(keys) {
+		return f(keys)
+	}
+	var (
+		group sync.WaitGroup
+		mu    sync.Mutex
+		errs  []error
+	)
+	for len(keys) > 0 {
+		part := keys[:h.redis.together(keys)]
+		keys = keys[len(part):]
+		group.Go(func() {
+			err := f(part)
+			mu.Lock()
+			defer mu.Unlock()
+			errs = append(errs, err)
+		})
+	}
+	group.Wait()
+	return errors.Join(errs...)
+}
+
+func heldKeys(held []grant) []string {
+	keys := make([]string, len(held))
+	for i, g := range held {
+		keys[i] = g.key
+	}
+	return keys
+}

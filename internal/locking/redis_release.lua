@@ -1,0 +1,24 @@
+-- Ends an owner's part in locks: those that are still theirs are passed on, or
+-- deleted if nobody waits; the queues of the others are left. It touches
+-- nothing of anybody else's, and may be sent twice.
+--
+-- KEYS    for each lock three: the lock, its queue, its token counter
+-- ARGV[1] the owner
+-- ARGV[2] the claim: how long whoever is next has to come, in milliseconds
+-- ARGV[3] 1 in a Cluster
+--
+-- Returns {locks that were the owner's, queues that the owner was in}.
+local owner = ARGV[1]
+local reply = {0, 0}
+for i = 1, #KEYS, 3 do
+  local lock, queue, counter = KEYS[i], KEYS[i + 1], KEYS[i + 2]
+  if holds(redis.call('GET', lock), owner) then
+    reply[1] = reply[1] + 1
+    if not pass(lock, queue, counter, ARGV[2], ARGV[3]) then
+      redis.call('DEL', lock)
+    end
+  else
+    reply[2] = reply[2] + redis.call('LREM', queue, 1, owner)
+  end
+end
+return reply
