@@ -9,17 +9,17 @@ import (
 // the background. Unlike a WaitGroup it may grow while it is waited for, so
 // that one who is told to stop can still leave its cleaning up to another.
 type crew struct {
-	life context.Context // ends with close
+	life context.Context // ends, with errClosed, with close
 
 	mu     sync.Mutex
 	n      int
 	closed bool
-	stop   context.CancelFunc
+	stop   context.CancelCauseFunc
 	idle   chan struct{} // closed when the crew is closed and n is 0
 }
 
 func newCrew() *crew {
-	life, stop := context.WithCancel(context.Background())
+	life, stop := context.WithCancelCause(context.Background())
 	return &crew{life: life, stop: stop, idle: make(chan struct{})}
 }
 
@@ -58,7 +58,7 @@ func (c *crew) run(f func()) bool {
 
 // close ends life and returns a channel that closes once nobody is left.
 func (c *crew) close() <-chan struct{} {
-	c.stop()
+	c.stop(errClosed)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.closed {

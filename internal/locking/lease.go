@@ -43,8 +43,8 @@ type Lease struct {
 	keeper keeper
 	ttl    time.Duration // 0: the lease does not end by itself
 
-	life   context.Context // ends when the lease is lost; nil if ttl is 0
-	lose   context.CancelFunc
+	life   context.Context // ends, with the reason, when the lease is lost; nil if ttl is 0
+	lose   context.CancelCauseFunc
 	detach func() bool // unhooks the lease from its locker's life
 
 	mu    sync.Mutex
@@ -54,8 +54,7 @@ type Lease struct {
 	timer *time.Timer // calls expire at until
 	hook  func(error) // called once with Release's answer
 
-	stopRenewal context.CancelFunc // nil before the first grant
-	renewal     chan struct{}      // closed when the renewal has ended
+	renewal renewal // see renewal.go
 
 	releaseOnce sync.Once
 	released    error
@@ -66,9 +65,8 @@ type Lease struct {
 func newLease(alive context.Context, k keeper, ttl time.Duration) *Lease {
 	l := &Lease{keeper: k, ttl: ttl}
 	if ttl > 0 {
-		l.life, l.lose = context.WithCancel(context.Background())
-		l.detach = context.AfterFunc(alive, l.lose)
-		l.renewal = make(chan struct{})
+		l.life, l.lose = context.WithCancelCause(context.Background())
+		l.detach = context.AfterFunc(alive, func() { l.lose(context.Cause(alive)) })
 	}
 	return l
 }
@@ -117,12 +115,12 @@ func (l *Lease) Check(margin time.Duration) error {
 	case l.life == nil:
 		return nil
 	case l.life.Err() != nil:
-		return ErrLost
+		return fmt.Errorf("%w: %w", ErrLost, context.Cause(l.life))
 	}
 	// By the clock and not by the timer: a process that wakes from a pause can
 	// get here before its timers run.
 	if left := time.Until(l.until); left <= 0 {
-		return ErrLost
+		return fmt.Errorf("%w: %w", ErrLost, errExpired)
 	} else if left < margin {
 		return fmt.Errorf("%w: %v left, %v needed", ErrLost, left, margin)
 	}
@@ -147,11 +145,7 @@ func (l *Lease) Release(ctx context.Context) error {
 }
 
 func (l *Lease) release(ctx context.Context) error {
-	if l.stopRenewal != nil {
-		// Waited for, lest a renewal under way meets the release at the backend.
-		l.stopRenewal()
-		<-l.renewal
-	}
+	l.endRenewal()
 	l.mu.Lock()
 	l.ended = true
 	held := slices.Clone(l.held)
@@ -165,10 +159,14 @@ func (l *Lease) release(ctx context.Context) error {
 		return nil
 	}
 	defer l.timer.Stop()
-	lost := l.life.Err() != nil || !time.Now().Before(l.Until())
+	reason := errTaken
+	if !time.Now().Before(l.Until()) {
+		reason = errExpired
+	}
+	lost := l.life.Err() != nil || reason == errExpired
 	err := l.keeper.release(ctx, held, lost)
 	if lost || errors.Is(err, ErrLost) {
-		l.lose()
+		l.lose(reason) // unless it has one already
 		return ErrLost
 	}
 	return err

@@ -49,7 +49,7 @@ func (h *redisHolder) take(ctx context.Context, l *Lease, keys []string) error {
 			return l.Check(0)
 		case len(a.tokens) == len(part): // there are others to ask for
 		case !h.await(ctx, a.left):
-			h.forget(keys[:len(part)-len(a.tokens)], settled)
+			h.leave(keys[:len(part)-len(a.tokens)])
 			return waitError(ctx, true)
 		}
 	}

@@ -49,12 +49,26 @@ const (
 	unsettled = false // one may still arrive
 )
 
+// leave leaves the queues of keys. The caller is late already: it stays for as
+// long as a server takes that is well, and leaves the rest to the background.
+func (h *redisHolder) leave(keys []string) {
+	timer := time.NewTimer(h.redis.call / 8)
+	defer timer.Stop()
+	select {
+	case <-h.forget(keys, settled):
+	case <-timer.C:
+	}
+}
+
 // forget ends in the background the owner's part in keys: what it holds and
 // where it waits. It goes on until the server has answered or all that is gone
-// by itself.
-func (h *redisHolder) forget(keys []string, settled bool) {
+// by itself, and closes the channel that it returns.
+func (h *redisHolder) forget(keys []string, settled bool) <-chan struct{} {
 	r := h.redis
-	r.crew.run(func() {
+	done := make(chan struct{})
+	// Callers are in the crew, or speak for a lease that Close has ended.
+	if !r.crew.run(func() {
+		defer close(done)
 		over := time.Now().Add(r.ttl + r.call)
 		nothing := settled
 		for wait := r.call / 8; ; wait = min(2*wait, r.call) {
@@ -77,7 +91,10 @@ func (h *redisHolder) forget(keys []string, settled bool) {
 			}
 			pause(r.crew.life, wait)
 		}
-	})
+	}) {
+		close(done)
+	}
+	return done
 }
 
 // each calls f with keys that are together, for all such parts at once, and

@@ -21,19 +21,20 @@ local function digits(number)
   return string.format('%.0f', number)
 end
 
--- mint returns a token that is larger than all before. It follows the clock, so
--- that tokens still grow after the server has lost its data, or the last of
--- it in a failover.
+-- mint returns a token that is larger than all before, and the time. Tokens
+-- follow the clock, so that they still grow after the server has lost its data,
+-- or the last of it in a failover.
 local function mint(counter)
-  local token = math.max(tonumber(redis.call('GET', counter) or 0) + 1, now())
+  local clock = now()
+  local token = math.max((redis.call('GET', counter) or 0) + 1, clock)
   redis.call('SET', counter, digits(token))
-  return token
+  return token, clock
 end
 
 -- grant gives a lock to an owner, for a number of milliseconds.
 local function grant(lock, counter, owner, milliseconds)
-  local token = mint(counter)
-  redis.call('SET', lock, owner .. '|' .. digits(token) .. '|' .. digits(now()), 'PX', milliseconds)
+  local token, since = mint(counter)
+  redis.call('SET', lock, string.format('%s|%.0f|%.0f', owner, token, since), 'PX', milliseconds)
   return token
 end
 

@@ -3,6 +3,7 @@ package locking
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -21,6 +22,17 @@ func callTimeout(ttl time.Duration) time.Duration {
 	return min(max(ttl/6, 50*time.Millisecond), time.Second)
 }
 
+// A renewal keeps a lease. It has no goroutine but while it asks the backend:
+// most leases are released before that, and starting and stopping one would
+// cost them more than all the rest on this side. Its fields are guarded by the
+// lease's mutex.
+type renewal struct {
+	timer  *time.Timer        // calls renewNow; nil before the first grant
+	under  chan struct{}      // while one is under way: closed at its end
+	cancel context.CancelFunc // ends the one under way
+	ended  bool
+}
+
 // add puts a grant into the lease. The first one starts the renewal, which
 // from then on keeps what the lease holds while it waits for its later keys.
 func (l *Lease) add(g grant) {
@@ -37,28 +49,59 @@ func (l *Lease) add(g grant) {
 	}
 	l.until = g.until
 	l.timer = time.AfterFunc(time.Until(g.until), l.expire)
-	ctx, stop := context.WithCancel(l.life)
-	l.stopRenewal = stop
-	go l.keep(ctx)
+	l.renewal.timer = time.AfterFunc(l.ttl/3, l.renewNow)
 }
 
-// keep renews the lease every third of its TTL until ctx ends: after one
-// renewal that failed there is time for others.
-func (l *Lease) keep(ctx context.Context) {
-	defer close(l.renewal)
-	interval := l.ttl / 3
-	for pause(ctx, interval) {
-		switch err := l.renew(ctx); {
-		case err == nil:
-			interval = l.ttl / 3
-		case errors.Is(err, ErrLost):
-			l.lose()
-			return
-		default:
-			// The backend did not answer. The lease is trusted, and asked for,
-			// until its time is over.
-			interval = l.ttl / 30
-		}
+// renewNow renews the lease and sets the time of the next renewal: every third
+// of the TTL, so that after one that failed there is time for others.
+func (l *Lease) renewNow() {
+	l.mu.Lock()
+	if l.renewal.ended || l.life.Err() != nil {
+		l.mu.Unlock()
+		return
+	}
+	ctx, cancel := context.WithCancel(l.life)
+	under := make(chan struct{})
+	l.renewal.under, l.renewal.cancel = under, cancel
+	l.mu.Unlock()
+
+	err := l.renew(ctx)
+	cancel()
+
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer close(under)
+	l.renewal.under = nil
+	switch {
+	case errors.Is(err, errExpired):
+		l.lose(errExpired)
+	case errors.Is(err, ErrLost):
+		l.lose(errTaken)
+	case l.renewal.ended:
+	case err == nil:
+		l.renewal.timer.Reset(l.ttl / 3)
+	default:
+		// The backend did not answer. The lease is trusted, and asked for,
+		// until its time is over.
+		l.renewal.timer.Reset(l.ttl / 30)
+	}
+}
+
+// endRenewal stops the renewal and waits for one that is under way, lest it
+// meet the release at the backend.
+func (l *Lease) endRenewal() {
+	l.mu.Lock()
+	l.renewal.ended = true
+	if l.renewal.timer != nil {
+		l.renewal.timer.Stop()
+	}
+	under := l.renewal.under
+	if under != nil {
+		l.renewal.cancel()
+	}
+	l.mu.Unlock()
+	if under != nil {
+		<-under
 	}
 }
 
@@ -84,7 +127,7 @@ func (l *Lease) extend(renewed []grant, until time.Time) error {
 	defer l.mu.Unlock()
 	// Trust that has ended does not come back: the holder may have acted on it.
 	if l.life.Err() != nil || !time.Now().Before(l.until) {
-		return ErrLost
+		return fmt.Errorf("%w: %w", ErrLost, errExpired)
 	}
 	for i := range l.held {
 		if _, found := search(renewed, l.held[i].key); found {
@@ -115,5 +158,5 @@ func (l *Lease) expire() {
 		l.timer.Reset(left)
 		return
 	}
-	l.lose()
+	l.lose(errExpired)
 }

@@ -15,6 +15,13 @@ var (
 	errLeaseOver = errors.New("locking: an earlier key of the lease was lost")
 )
 
+// Reasons for which a lease is lost, beside errClosed.
+var (
+	errExpired = errors.New("its time was over")
+	errTaken   = errors.New("the backend says that it is not the holder's")
+	errSession = errors.New("its session was over")
+)
+
 // endedBy returns a context that ends with ctx and also, with the given cause,
 // when other ends. The caller must call the function it returns.
 func endedBy(ctx, other context.Context, cause error) (context.Context, func()) {

@@ -21,7 +21,7 @@ var (
 type zkSession struct {
 	id   int64
 	life context.Context // ends when the session is known to have ended
-	end  context.CancelFunc
+	end  context.CancelCauseFunc
 	ttl  atomic.Int64 // the time-out that the server granted, a time.Duration
 }
 
@@ -62,7 +62,7 @@ func (st *zkStatus) authenticated(id int64, timeout time.Duration) {
 	defer st.mu.Unlock()
 	if st.session == nil || st.session.id != id {
 		st.drop()
-		life, end := context.WithCancel(st.alive)
+		life, end := context.WithCancelCause(st.alive)
 		st.session = &zkSession{id: id, life: life, end: end}
 	}
 	st.session.ttl.Store(int64(timeout))
@@ -93,7 +93,7 @@ func (st *zkStatus) event(e zk.Event) {
 
 func (st *zkStatus) drop() {
 	if st.session != nil {
-		st.session.end()
+		st.session.end(errSession)
 		st.session = nil
 	}
 }
