@@ -29,16 +29,16 @@ type Inspector interface {
 	Inspect(ctx context.Context, key string) (Status, error)
 }
 
-// An Evictor takes a key from its holder by force. It works in two steps, so
-// that the store can refuse the old holder before anybody else is let in:
+// An Evictor takes a key from its holder by force. It works in steps, so that
+// the store can be told to refuse the old holder before anybody else is let in:
 // robbed but not fenced, he would go on writing. Every mode with tokens is one.
 type Evictor interface {
 	Inspector
 	// NextToken returns a token that is larger than those of all leases that
 	// have been granted on the key, and smaller than those of all to come.
 	NextToken(ctx context.Context, key string) (int64, error)
-	// Evict ends the lease that holds the key if its token is below limit: the
-	// key goes to whoever waits for it, or is free. It reports whether there
-	// was such a lease. A later holder, who came by itself, is left alone.
-	Evict(ctx context.Context, key string, limit int64) (bool, error)
+	// Evict ends the lease of that owner, as Inspect names it, if it holds the
+	// key: the key goes to whoever waits for it, or is free. It reports whether
+	// it did. Any other holder is left alone.
+	Evict(ctx context.Context, key, owner string) (bool, error)
 }

@@ -172,6 +172,13 @@ func (l *Lease) release(ctx context.Context) error {
 	return err
 }
 
+// holdsAny reports whether a key has been granted yet.
+func (l *Lease) holdsAny() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.held) > 0
+}
+
 // onRelease has hook called with the answer of Release.
 func (l *Lease) onRelease(hook func(error)) {
 	l.mu.Lock()

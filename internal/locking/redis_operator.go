@@ -74,12 +74,12 @@ func (r *Redis) NextToken(ctx context.Context, key string) (int64, error) {
 	return token, nil
 }
 
-// Evict implements Evictor.
-func (r *Redis) Evict(ctx context.Context, key string, limit int64) (bool, error) {
-	evicted, err := r.run(ctx, evictScript, []string{key},
-		limit, r.claim.Milliseconds(), r.clustered).Bool()
+// Evict implements Evictor. It does what the owner's own release does.
+func (r *Redis) Evict(ctx context.Context, key, owner string) (bool, error) {
+	h := &redisHolder{redis: r, owner: owner}
+	held, _, err := h.giveBack(ctx, []string{key})
 	if err != nil {
 		return false, errors.Join(ErrUnavailable, fmt.Errorf("evict: %w", err))
 	}
-	return evicted, nil
+	return held > 0, nil
 }

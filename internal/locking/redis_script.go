@@ -21,15 +21,12 @@ var (
 	renewSource string
 	//go:embed redis_release.lua
 	releaseSource string
-	//go:embed redis_evict.lua
-	evictSource string
 	//go:embed redis_mint.lua
 	mintSource string
 
 	acquireScript = redis.NewScript(turnsSource + acquireSource)
 	renewScript   = redis.NewScript(turnsSource + renewSource)
 	releaseScript = redis.NewScript(turnsSource + releaseSource)
-	evictScript   = redis.NewScript(turnsSource + evictSource)
 	mintScript    = redis.NewScript(turnsSource + mintSource)
 )
 

@@ -23,6 +23,7 @@ type ZooKeeperConfig struct {
 // ZooKeeper makes all who use one ZooKeeper ensemble take turns, first come,
 // first served. Its leases live as long as the process's session.
 type ZooKeeper struct {
+	wakeups
 	conn   *zk.Conn
 	events <-chan zk.Event // closed when the client has ended
 	dialer *zkDialer

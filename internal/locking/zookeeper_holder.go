@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"sync"
 	"time"
 
 	"github.com/go-zookeeper/zk"
@@ -19,80 +20,83 @@ type zkHolder struct {
 
 var _ keeper = (*zkHolder)(nil)
 
-// take puts the keys into the lease, one after the other.
+// take puts the keys into the lease. It asks for all of them at once, which
+// costs no more than one if they are free. It keeps those up to the first that
+// others hold, gives back what lies behind that one, lest it hold a key while it
+// waits for an earlier one, and waits.
 func (h *zkHolder) take(ctx context.Context, l *Lease, keys []string) error {
 	// With the session go the lease, the places in the queues and the watches.
 	ctx, stop := l.bound(ctx)
 	defer stop()
-	for i, key := range keys {
-		p := &zkPlace{zk: h.zk, folder: zkFolder(key), id: h.id}
-		g, err := h.queue(ctx, p)
-		if err == nil {
-			g.key = key
-			l.add(g)
-			continue
+	for len(keys) > 0 {
+		places := h.enterAll(ctx, keys)
+		free := 0
+		for free < len(keys) && places[free].first() {
+			free++
 		}
-		if ctx.Err() != nil {
-			_, connected := h.zk.status.current()
-			err = waitError(ctx, connected && p.node != "")
+		var waited *zkPlace
+		if free < len(keys) {
+			waited = places[free]
+			leaveAll(ctx, places[free+1:])
 		}
-		if i == 0 && errors.Is(err, ErrLost) {
-			err = errPlaceLost // nothing was held that could be lost
+		for i, p := range places[:free] {
+			l.add(p.grant(keys[i]))
 		}
-		p.leave(ctx)
-		if errors.Is(err, ErrBusy) || errors.Is(err, ErrLost) || errors.Is(err, ErrUnavailable) {
+		keys = keys[free:]
+		if waited == nil {
+			break
+		}
+		if err := waited.wait(ctx); err != nil {
+			err = h.takeError(ctx, err, waited, l)
+			waited.leave(ctx)
 			return err
 		}
-		return errors.Join(ErrUnavailable, err)
+		l.add(waited.grant(keys[0]))
+		keys = keys[1:]
 	}
 	return l.Check(0)
 }
 
-// queue makes the node and waits until it is first in its folder.
-func (h *zkHolder) queue(ctx context.Context, p *zkPlace) (grant, error) {
-	if err := p.enter(ctx, h.zk.owner); err != nil {
-		return grant{}, fmt.Errorf("enter the queue of %s: %w", p.folder, err)
-	}
-	for {
-		gone, err := p.predecessor(ctx)
-		if err != nil {
-			return grant{}, fmt.Errorf("look at the queue of %s: %w", p.folder, err)
-		}
-		if gone == nil {
-			break
-		}
-		select {
-		case <-gone:
-		case <-ctx.Done():
-			return grant{}, context.Cause(ctx)
+// enterAll enters the queues of all keys at once. What went wrong is in the
+// places.
+func (h *zkHolder) enterAll(ctx context.Context, keys []string) []*zkPlace {
+	places := make([]*zkPlace, len(keys))
+	var group sync.WaitGroup
+	for i, key := range keys {
+		p := &zkPlace{zk: h.zk, session: h.session, folder: zkFolder(key), id: h.id}
+		places[i] = p
+		if i < len(keys)-1 {
+			group.Go(func() { p.err = p.enter(ctx) })
+		} else {
+			p.err = p.enter(ctx)
 		}
 	}
-
-	// Being first is not enough: the node may be one of a session that is over,
-	// found again after its reply was lost.
-	sent := time.Now()
-	stat, err := zkAsk(ctx, h.zk, h.owned(p.node))
-	if err != nil {
-		return grant{}, fmt.Errorf("confirm %s: %w", p.node, err)
-	}
-	return grant{
-		node: p.node, token: stat.Czxid, until: sent.Add(trusted(h.session.timeout())),
-	}, nil
+	group.Wait()
+	return places
 }
 
-// owned returns the request for a node that must be there and the session's.
-// ErrLost says that it is not.
-func (h *zkHolder) owned(node string) func() (*zk.Stat, error) {
-	return func() (*zk.Stat, error) {
-		exists, stat, err := h.zk.conn.Exists(node)
-		if err != nil {
-			return nil, err
-		}
-		if !exists || stat.EphemeralOwner != h.session.id {
-			return nil, ErrLost
-		}
-		return stat, nil
+// leaveAll leaves the queues of all places at once.
+func leaveAll(ctx context.Context, places []*zkPlace) {
+	var group sync.WaitGroup
+	for _, p := range places {
+		group.Go(func() { p.leave(ctx) })
 	}
+	group.Wait()
+}
+
+// takeError tells what the failure of a wait means for the whole lease.
+func (h *zkHolder) takeError(ctx context.Context, err error, p *zkPlace, l *Lease) error {
+	if ctx.Err() != nil {
+		_, connected := h.zk.status.current()
+		err = waitError(ctx, connected && p.node != "")
+	}
+	if errors.Is(err, ErrLost) && !l.holdsAny() {
+		err = errPlaceLost // nothing was held that could be lost
+	}
+	if errors.Is(err, ErrBusy) || errors.Is(err, ErrLost) || errors.Is(err, ErrUnavailable) {
+		return err
+	}
+	return errors.Join(ErrUnavailable, err)
 }
 
 // renew implements keeper. The session lives by whatever the client sends;
@@ -104,7 +108,7 @@ func (h *zkHolder) renew(ctx context.Context, held []grant) (time.Duration, erro
 	}
 	answers := make([]<-chan zkAnswer[*zk.Stat], len(held))
 	for i, g := range held {
-		answers[i] = zkStart(h.zk, h.owned(g.node))
+		answers[i] = zkStart(h.zk, h.session.owns(h.zk.conn, g.node))
 	}
 	for _, answer := range answers {
 		if _, err := zkAwait(ctx, answer); err != nil {
@@ -124,7 +128,7 @@ func (h *zkHolder) release(ctx context.Context, held []grant, lost bool) error {
 	answers := make([]<-chan zkAnswer[struct{}], len(held))
 	for i, g := range held {
 		places[i] = &zkPlace{
-			zk: h.zk, folder: path.Dir(g.node), id: h.id, node: g.node, session: h.session,
+			zk: h.zk, session: h.session, folder: path.Dir(g.node), id: h.id, node: g.node, sent: true,
 		}
 		if lost {
 			places[i].sweep()

@@ -15,32 +15,59 @@ import (
 // A zkPlace is a place in the queue of one key: an ephemeral node, numbered by
 // the server.
 type zkPlace struct {
-	zk     *ZooKeeper
-	folder string
-	id     string // names the node before its number is known
+	zk      *ZooKeeper
+	session *zkSession // the lease's; the node goes with it
+	folder  string
+	id      string // names the node before its number is known
 
+	sent    bool                    // whether a create ever was
 	node    string                  // "" while it is not known
-	session *zkSession              // the session that the node goes with
 	pending <-chan zkAnswer[string] // a create that nobody waits for any more
+	err     error                   // of entering
+
+	// What the latest look at the queue has shown.
+	before string    // the place before this one; "" if it is the first
+	token  int64     // if it is the first
+	looked time.Time // when the look began
 }
 
-// enter makes the node. A create whose reply was lost is looked for by its id
-// before another one is made, under another, lest it stay and block the queue.
-func (p *zkPlace) enter(ctx context.Context, data []byte) error {
+// A zkListing is who is in a queue, and the folder's own state.
+type zkListing struct {
+	names []string
+	stat  *zk.Stat
+	asked time.Time
+}
+
+// first reports whether the key is this place's.
+func (p *zkPlace) first() bool { return p.err == nil && p.before == "" }
+
+// grant returns the key as a grant of the lease.
+func (p *zkPlace) grant(key string) grant {
+	return grant{
+		key: key, node: p.node, token: p.token,
+		until: p.looked.Add(trusted(p.session.timeout())),
+	}
+}
+
+// enter makes the node and looks at the queue. A create whose reply was lost is
+// looked for by its id before another one is made, under another, lest it stay
+// and block the queue.
+func (p *zkPlace) enter(ctx context.Context) error {
 	const tries = 4 // a folder to make, a connection to lose, and one to spare
 	var err error
 	for range tries {
-		if err = p.create(ctx, data); err == nil {
-			return nil
+		var listing *zkListing
+		listing, err = p.create(ctx)
+		if err == nil {
+			return p.look(ctx, listing)
 		}
 		switch {
 		case ctx.Err() != nil || p.pending != nil:
-			return err
 		case errors.Is(err, zk.ErrNoNode):
 			err = p.makeFolder(ctx)
 		case errors.Is(err, zk.ErrConnectionClosed):
-			if err = p.find(ctx); err == nil && p.node != "" {
-				return nil
+			if err = p.find(ctx, p.session); err == nil && p.node != "" {
+				return p.look(ctx, nil)
 			}
 			if err == nil {
 				lost := *p
@@ -49,175 +76,161 @@ func (p *zkPlace) enter(ctx context.Context, data []byte) error {
 			}
 		}
 		if err != nil {
-			return err
+			return fmt.Errorf("enter the queue of %s: %w", p.folder, err)
 		}
 	}
-	return errors.New("the queue's folder vanished again and again")
+	return fmt.Errorf("enter the queue of %s: its folder vanished again and again", p.folder)
 }
 
-func (p *zkPlace) create(ctx context.Context, data []byte) error {
+// create makes the node. Right behind the request for it goes the one for the
+// queue, whose answer saves a round trip if it has the node.
+func (p *zkPlace) create(ctx context.Context) (*zkListing, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.zk.call)
 	defer cancel()
 	s, err := p.zk.status.ready(ctx, p.zk.call)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	p.session = s
+	if s != p.session {
+		return nil, errPlaceLost
+	}
+	p.sent = true
+	listing := make(chan zkAnswer[*zkListing], 1)
 	answer := zkStart(p.zk, func() (string, error) {
-		return p.zk.conn.Create(p.folder+"/"+p.id+"-", data, zk.FlagEphemeralSequential,
+		// Started here, it runs when this request is on its way.
+		p.zk.crew.run(func() {
+			l, err := p.list()
+			listing <- zkAnswer[*zkListing]{l, err}
+		})
+		return p.zk.conn.Create(p.folder+"/"+p.id+"-", p.zk.owner, zk.FlagEphemeralSequential,
 			zk.WorldACL(zk.PermAll))
 	})
 	select {
 	case a := <-answer:
-		p.node = a.value
-		return a.err
+		if p.node = a.value; a.err != nil {
+			return nil, a.err
+		}
 	case <-ctx.Done():
 		p.pending = answer
-		return context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
-}
-
-// makeFolder makes the folder, of the kind that the server deletes once it is
-// empty, if the server knows that kind.
-func (p *zkPlace) makeFolder(ctx context.Context) error {
-	makeNode := func(node string, flag int32) error {
-		_, err := zkAsk(ctx, p.zk, func() (string, error) {
-			if flag == zk.FlagContainer {
-				return p.zk.conn.CreateContainer(node, nil, flag, zk.WorldACL(zk.PermAll))
-			}
-			return p.zk.conn.Create(node, nil, flag, zk.WorldACL(zk.PermAll))
-		})
-		if err == nil || errors.Is(err, zk.ErrNodeExists) {
-			return nil
-		}
-		return fmt.Errorf("make %s: %w", node, err)
+	l, err := zkAwait(ctx, listing)
+	if err != nil {
+		return nil, nil // the node is there: it will be looked at again
 	}
-	for _, parent := range []string{path.Dir(zkRoot), zkRoot} {
-		if err := makeNode(parent, zk.FlagPersistent); err != nil {
-			return err
-		}
-	}
-	err := makeNode(p.folder, zk.FlagContainer)
-	if err == nil || ctx.Err() != nil || errors.Is(err, zk.ErrConnectionClosed) {
-		return err
-	}
-	// The client has no name for "unknown kind of request", which is what an
-	// old server answers.
-	return makeNode(p.folder, zk.FlagPersistent)
+	return l, nil
 }
 
 // find looks for the node by its id. That it finds none is nearly certain: what
 // the session sent before has been done by then, unless a server hung, which
 // reads its connections in any order.
-func (p *zkPlace) find(ctx context.Context) error {
+//
+// A node of the same name that an older session made will vanish with that
+// session, and must not be taken for this one's.
+func (p *zkPlace) find(ctx context.Context, s *zkSession) error {
 	names, err := zkAsk(ctx, p.zk, func() ([]string, error) {
 		// A server that is behind the others catches up first.
 		if _, err := p.zk.conn.Sync(p.folder); err != nil {
 			return nil, err
 		}
-		return p.children()
+		names, _, err := p.zk.conn.Children(p.folder)
+		return names, err
 	})
 	if err != nil && !errors.Is(err, zk.ErrNoNode) {
 		return err
 	}
 	p.node = ""
 	for _, name := range names {
-		if strings.HasPrefix(name, p.id+"-") {
-			p.node = p.folder + "/" + name
+		if !strings.HasPrefix(name, p.id+"-") {
+			continue
+		}
+		node := p.folder + "/" + name
+		switch _, err := zkAsk(ctx, p.zk, s.owns(p.zk.conn, node)); {
+		case err == nil:
+			p.node = node
+		case !errors.Is(err, ErrLost):
+			return err
 		}
 	}
 	return nil
 }
 
-func (p *zkPlace) children() ([]string, error) {
-	names, _, err := p.zk.conn.Children(p.folder)
-	return names, err
+func (p *zkPlace) list() (*zkListing, error) {
+	asked := time.Now()
+	names, stat, err := p.zk.conn.Children(p.folder)
+	return &zkListing{names, stat, asked}, err
 }
 
-// predecessor returns a channel that tells when the place before this one is
-// left, and nil if there is none. It watches that one alone, so that each
-// release wakes one waiter.
+// look finds out where in the queue the place is, from the listing if that is
+// good for it.
+//
+// The token is the number of the latest change of the queue (pzxid) at the
+// moment at which the place is seen to be first. Whoever was first before left
+// by a later change than they had seen, so that tokens grow. The number of the
+// change that made the node (czxid) would not do for all purposes: that of a
+// waiter is older than the order to fence the holder before it.
+func (p *zkPlace) look(ctx context.Context, l *zkListing) error {
+	for try := 0; ; try++ {
+		if l == nil {
+			var err error
+			if l, err = zkAsk(ctx, p.zk, p.list); err != nil {
+				return fmt.Errorf("look at the queue of %s: %w", p.folder, err)
+			}
+		}
+		before, present := zkPredecessor(l.names, path.Base(p.node))
+		if present {
+			p.before, p.token, p.looked = before, l.stat.Pzxid, l.asked
+			// Were the session over by now, the node would be, too.
+			if p.session.life.Err() != nil {
+				return errPlaceLost
+			}
+			return nil
+		}
+		if try > 0 {
+			return fmt.Errorf("%s: %w", p.node, errPlaceLost)
+		}
+		l = nil // it may be older than the node
+	}
+}
+
+// wait waits until the place is the first. It watches the one before it alone,
+// so that each release wakes one waiter.
 //
 // The client cannot take a watch back: that of a waiter who leaves stays until
 // the place before it is left.
-func (p *zkPlace) predecessor(ctx context.Context) (<-chan zk.Event, error) {
-	for {
-		names, err := zkAsk(ctx, p.zk, p.children)
-		if err != nil {
-			return nil, err
-		}
-		before, present := zkPredecessor(names, path.Base(p.node))
-		if !present {
-			return nil, fmt.Errorf("%s is gone", p.node)
-		}
-		if before == "" {
-			return nil, nil
-		}
+func (p *zkPlace) wait(ctx context.Context) error {
+	if p.err != nil {
+		return p.err
+	}
+	for p.before != "" {
 		// Get and not exists: it sets no watch on a node that is not there.
 		gone, err := zkAsk(ctx, p.zk, func() (<-chan zk.Event, error) {
-			_, _, gone, err := p.zk.conn.GetW(p.folder + "/" + before)
+			_, _, gone, err := p.zk.conn.GetW(p.folder + "/" + p.before)
 			return gone, err
 		})
-		if !errors.Is(err, zk.ErrNoNode) {
-			return gone, err
-		}
-	}
-}
-
-// leave deletes the node, in the background if it cannot be done at once.
-func (p *zkPlace) leave(ctx context.Context) {
-	if p.session == nil {
-		return // no create was ever sent
-	}
-	if _, connected := p.zk.status.current(); connected && p.node != "" {
-		if p.remove(context.WithoutCancel(ctx)) == nil {
-			return
-		}
-	}
-	p.sweep()
-}
-
-// remove deletes the node.
-func (p *zkPlace) remove(ctx context.Context) error {
-	_, err := zkAsk(ctx, p.zk, func() (struct{}, error) {
-		return struct{}{}, p.zk.conn.Delete(p.node, -1)
-	})
-	if errors.Is(err, zk.ErrNoNode) {
-		return nil
-	}
-	return err
-}
-
-// sweep removes the node in the background, after finding it if need be. It
-// gives up only when the node is gone with its session; Close ends that too.
-func (p *zkPlace) sweep() {
-	p.zk.crew.run(func() {
-		if p.pending != nil {
-			// Ends with the connection at the latest.
-			a := <-p.pending
-			p.node = a.value
-			if p.session, _ = p.zk.status.current(); p.session == nil {
-				return
+		switch {
+		case errors.Is(err, zk.ErrNoNode):
+		case err != nil:
+			return fmt.Errorf("watch the queue of %s: %w", p.folder, err)
+		default:
+			select {
+			case e := <-gone:
+				p.zk.count(zkCause(e))
+			case <-ctx.Done():
+				return context.Cause(ctx)
 			}
 		}
-		ctx, nothing := context.Background(), false
-		for wait := 10 * time.Millisecond; p.session.life.Err() == nil; wait = min(2*wait, time.Second) {
-			var err error
-			if p.node == "" {
-				err = p.find(ctx)
-			}
-			switch {
-			case err != nil:
-			case p.node != "":
-				if p.remove(ctx) == nil {
-					return
-				}
-			case nothing:
-				return
-			default:
-				nothing, wait = true, 2*p.zk.call // and then once more
-			}
-			pause(p.session.life, wait)
+		if err := p.look(ctx, nil); err != nil {
+			return err
 		}
-	})
+	}
+	return nil
+}
+
+// zkCause tells a turn from the loss of the connection, which fires all watches.
+func zkCause(e zk.Event) wakeCause {
+	if e.Type == zk.EventNotWatching {
+		return wakeReconnect
+	}
+	return wakeTurn
 }

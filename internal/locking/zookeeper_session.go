@@ -27,6 +27,21 @@ type zkSession struct {
 
 func (s *zkSession) timeout() time.Duration { return time.Duration(s.ttl.Load()) }
 
+// owns returns the request for a node that must be there and the session's.
+// ErrLost says that it is not.
+func (s *zkSession) owns(conn *zk.Conn, node string) func() (*zk.Stat, error) {
+	return func() (*zk.Stat, error) {
+		exists, stat, err := conn.Exists(node)
+		if err != nil {
+			return nil, err
+		}
+		if !exists || stat.EphemeralOwner != s.id {
+			return nil, ErrLost
+		}
+		return stat, nil
+	}
+}
+
 // zkStatus follows the client's connection and session.
 type zkStatus struct {
 	alive context.Context // parent of every session's life

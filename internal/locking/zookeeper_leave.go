@@ -1,0 +1,99 @@
+package locking
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+)
+
+// leave deletes the node, in the background if it cannot be done at once.
+func (p *zkPlace) leave(ctx context.Context) {
+	if !p.sent {
+		return
+	}
+	if _, connected := p.zk.status.current(); connected && p.node != "" {
+		if p.remove(context.WithoutCancel(ctx)) == nil {
+			return
+		}
+	}
+	p.sweep()
+}
+
+// remove deletes the node.
+func (p *zkPlace) remove(ctx context.Context) error {
+	_, err := zkAsk(ctx, p.zk, func() (struct{}, error) {
+		return struct{}{}, p.zk.conn.Delete(p.node, -1)
+	})
+	if errors.Is(err, zk.ErrNoNode) {
+		return nil
+	}
+	return err
+}
+
+// sweep removes the node in the background, after finding it if need be. It
+// gives up only when the node is gone with its session; Close ends that too.
+func (p *zkPlace) sweep() {
+	p.zk.crew.run(func() {
+		if p.pending != nil {
+			a := <-p.pending // ends with the connection at the latest
+			p.node = a.value
+		}
+		// Not p.session: a request can have been sent in the one after it.
+		s, _ := p.zk.status.current()
+		if s == nil {
+			return
+		}
+		ctx, nothing := context.Background(), false
+		for wait := 10 * time.Millisecond; s.life.Err() == nil; wait = min(2*wait, time.Second) {
+			var err error
+			if p.node == "" {
+				err = p.find(ctx, s)
+			}
+			switch {
+			case err != nil:
+			case p.node != "":
+				if p.remove(ctx) == nil {
+					return
+				}
+			case nothing:
+				return
+			default:
+				nothing, wait = true, 2*p.zk.call // and then once more
+			}
+			pause(s.life, wait)
+		}
+	})
+}
+
+// makeFolder makes the folder, of the kind that the server deletes once it is
+// empty, if the server knows that kind.
+func (p *zkPlace) makeFolder(ctx context.Context) error {
+	makeNode := func(node string, flag int32) error {
+		_, err := zkAsk(ctx, p.zk, func() (string, error) {
+			if flag == zk.FlagContainer {
+				return p.zk.conn.CreateContainer(node, nil, flag, zk.WorldACL(zk.PermAll))
+			}
+			return p.zk.conn.Create(node, nil, flag, zk.WorldACL(zk.PermAll))
+		})
+		if err == nil || errors.Is(err, zk.ErrNodeExists) {
+			return nil
+		}
+		return fmt.Errorf("make %s: %w", node, err)
+	}
+	for _, parent := range []string{path.Dir(zkRoot), zkRoot} {
+		if err := makeNode(parent, zk.FlagPersistent); err != nil {
+			return err
+		}
+	}
+	err := makeNode(p.folder, zk.FlagContainer)
+	if err == nil || ctx.Err() != nil || errors.Is(err, zk.ErrConnectionClosed) {
+		return err
+	}
+	// The client has no name for "unknown kind of request", which is what an
+	// old server answers.
+	return makeNode(p.folder, zk.FlagPersistent)
+}
