@@ -72,7 +72,9 @@ func (c *serveCommand) openLocker() (locking.Locker, error) {
 		if err != nil {
 			return nil, err
 		}
-		return locking.NewRedis(locking.RedisConfig{Server: server, TTL: c.LockTTL, Owner: c.ID})
+		return locking.NewRedis(locking.RedisConfig{
+			Server: server, TTL: c.LockTTL, Owner: c.ID, Acks: c.LockAcks,
+		})
 	case locking.ModeZooKeeper:
 		return locking.NewZooKeeper(locking.ZooKeeperConfig{
 			Servers: c.Zookeeper, SessionTimeout: c.LockTTL, Owner: c.ID,

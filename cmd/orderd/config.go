@@ -24,12 +24,14 @@ type serveCommand struct {
 	databaseFlags
 	Listen         string        `env:"ORDERD_LISTEN" default:"127.0.0.1:8080" help:"Address of the API."`
 	AdminListen    string        `env:"ORDERD_ADMIN_LISTEN" default:"127.0.0.1:9080" help:"Address of /metrics and /debug/pprof."`
-	RedisURL       string        `required:"" env:"REDIS_URL" placeholder:"URL" help:"Redis for the stock, as redis://host:port/db."`
+	RedisURL       string        `required:"" env:"REDIS_URL" placeholder:"URL" help:"Redis for the stock: redis://host:port/db, redis+sentinel://host:port?master_name=NAME or redis+cluster://host:port, rediss for TLS, &addr= for more nodes."`
 	LockMode       locking.Mode  `env:"ORDERD_LOCK_MODE" default:"redis" enum:"${modes}" help:"How orders take turns: ${enum}."`
-	LockRedisURL   string        `env:"ORDERD_LOCK_REDIS_URL" placeholder:"URL" help:"Redis for the locks. Default: the one for the stock."`
+	LockRedisURL   string        `env:"ORDERD_LOCK_REDIS_URL" placeholder:"URL" help:"Redis for the locks, as --redis-url. Default: the one for the stock. Mode redlock: independent masters, separated by commas."`
 	Zookeeper      []string      `env:"ORDERD_ZOOKEEPER" placeholder:"HOST:PORT" help:"ZooKeeper servers, separated by commas."`
 	LockTTL        time.Duration `name:"lock-ttl" env:"ORDERD_LOCK_TTL" default:"10s" help:"How long a lock outlives a holder that died. ZooKeeper's session timeout too."`
 	LockWait       time.Duration `env:"ORDERD_LOCK_WAIT" default:"2s" help:"How long an order waits for its turn."`
+	LockMargin     time.Duration `env:"ORDERD_LOCK_MARGIN" default:"50ms" help:"What must be left of a lease when COMMIT is sent."`
+	LockAcks       int           `env:"ORDERD_LOCK_ACKS" default:"0" help:"Replicas of the lock Redis that must have a lock before it counts (mode redis)."`
 	Work           time.Duration `env:"ORDERD_WORK" default:"0s" help:"Rehearsal step inside the lock, between check and write, standing for pricing or fraud calls."`
 	AllowUnguarded bool          `env:"ORDERD_ALLOW_UNGUARDED" help:"Let SKUs be created with a guard other than predicate. For the laboratory."`
 	ID             string        `name:"id" env:"ORDERD_ID" default:"${replica}" help:"Name of this replica in headers, logs, the ledger and locks."`
@@ -48,6 +50,10 @@ func (c *serveCommand) Validate() error {
 		return fmt.Errorf("--lock-ttl: must be at least 100ms")
 	case c.LockWait <= 0:
 		return fmt.Errorf("--lock-wait: must be above 0s")
+	case c.LockMargin < 0 || c.LockMargin > c.LockTTL/2:
+		return fmt.Errorf("--lock-margin: must be 0s to half of --lock-ttl")
+	case c.LockAcks < 0 || c.LockAcks > 0 && c.LockMode != locking.ModeRedis:
+		return fmt.Errorf("--lock-acks: must be 0 or more, and 0 but for --lock-mode redis")
 	case c.Work < 0:
 		return fmt.Errorf("--work: must not be negative")
 	case c.DrainDelay < 0 || c.DrainDelay > 10*time.Second:

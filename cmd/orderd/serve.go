@@ -46,14 +46,14 @@ func (c *serveCommand) Run(ctx context.Context, logs io.Writer) error {
 	)
 	api := order.NewHandler(order.HandlerConfig{
 		Service: &order.Service{
-			Locks: locking.Instrument(backend, c.LockMode, metrics), LockWait: c.LockWait,
+			Locks: locking.Instrument(backend, c.LockMode, metrics), LockWait: c.LockWait, LockMargin: c.LockMargin,
 			Store: store, Cache: cache, Truth: truth, Ledger: order.NewLedger(db, c.ID),
 			Work: c.Work, Log: log, Metrics: order.NewMetrics(metrics),
 		},
 		Stock: &stock.Routes{
 			Store: store, Cache: cache, Truth: truth, Log: log, AllowUnguarded: c.AllowUnguarded,
 		},
-		Health: health, Replica: c.ID, Version: version(),
+		Locks: backend, Health: health, Replica: c.ID, Version: version(),
 	})
 	return c.serve(ctx, log, health, api, adminHandler(metrics))
 }

@@ -78,7 +78,7 @@ func TestServe_StopsWithoutLosingAnOrder(t *testing.T) {
 	}
 	locks := redis.NewClient(options)
 	defer locks.Close()
-	await(t, "the order's lock", func() bool { return locks.Exists(t.Context(), "orderd:lock:A-1").Val() == 1 })
+	await(t, "the order's lock", func() bool { return len(locks.Keys(t.Context(), "orderd:lock:*:A-1").Val()) == 1 })
 	if err := r.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestServe_StopsWithoutLosingAnOrder(t *testing.T) {
 	if err := r.Err(); err != nil {
 		t.Errorf("exit = %v, want 0", err)
 	}
-	if n := locks.Exists(t.Context(), "orderd:lock:A-1").Val(); n != 0 {
+	if n := len(locks.Keys(t.Context(), "orderd:lock:*:A-1").Val()); n != 0 {
 		t.Error("the lock was left behind")
 	}
 }
@@ -199,6 +199,8 @@ func TestRun_UsageErrorsNameTheFlag(t *testing.T) {
 		"--zookeeper":    append([]string{"serve", "--lock-mode", "zookeeper"}, servers...),
 		"--listen":       append([]string{"serve", "--listen", "0.0.0.0:0"}, servers...),
 		"--lock-ttl":     append([]string{"serve", "--lock-ttl", "1ms"}, servers...),
+		"--lock-margin":  append([]string{"serve", "--lock-margin", "6s"}, servers...),
+		"--lock-acks":    append([]string{"serve", "--lock-mode", "local", "--lock-acks", "1"}, servers...),
 		"--lock-wait":    append([]string{"serve", "--lock-wait", "0s"}, servers...),
 		"--work":         append([]string{"serve", "--work", "-1s"}, servers...),
 		"--drain-delay":  append([]string{"serve", "--drain-delay", "1m"}, servers...),

@@ -63,10 +63,16 @@ func TestLocal(t *testing.T) {
 					opened = append(opened, closing(t, locking.NewLocal(), nil))
 					return opened[len(opened)-1]
 				},
-				Residue: func(_ testing.TB, keys ...string) (left []string) {
+				Residue: func(t testing.TB, keys ...string) (left []string) {
 					for _, l := range opened {
 						for _, key := range keys {
-							left = append(left, slices.Repeat([]string{key}, l.Waiting(key))...)
+							status, err := l.Inspect(t.Context(), key)
+							if err != nil {
+								t.Fatal(err)
+							}
+							if status.Owner != "" {
+								left = append(left, slices.Repeat([]string{key}, 1+status.Waiters)...)
+							}
 						}
 					}
 					return left

@@ -13,12 +13,12 @@ type instrumented struct {
 	wait     *prometheus.HistogramVec
 	hold     prometheus.Observer
 	waiters  prometheus.Gauge
-	lost     prometheus.Counter
+	lost     *prometheus.CounterVec
 	releases *prometheus.CounterVec
 }
 
-// Instrument returns l with its waits, holds and losses counted in reg, by
-// mode and never by key: keys are many and come from outside.
+// Instrument returns l with its waits, holds, losses and wake-ups counted in
+// reg, by mode and never by key: keys are many and come from outside.
 func Instrument(l Locker, mode Mode, reg prometheus.Registerer) Locker {
 	histogram := func(name, help string, labels ...string) *prometheus.HistogramVec {
 		return prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -40,15 +40,24 @@ func Instrument(l Locker, mode Mode, reg prometheus.Registerer) Locker {
 		Name: "orderd_lock_waiters", ConstLabels: labels,
 		Help: "Callers that are waiting for a lease now.",
 	})
-	lost := prometheus.NewCounter(prometheus.CounterOpts{
+	lost := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "orderd_lock_lost_total", ConstLabels: labels,
-		Help: "Leases that ended before their holder released them.",
-	})
+		Help: "Leases that ended before their holder released them, by reason.",
+	}, []string{"reason"})
 	releases := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "orderd_lock_releases_total", ConstLabels: labels,
 		Help: "Releases, by outcome.",
 	}, []string{"outcome"})
 	reg.MustRegister(wait, hold, waiters, lost, releases)
+	if w, ok := l.(interface{ woken(wakeCause) int64 }); ok {
+		for cause, name := range wakeNames {
+			reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+				Name:        "orderd_lock_wakeups_total",
+				Help:        "Waiters that stopped waiting to ask again, by cause.",
+				ConstLabels: prometheus.Labels{"mode": string(mode), "cause": name},
+			}, func() float64 { return float64(w.woken(wakeCause(cause))) }))
+		}
+	}
 	return &instrumented{l, wait, hold.WithLabelValues(), waiters, lost, releases}
 }
 
@@ -64,7 +73,9 @@ func (i *instrumented) Acquire(ctx context.Context, keys ...string) (*Lease, err
 		return nil, err
 	}
 	if l.life != nil {
-		context.AfterFunc(l.life, i.lost.Inc)
+		context.AfterFunc(l.life, func() {
+			i.lost.WithLabelValues(lossReason(context.Cause(l.life))).Inc()
+		})
 	}
 	l.onRelease(func(err error) {
 		i.hold.Observe(time.Since(granted).Seconds())
@@ -75,6 +86,20 @@ func (i *instrumented) Acquire(ctx context.Context, keys ...string) (*Lease, err
 
 // Close implements Locker.
 func (i *instrumented) Close() error { return i.locker.Close() }
+
+// lossReason is the label of what ended a lease.
+func lossReason(cause error) string {
+	switch cause {
+	case errExpired:
+		return "expired"
+	case errTaken:
+		return "taken"
+	case errSession:
+		return "session"
+	default:
+		return "closed"
+	}
+}
 
 // outcome is an error's label, and the name of success.
 func outcome(err error, success string) string {

@@ -40,9 +40,6 @@ func TestInstrument(t *testing.T) {
 		t.Errorf("lint: %v, %v", problems, err)
 	}
 	want := `
-# HELP orderd_lock_lost_total Leases that ended before their holder released them.
-# TYPE orderd_lock_lost_total counter
-orderd_lock_lost_total{mode="local"} 0
 # HELP orderd_lock_releases_total Releases, by outcome.
 # TYPE orderd_lock_releases_total counter
 orderd_lock_releases_total{mode="local",outcome="released"} 1
@@ -74,9 +71,9 @@ func TestInstrument_lostLease(t *testing.T) {
 		t.Errorf("Release() = %v, want ErrLost", err)
 	}
 	want := `
-# HELP orderd_lock_lost_total Leases that ended before their holder released them.
+# HELP orderd_lock_lost_total Leases that ended before their holder released them, by reason.
 # TYPE orderd_lock_lost_total counter
-orderd_lock_lost_total{mode="redis"} 1
+orderd_lock_lost_total{mode="redis",reason="taken"} 1
 # HELP orderd_lock_releases_total Releases, by outcome.
 # TYPE orderd_lock_releases_total counter
 orderd_lock_releases_total{mode="redis",outcome="lost"} 1

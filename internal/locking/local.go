@@ -14,15 +14,24 @@ type Local struct {
 	close context.CancelFunc
 
 	mu    sync.Mutex
-	turns map[string]*list.List // keys that are held, each with its waiters' chan struct{}
+	turns map[string]*localTurn // keys that are held
 }
 
-var _ Locker = (*Local)(nil)
+// A localTurn is somebody's turn with a key.
+type localTurn struct {
+	since   time.Time
+	waiters list.List // chan struct{}
+}
+
+var (
+	_ Locker    = (*Local)(nil)
+	_ Inspector = (*Local)(nil)
+)
 
 // NewLocal returns a locker for the callers of this process.
 func NewLocal() *Local {
 	life, stop := context.WithCancel(context.Background())
-	return &Local{life: life, close: stop, turns: make(map[string]*list.List)}
+	return &Local{life: life, close: stop, turns: make(map[string]*localTurn)}
 }
 
 // Acquire implements Locker. The lease lasts until it is released.
@@ -72,14 +81,14 @@ func (l *Local) enter(ctx context.Context, key string) bool {
 		return false
 	}
 	l.mu.Lock()
-	waiters, held := l.turns[key]
-	if !held {
-		l.turns[key] = list.New()
+	held := l.turns[key]
+	if held == nil {
+		l.turns[key] = &localTurn{since: time.Now()}
 		l.mu.Unlock()
 		return true
 	}
 	turn := make(chan struct{})
-	place := waiters.PushBack(turn)
+	place := held.waiters.PushBack(turn)
 	l.mu.Unlock()
 
 	select {
@@ -95,7 +104,7 @@ func (l *Local) enter(ctx context.Context, key string) bool {
 		l.mu.Unlock()
 		l.leave(key)
 	default:
-		waiters.Remove(place)
+		held.waiters.Remove(place)
 		l.mu.Unlock()
 	}
 	return false
@@ -106,13 +115,25 @@ func (l *Local) enter(ctx context.Context, key string) bool {
 func (l *Local) leave(key string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	waiters := l.turns[key]
-	first := waiters.Front()
+	turn := l.turns[key]
+	first := turn.waiters.Front()
 	if first == nil {
 		delete(l.turns, key)
 		return
 	}
-	close(waiters.Remove(first).(chan struct{}))
+	turn.since = time.Now()
+	close(turn.waiters.Remove(first).(chan struct{}))
+}
+
+// Inspect implements Inspector. It sees this process alone.
+func (l *Local) Inspect(_ context.Context, key string) (Status, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	turn := l.turns[key]
+	if turn == nil {
+		return Status{}, nil
+	}
+	return Status{Owner: "this process", Since: turn.since, Waiters: turn.waiters.Len()}, nil
 }
 
 // An endless keeper keeps leases that end by release alone.

@@ -33,7 +33,10 @@ type ZooKeeper struct {
 	crew   *crew
 }
 
-var _ Locker = (*ZooKeeper)(nil)
+var (
+	_ Locker  = (*ZooKeeper)(nil)
+	_ Evictor = (*ZooKeeper)(nil)
+)
 
 // NewZooKeeper returns a locker. It checks the configuration and connects in
 // the background: the servers may come up later.

@@ -65,3 +65,15 @@ func zkPredecessor(names []string, own string) (string, bool) {
 	}
 	return before, present
 }
+
+// zkFirst returns the name whose turn it is, "" if there is none.
+func zkFirst(names []string) (first string) {
+	var least int32
+	for _, name := range names {
+		n, ok := zkSequence(name)
+		if ok && (first == "" || n-least < 0) { // see zkPredecessor
+			first, least = name, n
+		}
+	}
+	return first
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/swaggest/swgui/v5emb"
 
+	"orderd/internal/locking"
 	"orderd/internal/stock"
 )
 
@@ -18,12 +19,13 @@ import (
 type HandlerConfig struct {
 	Service *Service
 	Stock   *stock.Routes
+	Locks   locking.Locker // the lock mode itself, for operators to look into
 	Health  *Health
 	Replica string // in the X-Orderd-Replica header of every answer
 	Version string // of the build, in the OpenAPI document
 }
 
-// NewHandler returns the whole HTTP interface: orders, stock, health,
+// NewHandler returns the whole HTTP interface: orders, stock, locks, health,
 // /openapi.json and /docs.
 func NewHandler(c HandlerConfig) http.Handler {
 	r := chi.NewRouter()
@@ -44,6 +46,7 @@ func NewHandler(c HandlerConfig) http.Handler {
 	api := humachi.New(r, config)
 	(&routes{service: c.Service, ledger: c.Service.Ledger}).register(api)
 	c.Stock.Register(api)
+	(&lockRoutes{locks: c.Locks, store: c.Service.Store, log: c.Service.Log}).register(api)
 
 	r.Get("/livez", c.Health.live)
 	r.Get("/readyz", c.Health.ready)

@@ -62,7 +62,7 @@ func openShopOn(t *testing.T, databaseURL, redisURL string, locks locking.Locker
 	cache, truth := stock.NewCache(client, store), stock.NewTruth(store)
 	reg := prometheus.NewRegistry()
 	s := &shop{db: db, redis: client, metrics: reg, Service: &order.Service{
-		Locks: locks, LockWait: 2 * time.Second,
+		Locks: locks, LockWait: 2 * time.Second, LockMargin: 50 * time.Millisecond,
 		Store: store, Cache: cache, Truth: truth, Ledger: order.NewLedger(db, "r1"),
 		Log: slog.New(slog.DiscardHandler), Metrics: order.NewMetrics(reg),
 	}}
@@ -70,6 +70,7 @@ func openShopOn(t *testing.T, databaseURL, redisURL string, locks locking.Locker
 	s.handler = order.NewHandler(order.HandlerConfig{
 		Service: s.Service,
 		Stock:   &stock.Routes{Store: store, Cache: cache, Truth: truth, Log: s.Log},
+		Locks:   locks,
 		Health:  s.health, Replica: "r1", Version: "test",
 	})
 	return s

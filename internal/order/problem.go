@@ -37,6 +37,7 @@ var answers = []struct {
 	{locking.ErrLost, answer{http.StatusServiceUnavailable, "lease_lost", "The turn ended before the order was written", true}},
 	{locking.ErrBusy, answer{http.StatusServiceUnavailable, "busy", "Too many orders for this SKU at once", true}},
 	{locking.ErrUnavailable, answer{http.StatusServiceUnavailable, "unavailable", "The lock service cannot answer", true}},
+	{locking.ErrUnsupported, answer{http.StatusNotImplemented, "unsupported", "This lock mode cannot do that", false}},
 	{stock.ErrUnavailable, answer{http.StatusServiceUnavailable, "unavailable", "The stock cannot be reached", true}},
 }
 

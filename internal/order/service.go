@@ -9,18 +9,18 @@ import (
 	"orderd/internal/stock"
 )
 
-// leaseMargin is what must be left of a lease before COMMIT is sent: about the
-// time a COMMIT takes, so that it does not arrive after the lease's end.
-const leaseMargin = 50 * time.Millisecond
-
-// A Service places orders. All fields but Work are required.
+// A Service places orders. All fields but LockMargin
+// and Work are required.
 type Service struct {
 	Locks    locking.Locker
 	LockWait time.Duration // how long an order waits for its turn
-	Cache    *stock.Cache
-	Truth    *stock.Truth
-	Store    *stock.Store
-	Ledger   *Ledger
+	// LockMargin is what must be left of a lease before COMMIT is sent: the time
+	// that a COMMIT takes, so that it does not arrive after the lease's end.
+	LockMargin time.Duration
+	Cache      *stock.Cache
+	Truth      *stock.Truth
+	Store      *stock.Store
+	Ledger     *Ledger
 	// Work is a pause between the check and the write, standing for pricing or
 	// fraud calls. It widens the window in which an unlocked shop oversells.
 	Work    time.Duration
@@ -64,7 +64,7 @@ func (s *Service) place(ctx context.Context, lines []Line) (Order, error) {
 	order, err := s.Ledger.Commit(ctx, draft{
 		lines: lines,
 		token: lease.Token,
-		held:  func() error { return lease.Check(leaseMargin) },
+		held:  func() error { return lease.Check(s.LockMargin) },
 	})
 	timed(ctx, "commit", start)
 	if err != nil {

@@ -78,6 +78,16 @@ func (s *Store) Claim(ctx context.Context, sku string, token int64) (level Level
 	return item.Level, err == nil, err
 }
 
+// Fence moves a SKU's fence on: its guards fence and claim refuse leases with
+// smaller tokens from then on.
+func (s *Store) Fence(ctx context.Context, sku string, token int64) error {
+	_, err := queryItem(ctx, s.db, sku, `
+		UPDATE stock SET fence = greatest(fence, $2), updated_at = now()
+		WHERE sku = $1
+		RETURNING `+itemColumns, sku, token)
+	return err
+}
+
 // Movements returns at most limit movements of a SKU in version order, those
 // after the version given.
 func (s *Store) Movements(ctx context.Context, sku string, after int64, limit int) ([]Movement, error) {
