@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -18,7 +19,16 @@ import (
 	"orderd/internal/stack/stacktest"
 )
 
-func TestMain(m *testing.M) { stacktest.Main(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(holdMode) != "" {
+		if err := hold(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	stacktest.Main(m)
+}
 
 // ttl is short, for tests wait it out, and long enough for a busy machine.
 const ttl = time.Second
@@ -89,17 +99,24 @@ var serial atomic.Int64
 
 func openRedis(t testing.TB, url string, ttl time.Duration) locking.Locker {
 	t.Helper()
-	r, err := locking.NewRedis(locking.RedisConfig{Server: redisOptions(t, url), TTL: ttl, Owner: "test"})
-	return closing(t, r, err)
+	l, err := newRedis(url, ttl)
+	return closing(t, l, err)
 }
 
-func redisOptions(t testing.TB, url string) *redis.UniversalOptions {
-	t.Helper()
+func newRedis(url string, ttl time.Duration) (locking.Locker, error) {
+	server, err := redisOptions(url)
+	if err != nil {
+		return nil, err
+	}
+	return locking.NewRedis(locking.RedisConfig{Server: server, TTL: ttl, Owner: "test"})
+}
+
+func redisOptions(url string) (*redis.UniversalOptions, error) {
 	opt, err := redis.ParseURL(url)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	return &redis.UniversalOptions{Addrs: []string{opt.Addr}, DB: opt.DB}
+	return &redis.UniversalOptions{Addrs: []string{opt.Addr}, DB: opt.DB}, nil
 }
 
 func redisClient(t testing.TB, url string) *redis.Client {
@@ -155,15 +172,20 @@ func TestRedis(t *testing.T) {
 		OpenAt: func(t testing.TB, addr string, ttl time.Duration) locking.Locker {
 			return openRedis(t, redisScheme+addr, ttl)
 		},
+		HoldElsewhere: holdElsewhere(locking.ModeRedis),
 	})
 }
 
 func openZooKeeper(t testing.TB, addr string, ttl time.Duration) locking.Locker {
 	t.Helper()
-	z, err := locking.NewZooKeeper(locking.ZooKeeperConfig{
+	l, err := newZooKeeper(addr, ttl)
+	return closing(t, l, err)
+}
+
+func newZooKeeper(addr string, ttl time.Duration) (locking.Locker, error) {
+	return locking.NewZooKeeper(locking.ZooKeeperConfig{
 		Servers: []string{addr}, SessionTimeout: ttl, Owner: "test",
 	})
-	return closing(t, z, err)
 }
 
 // awaitAnswer waits until the locker is connected, which it is not at once: an
@@ -249,7 +271,8 @@ func TestZooKeeper(t *testing.T) {
 			t.Cleanup(func() { _ = z.Kill() })
 			return lockingtest.Server{Addr: z.Addr, Process: z.Process}
 		},
-		OpenAt: openZooKeeper,
+		OpenAt:        openZooKeeper,
+		HoldElsewhere: holdElsewhere(locking.ModeZooKeeper),
 	})
 }
 

@@ -3,6 +3,8 @@ package locking
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -271,4 +273,43 @@ func TestLease_Check(t *testing.T) {
 		}
 		_ = l.Release(t.Context())
 	})
+}
+
+// However a renewal and a release meet, the renewal has come to its end when
+// the release begins, and none begins later.
+func TestLease_renewalsAndReleasesNeverMeet(t *testing.T) {
+	t.Parallel()
+	const races = 100_000
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range races / 8 {
+				var renewing, releasing atomic.Bool
+				k := &fakeKeeper{
+					onRenew: func(context.Context, []grant) (time.Duration, error) {
+						if renewing.Store(true); releasing.Load() {
+							t.Error("a renewal began after the release")
+						}
+						renewing.Store(false)
+						return leaseTTL, nil
+					},
+					onRelease: func(context.Context) error {
+						if releasing.Store(true); renewing.Load() {
+							t.Error("a release met a renewal")
+						}
+						return nil
+					},
+				}
+				l := heldLease(t, k, "a")
+				l.renewal.timer.Reset(0) // due now
+				if rand.N(2) == 0 {
+					runtime.Gosched()
+				}
+				if err := l.Release(t.Context()); err != nil {
+					t.Errorf("Release() = %v", err)
+				}
+			}
+		})
+	}
+	group.Wait()
 }

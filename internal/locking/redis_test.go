@@ -15,10 +15,12 @@ import (
 
 func TestNewRedis_refusesBadSettings(t *testing.T) {
 	t.Parallel()
-	good := locking.RedisConfig{Server: redisOptions(t, "redis://127.0.0.1:1"), TTL: time.Second, Owner: "a"}
+	server := &redis.UniversalOptions{Addrs: []string{"127.0.0.1:1"}}
+	good := locking.RedisConfig{Server: server, TTL: time.Second, Owner: "a"}
 	for name, spoil := range map[string]func(*locking.RedisConfig){
 		"no server":     func(c *locking.RedisConfig) { c.Server = nil },
 		"no address":    func(c *locking.RedisConfig) { c.Server = &redis.UniversalOptions{} },
+		"no such acks":  func(c *locking.RedisConfig) { c.Acks = -1 },
 		"no TTL":        func(c *locking.RedisConfig) { c.TTL = 0 },
 		"too short TTL": func(c *locking.RedisConfig) { c.TTL = time.Millisecond },
 		"no owner":      func(c *locking.RedisConfig) { c.Owner = "" },

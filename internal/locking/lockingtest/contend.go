@@ -156,10 +156,13 @@ func mustBeHeld(t testing.TB, l locking.Locker, key string) {
 }
 
 func testOrder(t *testing.T, o Options) {
-	b := o.Backend(t)
-	l, key := steady(t, o, b), newKey(t)
+	b, key := o.Backend(t), newKey(t)
+	lockers := []locking.Locker{steady(t, o, b)}
+	if o.CrossProcess {
+		lockers = append(lockers, steady(t, o, b), steady(t, o, b))
+	}
 	const waiters = 8
-	lease := mustAcquire(t, l, key)
+	lease := mustAcquire(t, lockers[0], key)
 	var (
 		order []int // guarded by the key
 		group sync.WaitGroup
@@ -168,7 +171,7 @@ func testOrder(t *testing.T, o Options) {
 	for i := range waiters {
 		before := len(b.Residue(t, key))
 		group.Go(func() {
-			lease, err := l.Acquire(ctx, key)
+			lease, err := lockers[i%len(lockers)].Acquire(ctx, key)
 			if err != nil {
 				t.Errorf("Acquire() = %v", err)
 				return

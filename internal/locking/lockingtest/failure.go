@@ -19,6 +19,9 @@ const patience = 4 * time.Second
 // before they would be by themselves.
 const longTTL = 5 * patience
 
+// serverSlack is how late servers may be, which look for the dead now and then.
+const serverSlack = 1500 * time.Millisecond
+
 // mustBeUnavailable fails unless an acquire fails, and soon.
 func mustBeUnavailable(t testing.TB, l locking.Locker, key string) {
 	t.Helper()
@@ -111,12 +114,58 @@ func testDeadHolder(t *testing.T, o Options) {
 		t.Errorf("the key was granted %v before its last holder stopped trusting its lease",
 			lease.Until().Sub(granted))
 	}
-	const slack = 1500 * time.Millisecond // servers look for the dead now and then
-	if took := granted.Sub(parted); took > o.TTL+slack {
+	if took := granted.Sub(parted); took > o.TTL+serverSlack {
 		t.Errorf("the key was free %v after its holder's death, want %v", took, o.TTL)
 	}
 	mustLose(t, lease, 0)
 	mustRelease(t, after)
+}
+
+// testKilledHolder has another process hold the key, and kills it.
+func testKilledHolder(t *testing.T, o Options) {
+	b, key := o.Backend(t), newKey(t)
+	l := b.Open(t)
+	kill := o.HoldElsewhere(t, b.Addr, o.TTL, key)
+	mustBeHeld(t, l, key)
+	kill()
+	killed := time.Now()
+	mustRelease(t, mustAcquire(t, l, key))
+	if took := time.Since(killed); took > o.TTL+serverSlack {
+		t.Errorf("the key was free %v after its holder was killed, want %v", took, o.TTL)
+	}
+	mustBeClean(t, b, key)
+}
+
+// testDeadWaiter parts a waiter from the server for ever. Its turn passes.
+func testDeadWaiter(t *testing.T, o Options) {
+	server := o.StartServer(t)
+	p := newProxy(t, server.Addr)
+	key := newKey(t)
+	l, dead := o.OpenAt(t, server.Addr, o.TTL), o.OpenAt(t, p.addr(), o.TTL)
+	mustRecover(t, l, key)
+	mustRecover(t, dead, key)
+	lease := mustAcquire(t, l, key)
+	ctx, cancel := context.WithCancel(newContext(t))
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		if lease, err := dead.Acquire(ctx, key); err == nil {
+			t.Error("a waiter who hears nothing from the server was granted the key")
+			_ = lease.Release(ctx)
+		}
+	}()
+	mustBeHeld(t, l, key) // and the waiter has had its time to queue
+	p.frozen.Store(true)
+	next := make(chan *locking.Lease, 1)
+	go func() { next <- mustAcquire(t, l, key) }()
+	mustRelease(t, lease)
+	released := time.Now()
+	mustRelease(t, <-next)
+	if took := time.Since(released); took > o.TTL+serverSlack {
+		t.Errorf("a dead waiter held up the next for %v, want at most %v", took, o.TTL)
+	}
+	cancel()
+	<-gone
 }
 
 // testLostReply lets requests through and no reply back, and then no request.

@@ -50,7 +50,8 @@ type Options struct {
 	Leased bool
 	// Fenced: a later lease has a larger token.
 	Fenced bool
-	// Ordered: the waiters of one locker are served first come, first served.
+	// Ordered: waiters are served first come, first served, whichever locker
+	// they use.
 	Ordered bool
 
 	// TTL is that of the lockers, for Leased modes.
@@ -62,6 +63,9 @@ type Options struct {
 	// OpenAt returns a locker with a TTL of its own on the server at an
 	// address. It is closed at the end of the test.
 	OpenAt func(t testing.TB, addr string, ttl time.Duration) locking.Locker
+	// HoldElsewhere has another process take a key, with a locker of its own on
+	// the server at an address, and returns once it holds the key.
+	HoldElsewhere func(t testing.TB, addr string, ttl time.Duration, key string) (kill func())
 }
 
 // Run tests a mode.
@@ -96,6 +100,11 @@ func Run(t *testing.T, o Options) {
 		{"a server that hangs ends leases and is used again", o.Leased, testServerHangs},
 		{"a server that dies ends leases and its successor is used", o.Leased, testServerDies},
 		{"a dead holder's key is free within the TTL", o.Leased, testDeadHolder},
+		{"a holder that is killed gives way within the TTL", o.HoldElsewhere != nil, testKilledHolder},
+		{"a dead waiter holds up the others no longer than the TTL", o.Leased, testDeadWaiter},
+		{"a release that meets a renewal leaves nothing behind", o.Leased, testRenewalMeetsRelease},
+		{"operators see who holds a key and who waits", o.Exclusive, testInspect},
+		{"operators take a key away", o.Fenced, testEvict},
 		{"a reply that is lost leaves nothing behind", o.Leased, testLostReply},
 		{"a request that comes late leaves nothing behind", o.Leased, testLateRequest},
 	} {
