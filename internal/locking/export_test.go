@@ -5,3 +5,6 @@ var (
 	ZKFolder   = zkFolder
 	RedisNames = redisNames
 )
+
+// WokenByTurn returns how many waiters were told that it is their turn.
+func WokenByTurn(r *Redis) int64 { return r.woken(wakeTurn) }

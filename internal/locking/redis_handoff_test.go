@@ -1,0 +1,149 @@
+package locking_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"orderd/internal/locking"
+	"orderd/internal/stack/stacktest"
+)
+
+// waitFor has a locker's caller wait for a key, and returns where the lease
+// will be once it is seen in the queue.
+func waitFor(t *testing.T, l *locking.Redis, key string) <-chan *locking.Lease {
+	t.Helper()
+	before := waitersOf(t, l, key)
+	got := make(chan *locking.Lease, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	go func() {
+		defer cancel()
+		lease, err := l.Acquire(ctx, key)
+		if err != nil {
+			t.Errorf("Acquire() = %v", err)
+		}
+		got <- lease
+	}()
+	for waitersOf(t, l, key) == before {
+		if ctx.Err() != nil {
+			t.Fatal("the waiter is not in the queue")
+		}
+	}
+	return got
+}
+
+func waitersOf(t *testing.T, l *locking.Redis, key string) int {
+	t.Helper()
+	s, err := l.Inspect(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Waiters
+}
+
+func mustHold(t *testing.T, l locking.Locker, key string) *locking.Lease {
+	t.Helper()
+	lease, err := l.Acquire(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lease
+}
+
+func mustGiveBack(t *testing.T, lease *locking.Lease) {
+	t.Helper()
+	if lease == nil {
+		t.Fatal("no lease")
+	}
+	if err := lease.Release(t.Context()); err != nil {
+		t.Errorf("Release() = %v", err)
+	}
+}
+
+// longest is a TTL beyond the end of any test: what a test sees happen has not
+// happened by a lock's expiry.
+const longest = time.Minute
+
+// A release tells the next in the queue, and nobody polls.
+func TestRedis_waitersAreToldTheirTurn(t *testing.T) {
+	t.Parallel()
+	url := stacktest.Redis(t)
+	l := openRedis(t, url, longest).(*locking.Redis)
+	for range 10 {
+		lease := mustHold(t, l, "a")
+		next := waitFor(t, l, "a")
+		mustGiveBack(t, lease)
+		mustGiveBack(t, <-next)
+	}
+	if turns := locking.WokenByTurn(l); turns < 8 { // a timer may have been first
+		t.Errorf("of 10 waiters %d were told their turn", turns)
+	}
+}
+
+// A process that has gone away without a word is known by that nobody hears
+// its channel: its turn passes at once, and not when its claim has expired.
+func TestRedis_turnOfAProcessThatIsGonePasses(t *testing.T) {
+	t.Parallel()
+	url := stacktest.Redis(t)
+	l, client := openRedis(t, url, longest).(*locking.Redis), redisClient(t, url)
+	lease := mustHold(t, l, "a")
+	_, queue, _ := locking.RedisNames("a")
+	for _, ghost := range []string{"r9:GONE:1", "r9:GONE:2"} {
+		if err := client.RPush(t.Context(), queue, ghost).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	next := waitFor(t, l, "a")
+	before := lease.Token("a")
+	mustGiveBack(t, lease)
+	got := <-next
+	mustGiveBack(t, got)
+	// Had a ghost been given the lock, it would have been given a token, too.
+	if client.Exists(t.Context(), queue).Val() != 0 || got.Token("a") <= before {
+		t.Errorf("token %d after %d, and the queue is still there", got.Token("a"), before)
+	}
+}
+
+// Messages are lost with the connection that they are heard on.
+func TestRedis_aLostMessageCostsNoTurn(t *testing.T) {
+	t.Parallel()
+	server, err := stacktest.Stack(t).Redis(t.Context(), fmt.Sprintf("redis-%d", serial.Add(1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, client := openRedis(t, server.URL, longest).(*locking.Redis), redisClient(t, server.URL)
+	for range 5 {
+		lease := mustHold(t, l, "a")
+		first, second := waitFor(t, l, "a"), waitFor(t, l, "a")
+		if n := client.Do(t.Context(), "CLIENT", "KILL", "TYPE", "pubsub").Val(); n == int64(0) {
+			t.Fatal("nobody listens")
+		}
+		mustGiveBack(t, lease)
+		for range 2 {
+			select {
+			case lease := <-first:
+				first = nil
+				mustGiveBack(t, lease)
+			case lease := <-second:
+				second = nil
+				mustGiveBack(t, lease)
+			}
+		}
+	}
+}
+
+// Waiters who are dead are remembered no longer than anybody alive is near.
+func TestRedis_queueOfTheDeadExpires(t *testing.T) {
+	t.Parallel()
+	url := stacktest.Redis(t)
+	l, client := openRedis(t, url, longest).(*locking.Redis), redisClient(t, url)
+	lease := mustHold(t, l, "a")
+	next := waitFor(t, l, "a")
+	_, queue, _ := locking.RedisNames("a")
+	if left := client.PTTL(t.Context(), queue).Val(); left <= 0 || left > longest {
+		t.Errorf("the queue has %v left, want up to %v", left, longest)
+	}
+	mustGiveBack(t, lease)
+	mustGiveBack(t, <-next)
+}
