@@ -1,6 +1,8 @@
 # Servers that are missing are installed by the first target that needs them.
 GOLANGCI_LINT_VERSION := v2.15.0
 export CGO_ENABLED ?= 0
+# A module of its own, for the libraries that orderd does without; ./... does not reach into it.
+LOCKBENCH := loadtest/lockbench
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test lint build compose-demo setup clean
@@ -17,12 +19,14 @@ run: setup ## a stack and three replicas to play with, until Ctrl-C
 test: setup ## run all tests on real servers, with the race detector
 	@bin/loadtest doctor --compiler --install
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m ./...
+	cd $(LOCKBENCH) && CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m ./...
 
 lint: bin/golangci-lint-$(GOLANGCI_LINT_VERSION) ## check style, imports and common mistakes
 	go mod verify
 	go mod tidy -diff
 	GOOS=darwin go vet ./internal/stack/... ./loadtest/...
 	$< run ./...
+	cd $(LOCKBENCH) && go mod tidy -diff && GOOS=darwin go vet ./... && $(CURDIR)/$< run ./...
 
 compose-demo: ## the same oversell and its prevention, in containers behind a balancer
 	deploy/compose-demo.sh

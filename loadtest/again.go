@@ -19,7 +19,7 @@ func (c *auditCommand) Run(con *console, verdict *audit.Verdict) error {
 	if err != nil {
 		return err
 	}
-	r, err := folder.Read()
+	r, err := readRows(folder)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (c *reportCommand) Run(con *console) error {
 	if err != nil {
 		return err
 	}
-	r, err := folder.Read()
+	r, err := readRows(folder)
 	if err != nil {
 		return err
 	}
@@ -55,4 +55,13 @@ func (c *reportCommand) Run(con *console) error {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	return con.pointTo("text", folder)
+}
+
+// readRows reads the result of a run that has rows: a benchmark has none.
+func readRows(folder report.Folder) (report.Result, error) {
+	r, err := folder.Read()
+	if err == nil && len(r.Cells) == 0 {
+		err = fmt.Errorf("loadtest %s drove no orders: there is nothing to judge or to draw", r.Command)
+	}
+	return r, err
 }

@@ -108,7 +108,7 @@ func (c *compareCommand) Run(con *console, verdict *audit.Verdict) error {
 		return err // nobody wants the logs of what they ended themselves
 	}
 	if err != nil {
-		return errors.Join(err, c.keepLogs(f, started))
+		return errors.Join(err, keepLogs(c.Results, "compare-failed", started, f.SaveLogs))
 	}
 	r.Conclude()
 	*verdict = r.Verdict
@@ -128,31 +128,36 @@ func (c *compareCommand) Run(con *console, verdict *audit.Verdict) error {
 }
 
 // keepLogs saves what the processes said of a run that failed.
-func (c *compareCommand) keepLogs(f *fleet.Fleet, started time.Time) error {
-	folder, err := report.NewFolder(c.Results, "compare-failed", started)
+func keepLogs(results, name string, started time.Time, save func(dir string) error) error {
+	folder, err := report.NewFolder(results, name, started)
 	if err != nil {
 		return err
 	}
-	if err := f.SaveLogs(folder.Logs()); err != nil {
+	if err := save(folder.Logs()); err != nil {
 		return err
 	}
 	return fmt.Errorf("the logs are in %s", folder.Logs())
 }
 
 func (c *compareCommand) result(con *console, started time.Time) report.Result {
-	versions := map[string]string{"Go": runtime.Version()}
-	for _, s := range stack.Find() {
-		versions[s.Name] = s.Version
-	}
 	return report.Result{
 		SchemaVersion: report.SchemaVersion, Command: "compare", Arguments: con.arguments, Started: started.UTC(),
-		Host: report.ThisHost(), Versions: versions,
+		Host: report.ThisHost(), Versions: versions(),
 		Config: map[string]string{
 			"orders": strconv.Itoa(c.Orders), "stock": strconv.FormatInt(c.Stock, 10), "clients": strconv.Itoa(c.Clients),
 			"work": c.Work.String(), "lock wait": c.LockWait.String(), "load": "closed loop, each client to the replicas in turn",
 			"durability": "fsync and synchronous_commit on",
 		},
 	}
+}
+
+// versions are those of Go and of the servers.
+func versions() map[string]string {
+	versions := map[string]string{"Go": runtime.Version()}
+	for _, s := range stack.Find() {
+		versions[s.Name] = s.Version
+	}
+	return versions
 }
 
 // drive runs the cells, those with the same replicas one after the other.

@@ -19,6 +19,7 @@ const (
 	resultFile  = "result.json"
 	historyFile = "history.jsonl"
 	pageFile    = "report.html"
+	wordsFile   = "report.txt"
 	logsFolder  = "logs"
 	latestLink  = "latest"
 )
@@ -41,6 +42,28 @@ func (f Folder) Finish(r Result, cells []audit.Records) error {
 	if err := errors.Join(f.writeHistory(cells), f.Write(r)); err != nil {
 		return fmt.Errorf("write the results: %w", err)
 	}
+	return f.pointLatest()
+}
+
+// FinishFigures writes the files of a run that drove no orders: result.json,
+// whose document holds a Result and the figures beside it, and report.txt. It
+// then points "latest" at the folder as Finish does.
+func (f Folder) FinishFigures(document any, text []byte) error {
+	content, err := json.MarshalIndent(document, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write the results: %w", err)
+	}
+	err = errors.Join(
+		os.WriteFile(f.path(resultFile), append(content, '\n'), 0o644),
+		os.WriteFile(f.Words(), text, 0o644),
+	)
+	if err != nil {
+		return fmt.Errorf("write the results: %w", err)
+	}
+	return f.pointLatest()
+}
+
+func (f Folder) pointLatest() error {
 	root, name := filepath.Split(f.dir)
 	// Made aside and moved over the old one, so that there always is one.
 	latest, aside := filepath.Join(root, latestLink), filepath.Join(root, latestLink+"-"+name)
@@ -63,6 +86,9 @@ func (f Folder) path(name string) string { return filepath.Join(f.dir, name) }
 
 // Page is the path of the report.
 func (f Folder) Page() string { return f.path(pageFile) }
+
+// Words is the path of the report of a run that has no page.
+func (f Folder) Words() string { return f.path(wordsFile) }
 
 // Logs is the path of the folder for logs.
 func (f Folder) Logs() string { return f.path(logsFolder) }

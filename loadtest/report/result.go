@@ -173,8 +173,8 @@ func (r *Result) Conclude() {
 // ThisHost describes the machine that the program runs on.
 func ThisHost() Host { return Host{runtime.GOOS, runtime.GOARCH, runtime.NumCPU()} }
 
-// JSON writes the result for a program.
-func JSON(w io.Writer, r Result) error {
+// JSON writes a result for a program: a Result, or what holds one.
+func JSON(w io.Writer, r any) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(r)

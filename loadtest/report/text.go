@@ -42,12 +42,7 @@ const width = 118
 
 // grid is the table of the cells.
 func grid(r Result, colours bool) string {
-	t := table.NewWriter()
-	style := table.StyleLight
-	style.Options = table.Options{SeparateHeader: true}
-	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
-	style.Format.Header = text.FormatDefault
-	t.SetStyle(style)
+	t := NewTable()
 	t.AppendHeader(table.Row{
 		"lock", "rep-\nlicas", "guard", "cli-\nents", "con-\nfirmed", "re-\nfused", "busy", "OVER-\nSOLD", "under-\nsold",
 		"orders\n/s", "p50\nms", "p99\nms", "lock\np99", "verdict",
@@ -64,6 +59,17 @@ func grid(r Result, colours bool) string {
 		t.AppendRow(row(c, colours))
 	}
 	return t.Render()
+}
+
+// NewTable returns a table in the style of all of the laboratory's.
+func NewTable() table.Writer {
+	t := table.NewWriter()
+	style := table.StyleLight
+	style.Options = table.Options{SeparateHeader: true}
+	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
+	style.Format.Header = text.FormatDefault
+	t.SetStyle(style)
+	return t
 }
 
 func row(c Cell, colours bool) table.Row {

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"orderd/loadtest/audit"
+	"orderd/loadtest/bench"
+	"orderd/loadtest/report"
+)
+
+// benchCommands are the benchmarks.
+type benchCommands struct {
+	Locks benchLocksCommand `cmd:"" help:"Measure orderd's lock modes beside public lock libraries, on the same servers."`
+}
+
+type benchLocksCommand struct {
+	Contenders []string        `default:"${contenders}" enum:"${contenders}" help:"Locks to measure: ${enum}."`
+	Holds      []time.Duration `default:"0s,300us,2ms" help:"How long turns last where many want them, one after the other of these. The goals are for 2ms."`
+	Processes  int             `default:"4" help:"Processes that want the lock at a time."`
+	Waiters    int             `default:"8" help:"Waiters in each of them."`
+	Rounds     int             `default:"3" help:"How often everything is measured; the table has the medians."`
+	Window     time.Duration   `default:"2s" help:"For how long turns are counted, after a quarter of it to warm up."`
+	Lockbench  string          `placeholder:"PATH" help:"Binary of the program that takes the turns. Default: built from loadtest/lockbench."`
+	Results    string          `default:"results" placeholder:"DIR" help:"Folder for the files of the run."`
+	Format     string          `default:"text" enum:"text,json" help:"Format of the result on stdout: ${enum}."`
+}
+
+// Validate finds values that make no sense. Errors name the flag.
+func (c *benchLocksCommand) Validate() error {
+	for _, hold := range c.Holds {
+		if hold < 0 || hold > time.Second {
+			return errors.New("--holds: must be 0s to 1s each")
+		}
+	}
+	switch {
+	case len(c.Contenders) == 0:
+		return errors.New("--contenders: must be one at least")
+	case len(c.Holds) == 0 || len(c.Holds) > 10:
+		return errors.New("--holds: must be 1 to 10 of them")
+	case c.Processes < 1 || c.Processes > 16:
+		return errors.New("--processes: must be 1 to 16")
+	case c.Waiters < 1 || c.Waiters > 64:
+		return errors.New("--waiters: must be 1 to 64")
+	case c.Processes*c.Waiters < 2:
+		return errors.New("--waiters: must be above 1 with one process, lest nobody wait")
+	case c.Rounds < 1 || c.Rounds > 99:
+		return errors.New("--rounds: must be 1 to 99")
+	case c.Window < 100*time.Millisecond || c.Window > time.Minute:
+		return errors.New("--window: must be 100ms to 1m")
+	}
+	return nil
+}
+
+// A benchResult is result.json of a benchmark: it has no rows but figures.
+type benchResult struct {
+	report.Result
+	Figures bench.Figures `json:"figures"`
+}
+
+// Run measures and writes the result.
+func (c *benchLocksCommand) Run(con *console, verdict *audit.Verdict) error {
+	started := time.Now()
+	plan := bench.Plan{
+		Contenders: bench.Named(c.Contenders), Processes: c.Processes, Waiters: c.Waiters,
+		Holds: slices.Compact(slices.Sorted(slices.Values(c.Holds))), Rounds: c.Rounds, Window: c.Window,
+	}
+	con.say("starting servers and building the contenders' program")
+	lab, err := bench.Open(con.ctx, c.Lockbench, plan.Contenders)
+	if err != nil {
+		return err
+	}
+	defer lab.Close()
+	con.say("ready after %.1f s", time.Since(started).Seconds())
+
+	bar := con.track(plan.Parts())
+	figures, err := plan.Run(con.ctx, lab, bar.begin, func(format string, args ...any) {
+		bar.step()
+		bar.end(format, args...)
+	})
+	bar.stop()
+	if err := con.ctx.Err(); err != nil {
+		return err // nobody wants the logs of what they ended themselves
+	}
+	if err != nil {
+		return errors.Join(err, keepLogs(c.Results, "bench-failed", started, lab.SaveLogs))
+	}
+	*verdict = figures.Verdict()
+	return c.conclude(con, lab, c.result(con, started, figures), plan)
+}
+
+func (c *benchLocksCommand) result(con *console, started time.Time, f bench.Figures) benchResult {
+	holds := make([]string, len(c.Holds))
+	for i, hold := range c.Holds {
+		holds[i] = hold.String()
+	}
+	r := report.Result{
+		SchemaVersion: report.SchemaVersion, Command: "bench locks", Arguments: con.arguments, Started: started.UTC(),
+		Host: report.ThisHost(), Versions: versions(), Verdict: f.Verdict(), Cells: []report.Cell{},
+		Config: map[string]string{
+			"contenders": joined(c.Contenders), "holds": strings.Join(holds, ","), "processes": strconv.Itoa(c.Processes),
+			"waiters": strconv.Itoa(c.Waiters), "rounds": strconv.Itoa(c.Rounds), "window": c.Window.String(),
+			"load": "closed loop, each waiter asks again at once", "durability": "the servers' defaults; Redis keeps nothing on disk",
+		},
+	}
+	maps.Copy(r.Versions, f.Versions)
+	return benchResult{r, f}
+}
+
+// conclude writes the files of the run and prints the result.
+func (c *benchLocksCommand) conclude(con *console, lab *bench.Lab, r benchResult, plan bench.Plan) error {
+	folder, err := report.NewFolder(c.Results, "bench", r.Started)
+	if err != nil {
+		return err
+	}
+	var words bytes.Buffer
+	bench.Text(&words, r.Figures, plan, false)
+	if err := errors.Join(lab.SaveLogs(folder.Logs()), folder.FinishFigures(r, words.Bytes())); err != nil {
+		return err
+	}
+	con.say("took %.0f s; report: %s", time.Since(r.Started).Seconds(), folder.Words())
+	if c.Format == "json" {
+		return report.JSON(con.out, r)
+	}
+	bench.Text(con.out, r.Figures, plan, con.colours)
+	return nil
+}

@@ -1,0 +1,77 @@
+// Package bench measures locks: orderd's modes beside public libraries, on the
+// same servers, in the same run.
+package bench
+
+import "slices"
+
+// Servers that contenders need.
+const (
+	onRedis     = "redis"
+	onZooKeeper = "zookeeper"
+)
+
+// A Contender is a way of taking turns, known by that name to the program that
+// takes them.
+type Contender struct {
+	Name string
+	// Mode says that it is orderd's own; the others are libraries.
+	Mode bool
+	// Server is what it takes turns with, empty for none. Modes are compared
+	// with the libraries on the same server.
+	Server string
+	// OneProcess says that the turns of two processes may overlap.
+	OneProcess bool
+}
+
+// Contenders lists what can be measured, in the order of tables.
+var Contenders = []Contender{
+	{Name: "local", Mode: true, OneProcess: true},
+	{Name: modeRedis, Mode: true, Server: onRedis},
+	{Name: "redsync", Server: onRedis},
+	{Name: "redsync-5ms", Server: onRedis},
+	{Name: "redislock", Server: onRedis},
+	{Name: "redislock-5ms", Server: onRedis},
+	{Name: modeZooKeeper, Mode: true, Server: onZooKeeper},
+	{Name: "zk.Lock", Server: onZooKeeper},
+}
+
+// The modes that goals are set for.
+const (
+	modeRedis     = "redis"
+	modeZooKeeper = "zookeeper"
+)
+
+// pings are the contenders that measure a server's round trip.
+var pings = map[string]Contender{
+	onRedis:     {Name: "ping-redis"},
+	onZooKeeper: {Name: "ping-zookeeper"},
+}
+
+// absent says why a library that belongs into the table is not in it.
+var absent = []string{
+	"rueidislock: not part of this run: the module proxy did not deliver it when the libraries were chosen.",
+}
+
+// Names returns the contenders' names.
+func Names() []string {
+	names := make([]string, len(Contenders))
+	for i, c := range Contenders {
+		names[i] = c.Name
+	}
+	return names
+}
+
+// Named returns the contenders of those names, each once, in the table's order.
+func Named(names []string) []Contender {
+	return slices.DeleteFunc(slices.Clone(Contenders), func(c Contender) bool { return !slices.Contains(names, c.Name) })
+}
+
+func serversOf(contenders []Contender) []string {
+	var servers []string
+	for _, c := range contenders {
+		if c.Server != "" && !slices.Contains(servers, c.Server) {
+			servers = append(servers, c.Server)
+		}
+	}
+	return servers
+}

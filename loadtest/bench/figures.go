@@ -1,0 +1,135 @@
+package bench
+
+import (
+	"cmp"
+	"slices"
+
+	"orderd/loadtest/bench/sample"
+)
+
+// Figures are what a run of the benchmark has found.
+type Figures struct {
+	// RoundTrips are those of each server, in milliseconds, while nothing else
+	// was asked of it; medians.
+	RoundTrips map[string]float64 `json:"round_trip_ms"`
+	Cells      []Cell             `json:"cells"`
+	Goals      []Goal             `json:"goals"`
+	Notes      []string           `json:"notes"`
+	Versions   map[string]string  `json:"-"` // of the libraries
+}
+
+// A Cell is one contender in one setting.
+type Cell struct {
+	Contender  string `json:"contender"`
+	Mode       bool   `json:"mode"`   // orderd's own, else a library
+	Server     string `json:"server"` // empty: none
+	OneProcess bool   `json:"one_process"`
+	Setting
+	Median Measurement   `json:"median"`
+	Rounds []Measurement `json:"rounds"`
+}
+
+// A Measurement is what the samples of a round say, or the median of them.
+type Measurement struct {
+	TurnsPerSecond float64 `json:"turns_per_second"`
+	Wait           Waits   `json:"wait_ms"`
+	Shares         Shares  `json:"shares_percent"`
+	HoldMS         float64 `json:"hold_ms"`  // mean, as it came out
+	Overlaps       int64   `json:"overlaps"` // turns granted while another was under way; a sum
+	Failures       int64   `json:"failures"` // a sum
+	Failure        string  `json:"failure,omitempty"`
+}
+
+// Waits are how long turns were waited for, in milliseconds. Those that had not
+// come when the window closed count with what they waited until they did.
+type Waits struct {
+	P50     float64 `json:"p50"`
+	P99     float64 `json:"p99"`
+	Longest float64 `json:"longest"`
+}
+
+// Shares are the turns of the process with the fewest and with the most, in
+// percent of an equal share.
+type Shares struct {
+	Least float64 `json:"least"`
+	Most  float64 `json:"most"`
+}
+
+// contended tells whether there was anybody to wait for.
+func (s Setting) contended() bool { return s.wanted() > 1 }
+
+// wanted is how many want the lock at a time.
+func (s Setting) wanted() int { return s.Processes * s.Waiters }
+
+// measure draws the samples of one round's processes together.
+func measure(samples []sample.Sample, seconds float64) (Measurement, error) {
+	var m Measurement
+	waits := sample.NewWaits()
+	var turns, least, most int64
+	var held float64
+	for i, s := range samples {
+		if err := waits.Merge(s); err != nil {
+			return m, err
+		}
+		if i == 0 || s.Turns < least {
+			least = s.Turns
+		}
+		most = max(most, s.Turns)
+		turns += s.Turns
+		held += s.HeldSeconds
+		m.Overlaps += s.Overlaps
+		m.Failures += s.Failures
+		m.Failure = cmp.Or(m.Failure, s.Failure)
+	}
+	m.TurnsPerSecond = float64(turns) / seconds
+	m.Wait = Waits{waits.Quantile(50), waits.Quantile(99), waits.Longest()}
+	if turns > 0 {
+		equal := float64(turns) / float64(len(samples))
+		m.Shares = Shares{100 * float64(least) / equal, 100 * float64(most) / equal}
+		m.HoldMS = 1000 * held / float64(turns)
+	}
+	return m, nil
+}
+
+// conclude sets the cell's medians, each of its own: they need not be of the
+// same round.
+func (c *Cell) conclude() {
+	of := func(figure func(Measurement) float64) float64 {
+		values := make([]float64, len(c.Rounds))
+		for i, m := range c.Rounds {
+			values[i] = figure(m)
+		}
+		return median(values)
+	}
+	c.Median = Measurement{
+		TurnsPerSecond: of(func(m Measurement) float64 { return m.TurnsPerSecond }),
+		Wait: Waits{
+			P50:     of(func(m Measurement) float64 { return m.Wait.P50 }),
+			P99:     of(func(m Measurement) float64 { return m.Wait.P99 }),
+			Longest: of(func(m Measurement) float64 { return m.Wait.Longest }),
+		},
+		Shares: Shares{
+			Least: of(func(m Measurement) float64 { return m.Shares.Least }),
+			Most:  of(func(m Measurement) float64 { return m.Shares.Most }),
+		},
+		HoldMS: of(func(m Measurement) float64 { return m.HoldMS }),
+	}
+	for _, m := range c.Rounds {
+		c.Median.Overlaps += m.Overlaps
+		c.Median.Failures += m.Failures
+		c.Median.Failure = cmp.Or(c.Median.Failure, m.Failure)
+	}
+}
+
+// median is the middle value, or the mean of the two; 0 of none.
+func median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	middle := len(sorted) / 2
+	if len(sorted)%2 == 1 {
+		return sorted[middle]
+	}
+	return (sorted[middle-1] + sorted[middle]) / 2
+}

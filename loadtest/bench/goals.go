@@ -1,0 +1,115 @@
+package bench
+
+import (
+	"fmt"
+	"time"
+
+	"orderd/loadtest/audit"
+)
+
+// goalHold is the hold that goals are set for: about what an order's check and
+// commit take. The other holds are published without a verdict.
+const goalHold = 2 * time.Millisecond
+
+// A Goal is a ratio of figures of one run, and its limit.
+type Goal struct {
+	Name  string  `json:"name"`
+	Got   float64 `json:"got"`
+	Limit float64 `json:"limit"`
+	Most  bool    `json:"most"` // the limit is the most that is allowed, else the least
+	Met   bool    `json:"met"`
+}
+
+func atLeast(limit, got float64, format string, args ...any) Goal {
+	return Goal{Name: fmt.Sprintf(format, args...), Got: got, Limit: limit, Met: got >= limit}
+}
+
+func atMost(limit, got float64, format string, args ...any) Goal {
+	return Goal{Name: fmt.Sprintf(format, args...), Got: got, Limit: limit, Most: true, Met: got <= limit}
+}
+
+// judge compares the figures with the goals, those of them that the figures
+// allow to.
+func judge(f Figures) []Goal {
+	var goals []Goal
+	contended := func(c Cell) bool { return c.contended() && c.Hold == goalHold }
+	alone := func(c Cell) bool { return !c.contended() }
+	against := func(where func(Cell) bool, limit float64, mode, library, why string) {
+		m, l := f.cell(where, mode), f.cell(where, library)
+		if m != nil && l != nil && l.Median.TurnsPerSecond > 0 {
+			goals = append(goals, atLeast(limit, m.Median.TurnsPerSecond/l.Median.TurnsPerSecond,
+				"turns/s, %s: %s ÷ %s%s", m.Setting, mode, library, why))
+		}
+	}
+	if c := f.cell(contended, modeRedis); c != nil {
+		if best := f.best(*c); best != nil {
+			against(contended, 1, modeRedis, best.Contender, ", the best Redis library")
+		}
+		trip := f.RoundTrips[onRedis]
+		ideal := float64(c.wanted()) * (milliseconds(c.Hold) + trip)
+		goals = append(goals,
+			atMost(1.5, c.Median.Wait.P99/ideal, "p99 wait of redis ÷ (%d waiters × (%s + %.3f ms))", c.wanted(), c.Hold, trip),
+			atMost(2, c.Median.Wait.Longest/ideal, "longest wait of redis ÷ the same"))
+	}
+	against(alone, 0.9, modeRedis, "redsync", "")
+	against(alone, 1.3, modeZooKeeper, "zk.Lock", "")
+	against(contended, 1.3, modeZooKeeper, "zk.Lock", "")
+	return append(goals, f.exclusion()...)
+}
+
+// exclusion is the goal without which speed is worth nothing.
+func (f Figures) exclusion() []Goal {
+	var wrong int64
+	contended := false
+	for _, c := range f.Cells {
+		if c.Mode && !c.OneProcess && c.contended() {
+			contended = true
+			wrong += c.Median.Overlaps + c.Median.Failures
+		}
+	}
+	if !contended {
+		return nil
+	}
+	return []Goal{atMost(0, float64(wrong), "orderd's modes: turns beside another's, and errors")}
+}
+
+// cell returns a contender's cell, nil if there is none.
+func (f Figures) cell(where func(Cell) bool, contender string) *Cell {
+	for i, c := range f.Cells {
+		if c.Contender == contender && where(c) {
+			return &f.Cells[i]
+		}
+	}
+	return nil
+}
+
+// best returns the fastest library on a cell's server in its setting, nil if
+// there is none. One that let two in at once does not count.
+func (f Figures) best(c Cell) *Cell {
+	var best *Cell
+	for i, other := range f.Cells {
+		m := other.Median
+		if other.Mode || other.Server != c.Server || other.Setting != c.Setting || m.Overlaps > 0 || m.TurnsPerSecond == 0 {
+			continue
+		}
+		if best == nil || m.TurnsPerSecond > best.Median.TurnsPerSecond {
+			best = &f.Cells[i]
+		}
+	}
+	return best
+}
+
+// Verdict says whether the goals are met. Without any it is undecided.
+func (f Figures) Verdict() audit.Verdict {
+	if len(f.Goals) == 0 {
+		return audit.Undecided
+	}
+	for _, g := range f.Goals {
+		if !g.Met {
+			return audit.Violated
+		}
+	}
+	return audit.Held
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

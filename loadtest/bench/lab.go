@@ -1,0 +1,119 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"orderd/internal/stack"
+)
+
+// module is where the contenders' program is, below the main module's folder.
+const module = "loadtest/lockbench"
+
+// starters start the servers that contenders need and tell the contenders'
+// program where they are.
+var starters = map[string]func(context.Context, *stack.Stack) (string, error){
+	onRedis: func(ctx context.Context, s *stack.Stack) (string, error) {
+		r, err := s.Redis(ctx, "redis")
+		if err != nil {
+			return "", err
+		}
+		return "--redis=" + r.Addr, nil
+	},
+	onZooKeeper: func(ctx context.Context, s *stack.Stack) (string, error) {
+		z, err := s.ZooKeeper(ctx, "zookeeper")
+		if err != nil {
+			return "", err
+		}
+		return "--zookeeper=" + z.Addr, nil
+	},
+}
+
+// A Lab is the servers and the program that takes turns with them.
+type Lab struct {
+	stack   *stack.Stack
+	program string
+	where   []string // arguments of the program
+	samples int      // taken so far; each has a key of its own
+}
+
+// Open starts what the contenders need. program is the binary of lockbench; it
+// is built if that is empty. The caller closes the lab.
+func Open(ctx context.Context, program string, contenders []Contender) (_ *Lab, err error) {
+	s, err := stack.Open()
+	if err != nil {
+		return nil, err
+	}
+	l := &Lab{stack: s}
+	defer func() {
+		if err != nil {
+			_ = l.Close() // what went wrong before matters more
+		}
+	}()
+	var mu sync.Mutex
+	starting, ctx := errgroup.WithContext(ctx)
+	for _, server := range serversOf(contenders) {
+		starting.Go(func() error {
+			where, err := starters[server](ctx, s)
+			mu.Lock()
+			defer mu.Unlock()
+			l.where = append(l.where, where)
+			return err
+		})
+	}
+	starting.Go(func() (err error) {
+		if program == "" {
+			l.program, err = build(ctx, s.Dir())
+			return err
+		}
+		l.program, err = filepath.Abs(program)
+		return err
+	})
+	if err := starting.Wait(); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// build compiles the contenders' program into dir and returns the binary's
+// path. It works in a checkout of the source only.
+func build(ctx context.Context, dir string) (string, error) {
+	// The module's folder, wherever in it this runs.
+	root, err := tool(ctx, "list", "-m", "-f", "{{.Dir}}", "orderd")
+	if err != nil {
+		return "", err
+	}
+	binary := filepath.Join(dir, "lockbench")
+	_, err = tool(ctx, "build", "-C", filepath.Join(root, module), "-trimpath", "-o", binary, ".")
+	return binary, err
+}
+
+func tool(ctx context.Context, args ...string) (string, error) {
+	var complaints strings.Builder
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Stderr = &complaints
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("build %s (name a binary with --lockbench instead): %w\n%s",
+			module, err, strings.TrimSpace(complaints.String()))
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// Close ends the servers and removes their files.
+func (l *Lab) Close() error { return l.stack.Close() }
+
+// SaveLogs copies the servers' logs into dir.
+func (l *Lab) SaveLogs(dir string) error {
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(l.stack.Dir(), "logs"))); err != nil {
+		return fmt.Errorf("save the logs: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,151 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"orderd/loadtest/audit"
+	"orderd/loadtest/report"
+)
+
+// Text writes the figures for a person at a terminal. Colours only repeat what
+// the words say.
+func Text(w io.Writer, f Figures, p Plan, colours bool) {
+	rounds := fmt.Sprintf("Medians of %d rounds", p.Rounds)
+	if p.Rounds == 1 {
+		rounds = "One round"
+	}
+	fmt.Fprintf(w, "Turns with one lock. %s of %s; waits in ms; shares of the processes in %% of an equal one.\n", rounds, p.Window)
+	trips := make([]string, 0, len(f.RoundTrips))
+	for _, server := range slices.Sorted(maps.Keys(f.RoundTrips)) {
+		trips = append(trips, fmt.Sprintf("%s %.3f ms", server, f.RoundTrips[server]))
+	}
+	if len(trips) > 0 {
+		fmt.Fprintf(w, "Round trip: %s.\n", strings.Join(trips, ", "))
+	}
+	fmt.Fprintln(w, trimmed(grid(f)))
+	fmt.Fprintln(w)
+	for _, note := range f.Notes {
+		fmt.Fprintln(w, note)
+	}
+	fmt.Fprintln(w)
+	if len(f.Goals) > 0 {
+		fmt.Fprintln(w, trimmed(goals(f.Goals, colours)))
+	}
+	fmt.Fprintln(w, conclusion(f))
+}
+
+// trimmed takes away the spaces that a table puts behind its lines.
+func trimmed(lines string) string {
+	var b strings.Builder
+	for line := range strings.Lines(lines) {
+		b.WriteString(strings.TrimRight(line, " \n") + "\n")
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func grid(f Figures) string {
+	t := report.NewTable()
+	t.AppendHeader(table.Row{
+		"processes ×\nwaiters", "contender", "turns\n/s", "× best\nlibrary", "p50\nwait", "p99\nwait", "longest\nwait", "shares", "",
+	})
+	var columns []table.ColumnConfig
+	for n := 3; n <= 8; n++ {
+		columns = append(columns, table.ColumnConfig{Number: n, Align: text.AlignRight, AlignHeader: text.AlignRight})
+	}
+	t.SetColumnConfigs(columns)
+	for i, c := range f.Cells {
+		setting := ""
+		if i == 0 || c.Setting != f.Cells[i-1].Setting {
+			setting = c.Setting.String()
+			if i > 0 {
+				t.AppendSeparator()
+			}
+		}
+		m := c.Median
+		t.AppendRow(table.Row{
+			setting, c.Contender, fmt.Sprintf("%.0f", m.TurnsPerSecond), f.besideBest(c),
+			fmt.Sprintf("%.2f", m.Wait.P50), fmt.Sprintf("%.1f", m.Wait.P99), fmt.Sprintf("%.1f", m.Wait.Longest),
+			m.Shares.words(c.Processes), c.remark(),
+		})
+	}
+	return t.Render()
+}
+
+// besideBest is the cell's throughput as a multiple of that of the best library
+// on the same server.
+func (f Figures) besideBest(c Cell) string {
+	best := f.best(c)
+	if best == nil || c.Server == "" {
+		return ""
+	}
+	return fmt.Sprintf("%.2f", c.Median.TurnsPerSecond/best.Median.TurnsPerSecond)
+}
+
+func (s Shares) words(processes int) string {
+	if processes == 1 {
+		return ""
+	}
+	return fmt.Sprintf("%.0f–%.0f", s.Least, s.Most)
+}
+
+// remark says what makes the cell's figures worth less than they seem.
+func (c Cell) remark() string {
+	var remarks []string
+	switch m := c.Median; {
+	case c.OneProcess && c.Processes > 1:
+		remarks = append(remarks, "each process by itself")
+	case m.Overlaps > 0:
+		remarks = append(remarks, fmt.Sprintf("LET IN TWO AT ONCE, %d times", m.Overlaps))
+	}
+	if m := c.Median; m.Failures > 0 {
+		remarks = append(remarks, fmt.Sprintf("%d errors, first: %s", m.Failures, m.Failure))
+	}
+	return strings.Join(remarks, "; ")
+}
+
+func goals(goals []Goal, colours bool) string {
+	t := report.NewTable()
+	t.AppendHeader(table.Row{"goal", "limit", "got", ""})
+	t.SetColumnConfigs([]table.ColumnConfig{
+		{Number: 2, Align: text.AlignRight, AlignHeader: text.AlignRight},
+		{Number: 3, Align: text.AlignRight, AlignHeader: text.AlignRight},
+	})
+	for _, g := range goals {
+		sign, words, colour := "≥", "met", text.FgGreen
+		if g.Most {
+			sign = "≤"
+		}
+		if !g.Met {
+			words, colour = "NOT MET", text.FgRed
+		}
+		if colours {
+			words = colour.Sprint(words)
+		}
+		t.AppendRow(table.Row{g.Name, fmt.Sprintf("%s %g", sign, g.Limit), fmt.Sprintf("%.2f", g.Got), words})
+	}
+	return t.Render()
+}
+
+func conclusion(f Figures) string {
+	met := 0
+	for _, g := range f.Goals {
+		if g.Met {
+			met++
+		}
+	}
+	switch s := fmt.Sprintf("%d of %d goals met", met, len(f.Goals)); f.Verdict() {
+	case audit.Held:
+		return s + "."
+	case audit.Undecided:
+		return fmt.Sprintf("No goal to meet: they are for orderd's modes on servers, and for a hold of %s.", goalHold)
+	default:
+		return s + ": TOO SLOW, OR WORSE."
+	}
+}

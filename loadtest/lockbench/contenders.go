@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"time"
+)
+
+// ttl is how long a lock outlives its dead holder: redsync's default. Nobody
+// here holds one for nearly as long.
+const ttl = 8 * time.Second
+
+// servers are where the contenders find theirs.
+type servers struct {
+	redis, zooKeeper string // host:port
+}
+
+// A lock is one waiter's view of the lock that all want.
+type lock interface {
+	Lock(ctx context.Context) error
+	Unlock(ctx context.Context) error
+}
+
+// An opened contender has connected, or is about to.
+type opened struct {
+	lock  func(key string) lock
+	close func()
+}
+
+// A contender is a way of taking turns.
+type contender struct {
+	about string // what was chosen where there is a choice
+	open  func(s servers, waiters int) (opened, error)
+}
+
+// contenders are orderd's modes, the public libraries, and two that take no
+// turns but measure a round trip.
+var contenders = map[string]contender{
+	"local":     {"orderd's; each process by itself", openLocal},
+	"redis":     {"orderd's; fencing token and renewal included", openRedisMode},
+	"zookeeper": {"orderd's; fencing token included", openZooKeeperMode},
+
+	"redsync":       {"default options (polls every 50 to 250 ms), but tries without end", openRedsync()},
+	"redsync-5ms":   {"polls every 5 ms, tries without end", openRedsync(redsyncDelay(5 * time.Millisecond))},
+	"redislock":     {"LinearBackoff(100ms), as its examples have it, until a deadline", openRedislock(100 * time.Millisecond)},
+	"redislock-5ms": {"LinearBackoff(5ms) until a deadline", openRedislock(5 * time.Millisecond)},
+	"zk.Lock":       {"the client library's own recipe", openZKLock},
+
+	"ping-redis":     {"PING", openRedisPing},
+	"ping-zookeeper": {"Exists of the root", openZooKeeperPing},
+}
+
+func names() []string { return slices.Sorted(maps.Keys(contenders)) }
+
+// libraries are the modules whose versions matter.
+var libraries = []string{
+	"github.com/go-redsync/redsync/v4", "github.com/bsm/redislock", "github.com/go-zookeeper/zk", "github.com/redis/go-redis/v9",
+}
+
+// versions are those that this program was built with.
+func versions() map[string]string {
+	found := map[string]string{}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return found
+	}
+	for _, d := range info.Deps {
+		if slices.Contains(libraries, d.Path) {
+			found[d.Path] = d.Version
+		}
+	}
+	return found
+}

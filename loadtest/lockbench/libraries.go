@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/bsm/redislock"
+	"github.com/go-redsync/redsync/v4"
+	"github.com/go-redsync/redsync/v4/redis/goredis/v9"
+	"github.com/go-zookeeper/zk"
+	"github.com/redis/go-redis/v9"
+)
+
+// connections is how many a process needs lest its waiters wait for each other.
+func connections(waiters int) int { return waiters + 2 }
+
+func redisClient(s servers, waiters int) *redis.Client {
+	return redis.NewClient(&redis.Options{Addr: s.redis, PoolSize: connections(waiters)})
+}
+
+type redsyncLock struct{ mutex *redsync.Mutex }
+
+// Lock implements lock.
+func (l redsyncLock) Lock(ctx context.Context) error { return l.mutex.LockContext(ctx) }
+
+// Unlock implements lock.
+func (l redsyncLock) Unlock(ctx context.Context) error {
+	ok, err := l.mutex.UnlockContext(ctx)
+	if err == nil && !ok {
+		return fmt.Errorf("redsync did not unlock")
+	}
+	return err
+}
+
+func redsyncDelay(d time.Duration) redsync.Option { return redsync.WithRetryDelay(d) }
+
+// openRedsync leaves all options but the given ones at their defaults. Tries
+// have no end: the 32 of the default are over after some seconds.
+func openRedsync(options ...redsync.Option) func(servers, int) (opened, error) {
+	return func(s servers, waiters int) (opened, error) {
+		client := redisClient(s, waiters)
+		rs := redsync.New(goredis.NewPool(client))
+		options := append([]redsync.Option{redsync.WithTries(math.MaxInt32)}, options...)
+		return opened{
+			lock:  func(key string) lock { return redsyncLock{rs.NewMutex(key, options...)} },
+			close: func() { client.Close() },
+		}, nil
+	}
+}
+
+type redislockLock struct {
+	client *redislock.Client
+	key    string
+	retry  redislock.RetryStrategy
+	held   *redislock.Lock
+}
+
+// Lock implements lock. Without a deadline the library would give up after a
+// TTL; the context has one.
+func (l *redislockLock) Lock(ctx context.Context) (err error) {
+	l.held, err = l.client.Obtain(ctx, l.key, ttl, &redislock.Options{RetryStrategy: l.retry})
+	return err
+}
+
+// Unlock implements lock.
+func (l *redislockLock) Unlock(ctx context.Context) error { return l.held.Release(ctx) }
+
+func openRedislock(every time.Duration) func(servers, int) (opened, error) {
+	return func(s servers, waiters int) (opened, error) {
+		client := redisClient(s, waiters)
+		locks := redislock.New(client)
+		return opened{
+			lock: func(key string) lock {
+				return &redislockLock{client: locks, key: key, retry: redislock.LinearBackoff(every)}
+			},
+			close: func() { client.Close() },
+		}, nil
+	}
+}
+
+type zkLock struct{ lock *zk.Lock }
+
+// Lock implements lock. The library's takes no context.
+func (l zkLock) Lock(context.Context) error { return l.lock.Lock() }
+
+// Unlock implements lock.
+func (l zkLock) Unlock(context.Context) error { return l.lock.Unlock() }
+
+func openZKLock(s servers, _ int) (opened, error) {
+	conn, err := zooKeeperClient(s)
+	if err != nil {
+		return opened{}, err
+	}
+	return opened{
+		lock:  func(key string) lock { return zkLock{zk.NewLock(conn, "/lockbench/"+key, zk.WorldACL(zk.PermAll))} },
+		close: conn.Close,
+	}, nil
+}
+
+func zooKeeperClient(s servers) (*zk.Conn, error) {
+	conn, _, err := zk.Connect([]string{s.zooKeeper}, ttl, zk.WithLogInfo(false))
+	return conn, err
+}

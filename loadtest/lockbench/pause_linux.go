@@ -1,0 +1,19 @@
+package main
+
+import (
+	"syscall"
+	"time"
+)
+
+// pause waits in the kernel. time.Sleep wakes up to a millisecond late where
+// the Go scheduler is the one that has to notice. A goroutine keeps its thread
+// for the length of a system call.
+func pause(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	left := syscall.NsecToTimespec(d.Nanoseconds())
+	// A signal ends the wait early and says how much is left.
+	for syscall.Nanosleep(&left, &left) == syscall.EINTR { //nolint:errorlint // compared as the kernel gives it
+	}
+}
