@@ -1,0 +1,153 @@
+package locking
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// defaultMaxConns leaves room for other replicas among the 100 sessions that a
+// server has by default.
+const defaultMaxConns = 10
+
+// connectLimit bounds the making of a connection. Nothing is held meanwhile,
+// so it need not be short of the TTL.
+const connectLimit = 2 * time.Second
+
+// PostgresConfig says which PostgreSQL keeps the locks and for how long.
+type PostgresConfig struct {
+	// URL is that of the server itself, version 14 or newer, and of a database
+	// that has the sequence orderd_lock_token, which the role may use. All who
+	// are to exclude each other name the same database and role. A pooler in
+	// between is refused: locks belong to sessions, which it would mix up.
+	URL   string
+	TTL   time.Duration // a dead holder's keys are free after it; 100 ms or more
+	Owner string        // the replica; shown in pg_stat_activity, cut to fit there
+	// MaxConns is how many leases may be held or waited for at the backend at
+	// one time: each has a connection of its own. Others queue for one. Cleaning
+	// up and operators may need one more. 0: 10.
+	MaxConns int
+}
+
+// Postgres makes all who use one PostgreSQL database take turns, by advisory
+// locks. Each lease has a session of its own, and ends with it: the server ends
+// sessions that it has not heard of for the TTL, and leases are renewed.
+//
+// Keys are hashed to 64 bits. Two that collide merely share a turn.
+//
+// A crash of the server ends all leases. A failover to a replica that had not
+// got everything may repeat the latest tokens.
+type Postgres struct {
+	config *pgx.ConnConfig
+	name   string // of idle sessions
+	ttl    time.Duration
+	call   time.Duration // limit of one request
+	slice  time.Duration // the longest wait that the server is asked for at once
+	sql    pgStatements
+	front  *Local // one caller for each key and process asks the server
+	pool   *pgPool
+	graves pgGraves
+	crew   *crew
+
+	answers atomic.Bool // the latest request was answered
+}
+
+var (
+	_ Locker  = (*Postgres)(nil)
+	_ Evictor = (*Postgres)(nil)
+)
+
+// NewPostgres returns a locker. It checks the configuration but asks nothing of
+// the server, which may come up later.
+func NewPostgres(cfg PostgresConfig) (*Postgres, error) {
+	return newPostgres(cfg, pgHash)
+}
+
+func newPostgres(cfg PostgresConfig, hash string) (*Postgres, error) {
+	if err := checkLease(cfg.TTL, cfg.Owner); err != nil {
+		return nil, fmt.Errorf("lock postgres: %w", err)
+	}
+	if cfg.MaxConns < 0 {
+		return nil, fmt.Errorf("lock postgres: %d connections", cfg.MaxConns)
+	}
+	if cfg.MaxConns == 0 {
+		cfg.MaxConns = defaultMaxConns
+	}
+	config, err := pgx.ParseConfig(cfg.URL)
+	if err != nil {
+		return nil, fmt.Errorf("lock postgres: %w", err)
+	}
+	p := &Postgres{
+		config: config,
+		name:   pgNamePrefix + printable(cfg.Owner),
+		ttl:    cfg.TTL,
+		call:   callTimeout(cfg.TTL),
+		// Short enough for a cart that waits to be renewed in between, and long
+		// enough for its place in the server's queue to be of use: whoever
+		// waits for longer starts anew.
+		slice: cfg.TTL / 4,
+		sql:   newPGStatements(hash),
+		front: NewLocal(),
+		crew:  newCrew(),
+	}
+	p.configure()
+	p.pool = &pgPool{pg: p, slots: make(chan struct{}, cfg.MaxConns)}
+	p.crew.run(p.pool.keep)
+	return p, nil
+}
+
+// printable replaces what the server would not take into a session's name.
+func printable(owner string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, owner)
+}
+
+// Ping reports whether the server answers right now.
+func (p *Postgres) Ping(ctx context.Context) error {
+	return p.aside(ctx, func(ctx context.Context, s *pgSession) error { return s.conn.Ping(ctx) })
+}
+
+// Close ends every wait and the leases still held, and gives what is being
+// cleaned up a last try.
+func (p *Postgres) Close() error {
+	<-p.crew.close()
+	return nil
+}
+
+// Acquire implements Locker. Its error is ErrBusy also for those who did not
+// get a connection, as long as the server answers others.
+func (p *Postgres) Acquire(ctx context.Context, keys ...string) (*Lease, error) {
+	keys, err := sortedKeys(keys)
+	if err != nil {
+		return nil, err
+	}
+	if !p.crew.join() {
+		return nil, errors.Join(ErrUnavailable, errClosed)
+	}
+	defer p.crew.leave()
+	ctx, stop := endedBy(ctx, p.crew.life, errClosed)
+	defer stop()
+	if !p.front.enterAll(ctx, keys) {
+		return nil, waitError(ctx, p.answers.Load())
+	}
+	// The front is left with the grant and not with the release, lest one
+	// process pass the key around inside while others wait.
+	defer p.front.leaveAll(keys)
+
+	h := &pgHolder{pg: p}
+	h.lease = newLease(p.crew.life, h, p.ttl)
+	if err := h.take(ctx, keys); err != nil {
+		_ = h.lease.Release(ctx) // it only stops the renewal: take has given the keys back
+		return nil, err
+	}
+	return h.lease, nil
+}

@@ -1,0 +1,234 @@
+package locking
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A pgHolder is one lease's side of the locks in PostgreSQL.
+type pgHolder struct {
+	pg    *Postgres
+	lease *Lease
+	s     *pgSession // nil when it has been given back
+
+	mu       sync.Mutex
+	heard    time.Time // when the last request that was answered had been sent
+	wish     pgWish
+	nudge    context.CancelFunc // has the attendant look at the wish
+	ponged   chan struct{}      // closed with the next answer to the attendant
+	attended chan struct{}      // closed when the attendant has left; nil before it came
+
+	kill   func()      // closes the connection under the attendant
+	gaveUp atomic.Bool // the release did not wait for the attendant any longer
+}
+
+var _ keeper = (*pgHolder)(nil)
+
+// A pgTaken is the answer to one request for locks.
+type pgTaken struct {
+	sent  time.Time
+	n     int   // how many were taken: the first of those asked for
+	token int64 // 0 unless that is all
+	err   error
+}
+
+// take puts the keys into the lease as the server grants them. If it returns
+// an error it has given them back.
+func (h *pgHolder) take(ctx context.Context, keys []string) error {
+	ctx, stop := h.lease.bound(ctx)
+	defer stop()
+	fresh, err := h.open(ctx)
+	if err != nil {
+		return err
+	}
+	wait := false
+	for {
+		a, answered := h.ask(ctx, keys, wait)
+		switch {
+		case !answered:
+			return waitError(ctx, wait || h.pg.answers.Load())
+		case a.err == nil:
+			h.grant(keys[:a.n], a)
+			if keys = keys[a.n:]; len(keys) == 0 {
+				return h.whole(a.token)
+			}
+			wait = true
+		case pgWaited(a.err):
+			// Should the lock have been granted at the last moment, the server
+			// grants it once more.
+			wait = true
+		case pgDropped(a.err) && !fresh && !h.holding():
+			// A server that was restarted leaves dead connections behind.
+			h.drop(a.err)
+			if fresh, err = h.open(ctx); err != nil {
+				return err
+			}
+			wait = false
+		default:
+			return h.fail(a.err)
+		}
+	}
+}
+
+// open gets a session.
+func (h *pgHolder) open(ctx context.Context) (fresh bool, err error) {
+	h.s, fresh, err = h.pg.pool.get(ctx)
+	switch {
+	case err == nil:
+		return fresh, nil
+	case ctx.Err() != nil:
+		return false, waitError(ctx, h.pg.answers.Load())
+	default:
+		return false, errors.Join(ErrUnavailable, err)
+	}
+}
+
+func (h *pgHolder) grant(keys []string, a pgTaken) {
+	until := a.sent.Add(trusted(h.pg.ttl))
+	for _, key := range keys {
+		h.lease.add(grant{key: key, until: until})
+	}
+}
+
+func (h *pgHolder) holding() bool { return !h.lease.Until().IsZero() }
+
+// whole completes the lease. The token is that of all its keys, as it was
+// minted when all were held.
+func (h *pgHolder) whole(token int64) error {
+	l := h.lease
+	l.mu.Lock()
+	for i := range l.held {
+		l.held[i].token = token
+	}
+	l.mu.Unlock()
+	h.attend()
+	return l.Check(0)
+}
+
+// fail gives everything back after an answer that ends the acquire.
+func (h *pgHolder) fail(err error) error {
+	holding := h.holding()
+	if pgAnswered(err) {
+		h.clean()
+	} else {
+		h.drop(err)
+	}
+	err = fmt.Errorf("acquire lock: %w", err)
+	switch {
+	case pgCode(err) == pgDeadlock:
+		// Carts in a circle: one has keys that collide with those of others.
+		return errors.Join(ErrBusy, err)
+	case holding && pgDropped(err):
+		return errors.Join(ErrLost, err)
+	default:
+		return errors.Join(ErrUnavailable, err)
+	}
+}
+
+// ask asks for locks, in their order. It reports false if ctx ended before the
+// answer came; what was asked for has then been given back, or is being.
+func (h *pgHolder) ask(ctx context.Context, keys []string, wait bool) (pgTaken, bool) {
+	if ctx.Err() != nil {
+		h.clean()
+		return pgTaken{}, false
+	}
+	answer := make(chan pgTaken, 1)
+	s := h.s
+	// The caller is in the crew, so that more may be taken on.
+	h.pg.crew.run(func() { answer <- h.send(s, keys, wait) })
+	select {
+	case a := <-answer:
+		return a, true
+	case <-ctx.Done():
+		h.abandon(answer, wait)
+		return pgTaken{}, false
+	}
+}
+
+func (h *pgHolder) send(s *pgSession, keys []string, wait bool) pgTaken {
+	sql, limit := h.pg.sql.try, h.pg.call
+	if wait {
+		sql, limit = h.pg.sql.wait, h.pg.slice+h.pg.call
+	}
+	a := pgTaken{sent: time.Now()}
+	var unsigned bool
+	a.err = h.pg.query(s, limit, sql, []any{keys, h.pg.name}, &a.n, &a.token, &unsigned)
+	if pgAnswered(a.err) {
+		h.mu.Lock()
+		h.heard = a.sent
+		h.mu.Unlock()
+	}
+	return a
+}
+
+// pgWaited tells a wait that the server has ended, by its limit or on request:
+// also on one that was meant for an earlier statement of the session.
+func pgWaited(err error) bool {
+	code := pgCode(err)
+	return code == pgTimedOut || code == pgCanceled
+}
+
+// abandon leaves a request that is under way. As a rule the server is done with
+// it when this returns; if it does not answer, the background sees to it.
+func (h *pgHolder) abandon(answer <-chan pgTaken, waiting bool) {
+	s := h.s
+	h.s = nil
+	done := make(chan struct{})
+	h.pg.crew.run(func() {
+		defer close(done)
+		if waiting {
+			s.cancel(h.pg.call)
+		}
+		limit := time.AfterFunc(h.pg.call, s.kill)
+		a := <-answer
+		limit.Stop()
+		h.pg.clean(s, a.err)
+	})
+	limit := time.NewTimer(h.pg.call)
+	defer limit.Stop()
+	select {
+	case <-done:
+	case <-limit.C:
+	}
+}
+
+// clean gives back whatever the session holds, and then the session.
+func (p *Postgres) clean(s *pgSession, err error) {
+	if !pgAnswered(err) {
+		p.pool.drop(s, err)
+		return
+	}
+	_, err = p.give(s, nil)
+	if pgCode(err) == pgCanceled { // by a cancel request that came late
+		_, err = p.give(s, nil)
+	}
+	if err != nil {
+		p.pool.drop(s, err)
+		return
+	}
+	p.pool.put(s)
+}
+
+func (h *pgHolder) clean() {
+	s := h.s
+	h.s = nil
+	h.pg.clean(s, nil)
+}
+
+func (h *pgHolder) drop(err error) {
+	s := h.s
+	h.s = nil
+	h.pg.pool.drop(s, err)
+}
+
+// give gives back keys, and whatever else the session holds, and reports
+// whether it held the keys.
+func (p *Postgres) give(s *pgSession, keys []string) (held bool, err error) {
+	var unsigned bool
+	err = p.query(s, p.call, p.sql.give, []any{keys, p.name}, &held, &unsigned)
+	return held, err
+}

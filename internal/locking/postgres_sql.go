@@ -1,0 +1,125 @@
+package locking
+
+import "strings"
+
+const (
+	// pgHash is the number of a key's lock. The seed keeps orderd's locks apart
+	// from those that others take in the same database.
+	pgHash = "hashtextextended(%s, 8245081412951601764)"
+
+	pgNamePrefix = "orderd lock "
+)
+
+// pgTake takes locks in the order of the keys, up to the first that somebody
+// else has. The recursion is a loop: the server makes one row after the other,
+// and none after a row that is not ok.
+//
+// When all are taken, and no sooner, the token is minted: its being larger than
+// those of earlier holders rests on their having minted theirs while they held
+// the lock. It goes into the session's name, with the time in milliseconds, in
+// hexadecimal, for operators: "orderd lock owner #token time".
+//
+// $1 the keys, $2 the name; {first} takes the first lock.
+const pgTake = `
+WITH RECURSIVE taken(n, ok) AS (
+	SELECT 1, {first}
+	UNION ALL
+	SELECT n + 1, pg_try_advisory_lock({next}) FROM taken WHERE ok AND n < cardinality($1::text[])
+),
+counted AS MATERIALIZED (
+	SELECT count(*) FILTER (WHERE ok) AS n FROM taken
+),
+granted AS MATERIALIZED (
+	SELECT n, CASE WHEN n = cardinality($1::text[]) THEN nextval('orderd_lock_token') END AS token
+	FROM counted
+),
+signed AS MATERIALIZED (
+	SELECT n, token,
+		' #' || token || ' ' || to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS mark
+	FROM granted
+)
+SELECT n, coalesce(token, 0),
+	CASE WHEN token IS NOT NULL
+	THEN set_config('application_name', left($2::text, 63 - length(mark)) || mark, false) END IS NULL
+FROM signed`
+
+// pgGive gives locks back and makes sure that none is left: one may have been
+// granted to a wait that was cancelled, and one that is taken twice, for two
+// keys that collide, has to be given back twice.
+//
+// $1 the keys, $2 the name. It says whether all were held.
+const pgGive = `
+WITH given AS MATERIALIZED (
+	SELECT coalesce(bool_and(pg_advisory_unlock({key})), true) AS held FROM unnest($1::text[]) AS key
+)
+SELECT held, pg_advisory_unlock_all()::text || set_config('application_name', $2::text, false) IS NULL
+FROM given`
+
+// pgSeen are the sessions that have a part in a key's lock, $1, the holder
+// first.
+const pgSeen = `
+WITH lock AS (SELECT {one} AS id),
+seen AS MATERIALIZED (
+	SELECT a.pid, l.granted, a.state, a.state_change, coalesce(a.application_name, '') AS name
+	FROM lock
+	JOIN pg_locks l ON l.locktype = 'advisory' AND l.objsubid = 1
+		AND l.classid = ((lock.id >> 32) & 4294967295)::oid AND l.objid = (lock.id & 4294967295)::oid
+		AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+	JOIN pg_stat_activity a ON a.pid = l.pid
+)`
+
+// pgInspect tells of a key's holder, and how many others there are. What is
+// left, in milliseconds, is counted from when the session was last heard of; $2
+// is the TTL.
+const pgInspect = pgSeen + `
+SELECT name, pid, granted,
+	CASE WHEN state = 'active' THEN $2::bigint
+	ELSE $2 + (extract(epoch FROM state_change - clock_timestamp()) * 1000)::bigint END,
+	count(*) FILTER (WHERE NOT granted) OVER ()
+FROM seen ORDER BY granted DESC LIMIT 1`
+
+// pgEvict ends the session that holds a key if its token is below $2. A session
+// without a token does not have all its keys yet: its token will be larger. It
+// waits, for $3 milliseconds at most, until the session has ended, and says
+// whether there was one and whether it has.
+const pgEvict = pgSeen + `
+SELECT count(*) > 0, coalesce(bool_and(pg_terminate_backend(pid, $3::bigint)), true)
+FROM seen
+WHERE granted AND substring(name FROM '^orderd lock .* #([0-9]+) [0-9a-f]+$')::bigint < $2::bigint`
+
+// pgEnd ends sessions, named by their numbers and starts, and returns those
+// that are still there.
+const pgEnd = `
+SELECT a.pid, pg_terminate_backend(a.pid)
+FROM unnest($1::int[], $2::bigint[]) AS doubted(pid, began)
+JOIN pg_stat_activity a ON a.pid = doubted.pid
+	AND (extract(epoch FROM a.backend_start) * 1000000)::bigint = doubted.began`
+
+// pgWho tells a session who it is, and how long it may be idle.
+const pgWho = `
+SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint,
+	(SELECT setting FROM pg_settings WHERE name = 'idle_session_timeout')::bigint
+FROM pg_stat_activity WHERE pid = pg_backend_pid()`
+
+// pgStatements are the statements that need the hash of a key.
+type pgStatements struct {
+	try, wait, give, inspect, evict string
+}
+
+func newPGStatements(hash string) pgStatements {
+	of := func(key string) string { return strings.ReplaceAll(hash, "%s", key) }
+	first, next := of("($1::text[])[1]"), of("($1::text[])[n + 1]")
+	fill := func(sql, first string) string {
+		return strings.NewReplacer(
+			"{first}", first, "{next}", next, "{key}", of("key"), "{one}", of("$1::text"),
+		).Replace(sql)
+	}
+	return pgStatements{
+		try: fill(pgTake, "pg_try_advisory_lock("+first+")"),
+		// The function returns nothing, which as a text is empty.
+		wait:    fill(pgTake, "pg_advisory_lock("+first+")::text = ''"),
+		give:    fill(pgGive, ""),
+		inspect: fill(pgInspect, ""),
+		evict:   fill(pgEvict, ""),
+	}
+}
