@@ -29,6 +29,9 @@ var openers = map[locking.Mode]func(addr string, ttl time.Duration) (locking.Loc
 		return newRedis(redisScheme+addr, ttl)
 	},
 	locking.ModeZooKeeper: newZooKeeper,
+	locking.ModePostgres: func(addr string, ttl time.Duration) (locking.Locker, error) {
+		return newPostgres(addr, ttl)
+	},
 }
 
 // hold takes a key, says so, and keeps it until it is killed or its standard

@@ -89,12 +89,12 @@ func (i *instrumented) Close() error { return i.locker.Close() }
 
 // lossReason is the label of what ended a lease.
 func lossReason(cause error) string {
-	switch cause {
-	case errExpired:
+	switch {
+	case errors.Is(cause, errExpired):
 		return "expired"
-	case errTaken:
+	case errors.Is(cause, errTaken):
 		return "taken"
-	case errSession:
+	case errors.Is(cause, errSession):
 		return "session"
 	default:
 		return "closed"

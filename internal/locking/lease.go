@@ -159,11 +159,11 @@ func (l *Lease) release(ctx context.Context) error {
 		return nil
 	}
 	defer l.timer.Stop()
-	reason := errTaken
-	if !time.Now().Before(l.Until()) {
+	over, reason := !time.Now().Before(l.Until()), errTaken
+	if over {
 		reason = errExpired
 	}
-	lost := l.life.Err() != nil || reason == errExpired
+	lost := over || l.life.Err() != nil
 	err := l.keeper.release(ctx, held, lost)
 	if lost || errors.Is(err, ErrLost) {
 		l.lose(reason) // unless it has one already

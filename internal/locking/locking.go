@@ -15,11 +15,12 @@ const (
 	ModeLocal     Mode = "local"
 	ModeRedis     Mode = "redis"
 	ModeZooKeeper Mode = "zookeeper"
+	ModePostgres  Mode = "postgres"
 )
 
 // Modes lists every mode, weakest promise first. Flags, tests and
 // documentation take their lists from here.
-var Modes = []Mode{ModeNone, ModeLocal, ModeRedis, ModeZooKeeper}
+var Modes = []Mode{ModeNone, ModeLocal, ModeRedis, ModeZooKeeper, ModePostgres}
 
 // Errors of Acquire and Release. Test for them with errors.Is; the cause, such
 // as the context's, is joined to them.

@@ -113,7 +113,7 @@ func printable(owner string) string {
 
 // Ping reports whether the server answers right now.
 func (p *Postgres) Ping(ctx context.Context) error {
-	return p.aside(ctx, func(ctx context.Context, s *pgSession) error { return s.conn.Ping(ctx) })
+	return p.aside(ctx, p.call, func(ctx context.Context, s *pgSession) error { return s.conn.Ping(ctx) })
 }
 
 // Close ends every wait and the leases still held, and gives what is being

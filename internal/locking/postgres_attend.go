@@ -52,7 +52,7 @@ func (h *pgHolder) attendant() {
 		switch {
 		case err != nil:
 			if !h.gaveUp.Load() {
-				h.lease.lose()
+				h.lease.lose(errSession)
 			}
 			h.drop(err)
 			return

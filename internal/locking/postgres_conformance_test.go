@@ -35,8 +35,12 @@ func postgresDatabase(t testing.TB, url string) *pgxpool.Pool {
 
 func openPostgres(t testing.TB, url string, ttl time.Duration) *locking.Postgres {
 	t.Helper()
-	p, err := locking.NewPostgres(locking.PostgresConfig{URL: url, TTL: ttl, Owner: "test"})
+	p, err := newPostgres(url, ttl)
 	return closing(t, p, err)
+}
+
+func newPostgres(addr string, ttl time.Duration) (*locking.Postgres, error) {
+	return locking.NewPostgres(locking.PostgresConfig{URL: postgresURL(addr), TTL: ttl, Owner: "test"})
 }
 
 // connected waits until the locker has a connection, which takes longer than
@@ -116,6 +120,7 @@ func TestPostgres(t *testing.T) {
 		OpenAt: func(t testing.TB, addr string, ttl time.Duration) locking.Locker {
 			return openPostgres(t, postgresURL(addr), ttl)
 		},
+		HoldElsewhere: holdElsewhere(locking.ModePostgres),
 	})
 }
 

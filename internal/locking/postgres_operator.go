@@ -12,8 +12,9 @@ import (
 )
 
 // Inspect implements Inspector. Owner is the replica's name, as far as it fits
-// into that of a session, and the session's number; Until supposes that the
-// holder has this locker's TTL.
+// into that of a session, the session's number, and the lease's token, which a
+// cart that waits for others of its keys does not have yet; Until supposes that
+// the holder has this locker's TTL.
 func (p *Postgres) Inspect(ctx context.Context, key string) (Status, error) {
 	var (
 		st      Status
@@ -24,7 +25,7 @@ func (p *Postgres) Inspect(ctx context.Context, key string) (Status, error) {
 		waiters int
 	)
 	asked := time.Now()
-	err := p.aside(ctx, func(ctx context.Context, s *pgSession) error {
+	err := p.aside(ctx, p.call, func(ctx context.Context, s *pgSession) error {
 		err := s.conn.QueryRow(ctx, p.sql.inspect, key, p.ttl.Milliseconds()).
 			Scan(&name, &pid, &granted, &left, &waiters)
 		if errors.Is(err, pgx.ErrNoRows) {
@@ -40,7 +41,10 @@ func (p *Postgres) Inspect(ctx context.Context, key string) (Status, error) {
 		return st, nil
 	}
 	st.Owner, st.Token, st.Since = parsePGName(name)
-	st.Owner += ":" + strconv.Itoa(int(pid))
+	st.Owner += ":" + strconv.Itoa(int(pid)) + ":"
+	if st.Token != 0 {
+		st.Owner += strconv.FormatInt(st.Token, 10)
+	}
 	st.Until = asked.Add(time.Duration(left) * time.Millisecond)
 	return st, nil
 }
@@ -61,20 +65,24 @@ func parsePGName(name string) (owner string, token int64, since time.Time) {
 
 // NextToken implements Evictor.
 func (p *Postgres) NextToken(ctx context.Context, _ string) (token int64, err error) {
-	err = p.aside(ctx, func(ctx context.Context, s *pgSession) error {
+	err = p.aside(ctx, p.call, func(ctx context.Context, s *pgSession) error {
 		return s.conn.QueryRow(ctx, "SELECT nextval('orderd_lock_token')").Scan(&token)
 	})
 	return token, err
 }
 
+// evictLimit bounds an eviction. No lease depends on it.
+const evictLimit = 4 * time.Second
+
 // Evict implements Evictor. It ends the session that holds the key, and with it
-// the whole lease. A cart that still waits for others of its keys is a lease to
-// come. Should the session be given to another lease in the very moment between
-// look and end, that one is ended, and knows it.
-func (p *Postgres) Evict(ctx context.Context, key string, limit int64) (bool, error) {
+// the whole lease; not that of a cart that still waits for others of its keys,
+// which is a lease to come. Should the session be given to another lease in the
+// very moment between look and end, that one is ended, and knows it.
+func (p *Postgres) Evict(ctx context.Context, key, owner string) (bool, error) {
+	_, token, _ := cutLast(owner, ":")
 	var found, ended bool
-	err := p.aside(ctx, func(ctx context.Context, s *pgSession) error {
-		return s.conn.QueryRow(ctx, p.sql.evict, key, limit, (p.call/2).Milliseconds()).
+	err := p.aside(ctx, evictLimit, func(ctx context.Context, s *pgSession) error {
+		return s.conn.QueryRow(ctx, p.sql.evict, key, token, (evictLimit/2).Milliseconds()).
 			Scan(&found, &ended)
 	})
 	if err == nil && !ended {
@@ -83,17 +91,19 @@ func (p *Postgres) Evict(ctx context.Context, key string, limit int64) (bool, er
 	return found && ended, err
 }
 
-// aside runs f with a session of nobody's, within the limit of one request. Its
+// aside runs f with a session of nobody's, within the limit. Its
 // error is ErrUnavailable, joined with its cause.
-func (p *Postgres) aside(ctx context.Context, f func(context.Context, *pgSession) error) error {
+func (p *Postgres) aside(
+	ctx context.Context, limit time.Duration, f func(context.Context, *pgSession) error,
+) error {
 	if !p.crew.join() {
 		return errors.Join(ErrUnavailable, errClosed)
 	}
 	defer p.crew.leave()
-	err := p.asideOn(ctx, p.pool.pop(), f)
+	err := p.asideOn(ctx, p.pool.pop(), limit, f)
 	if pgDropped(err) && ctx.Err() == nil {
 		// A server that was restarted leaves dead connections behind.
-		err = p.asideOn(ctx, nil, f)
+		err = p.asideOn(ctx, nil, limit, f)
 	}
 	if err != nil {
 		return errors.Join(ErrUnavailable, fmt.Errorf("lock postgres: %w", err))
@@ -102,14 +112,14 @@ func (p *Postgres) aside(ctx context.Context, f func(context.Context, *pgSession
 }
 
 func (p *Postgres) asideOn(
-	ctx context.Context, s *pgSession, f func(context.Context, *pgSession) error,
+	ctx context.Context, s *pgSession, limit time.Duration, f func(context.Context, *pgSession) error,
 ) (err error) {
 	if s == nil {
 		if s, err = p.connect(ctx); err != nil {
 			return err
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, p.call)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err = f(ctx, s)
 	p.note(err)

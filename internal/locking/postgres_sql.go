@@ -78,14 +78,13 @@ SELECT name, pid, granted,
 	count(*) FILTER (WHERE NOT granted) OVER ()
 FROM seen ORDER BY granted DESC LIMIT 1`
 
-// pgEvict ends the session that holds a key if its token is below $2. A session
-// without a token does not have all its keys yet: its token will be larger. It
-// waits, for $3 milliseconds at most, until the session has ended, and says
+// pgEvict ends the session that holds a key if its token is $2, which is not
+// a number where the owner is none of ours. It waits, for $3 milliseconds at most, until the session has ended, and says
 // whether there was one and whether it has.
 const pgEvict = pgSeen + `
 SELECT count(*) > 0, coalesce(bool_and(pg_terminate_backend(pid, $3::bigint)), true)
 FROM seen
-WHERE granted AND substring(name FROM '^orderd lock .* #([0-9]+) [0-9a-f]+$')::bigint < $2::bigint`
+WHERE granted AND substring(name FROM '^orderd lock .* #([0-9]+) [0-9a-f]+$') = $2::text`
 
 // pgEnd ends sessions, named by their numbers and starts, and returns those
 // that are still there.

@@ -256,14 +256,14 @@ func TestPostgres_operatorsSeeAndEvict(t *testing.T) {
 		t.Errorf("Until is in %v, want about %v", left, longTTL)
 	}
 
-	if evicted, err := other.Evict(t.Context(), "a", lease.Token("a")); evicted || err != nil {
-		t.Errorf("Evict() of a holder with the limit as a token = %v, %v", evicted, err)
+	if evicted, err := other.Evict(t.Context(), "a", s.Owner+"0"); evicted || err != nil {
+		t.Errorf("Evict() of another owner = %v, %v", evicted, err)
 	}
 	limit, err := other.NextToken(t.Context(), "a")
 	if err != nil || limit <= lease.Token("a") {
 		t.Errorf("NextToken() = %d, %v, want more than %d", limit, err, lease.Token("a"))
 	}
-	if evicted, err := other.Evict(t.Context(), "a", limit); !evicted || err != nil {
+	if evicted, err := other.Evict(t.Context(), "a", s.Owner); !evicted || err != nil {
 		t.Errorf("Evict() = %v, %v", evicted, err)
 	}
 	lostSoon(t, lease)
@@ -271,7 +271,7 @@ func TestPostgres_operatorsSeeAndEvict(t *testing.T) {
 	if next.Token("a") <= limit || next.Token("b") <= limit {
 		t.Errorf("tokens %d and %d after %d", next.Token("a"), next.Token("b"), limit)
 	}
-	if evicted, err := other.Evict(t.Context(), "a", limit); evicted || err != nil {
+	if evicted, err := other.Evict(t.Context(), "a", s.Owner); evicted || err != nil {
 		t.Errorf("Evict() of a later holder = %v, %v", evicted, err)
 	}
 	release(t, next)
@@ -291,11 +291,11 @@ func TestPostgres_aCartThatWaitsIsNotEvicted(t *testing.T) {
 	until(t, 10*time.Second, "the cart has its first key", func() bool {
 		return len(postgresSessions(t, db, "a")) > 0
 	})
-	limit, err := other.NextToken(t.Context(), "a")
-	if err != nil {
-		t.Fatal(err)
+	s, err := other.Inspect(t.Context(), "a")
+	if err != nil || s.Owner == "" {
+		t.Fatalf("Inspect() = %+v, %v; want a holder", s, err)
 	}
-	if evicted, err := other.Evict(t.Context(), "a", limit); evicted || err != nil {
+	if evicted, err := other.Evict(t.Context(), "a", s.Owner); evicted || err != nil {
 		t.Errorf("Evict() = %v, %v", evicted, err)
 	}
 	release(t, lease)
