@@ -78,7 +78,7 @@ func NewRedis(cfg RedisConfig) (*Redis, error) {
 	}
 	r.hub = &redisHub{
 		client: r.client, channel: "orderd:wake:" + process, patience: r.ttl / 3,
-		waiters: make(map[string]chan wakeCause),
+		waiters: make(map[string]chan redisWake),
 	}
 	r.crew.run(func() { r.hub.run(r.crew.life) })
 	return r, nil

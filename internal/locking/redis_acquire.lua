@@ -7,8 +7,10 @@
 -- ARGV[3] the claim: how long whoever is next has to come, in milliseconds
 -- ARGV[4] 1 in a Cluster
 --
--- Returns {wait, token, ...}: one token for each lock taken, and, if not all
--- were, the milliseconds that the first one not taken has left (-1: for ever).
+-- Returns {wait, last, token, ...}: one token for each lock taken, and, if not
+-- all were, the milliseconds that the first one not taken has left (-1: for
+-- ever) and the last token that was minted where it is: a message that the
+-- lock has been passed on comes after this answer if its token is larger.
 --
 -- It may be sent twice. An owner that asks again, not knowing whether the first
 -- request arrived, or because it was told that its turn has come, finds its
@@ -16,40 +18,42 @@
 local owner, ttl, claim, clustered = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
 local function queueUp(queue)
-  if not redis.call('LPOS', queue, owner) then
-    redis.call('RPUSH', queue, owner)
+  if not call('LPOS', queue, owner) then
+    call('RPUSH', queue, owner)
   end
-  redis.call('PEXPIRE', queue, ttl)
+  call('PEXPIRE', queue, ttl)
 end
 
 -- take returns the owner's token, or nothing if it has to wait.
 local function take(lock, queue, counter)
-  local value = redis.call('GET', lock)
+  local both = call('MGET', lock, counter)
+  local value, last = both[1], both[2]
   if not value then
-    if redis.call('EXISTS', queue) == 0 then
-      return grant(lock, counter, owner, ttl)
+    if call('EXISTS', queue) == 0 then
+      return grant(lock, counter, last, owner, ttl)
     end
     -- It expired under its holder, and others wait. Those who came first go
     -- first; if there is nobody of them, it is this owner's turn.
     queueUp(queue)
     if not pass(lock, queue, counter, claim, clustered) then
-      return grant(lock, counter, owner, ttl)
+      return grant(lock, counter, call('GET', counter), owner, ttl)
     end
-    value = redis.call('GET', lock)
+    value = call('GET', lock)
   end
   local token = holds(value, owner)
   if token then
-    redis.call('PEXPIRE', lock, ttl)
+    call('PEXPIRE', lock, ttl)
     return token
   end
   queueUp(queue)
 end
 
-local reply = {0}
+local reply = {0, 0}
 for i = 1, #KEYS, 3 do
   local token = take(KEYS[i], KEYS[i + 1], KEYS[i + 2])
   if not token then
-    reply[1] = redis.call('PTTL', KEYS[i])
+    reply[1] = call('PTTL', KEYS[i])
+    reply[2] = tonumber(call('GET', KEYS[i + 2]) or 0)
     break
   end
   reply[#reply + 1] = token

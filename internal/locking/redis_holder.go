@@ -12,7 +12,7 @@ import (
 type redisHolder struct {
 	redis *Redis
 	owner string // unique for the lease
-	woken <-chan wakeCause
+	woken <-chan redisWake
 }
 
 var _ keeper = (*redisHolder)(nil)
@@ -22,6 +22,7 @@ type asked struct {
 	sent   time.Time
 	tokens []int64       // of the locks that were taken: the first of those asked for
 	left   time.Duration // what the next one has left; below 0 if it never ends
+	last   int64         // the token minted last where that one is
 	err    error
 }
 
@@ -30,7 +31,7 @@ func (h *redisHolder) take(ctx context.Context, l *Lease, keys []string) error {
 	ctx, stop := l.bound(ctx)
 	defer stop()
 	answered := false
-	for {
+	for len(keys) > 0 {
 		part := keys[:h.redis.together(keys)]
 		a := h.ask(ctx, part)
 		if ctx.Err() != nil && len(a.tokens) < len(part) {
@@ -44,21 +45,40 @@ func (h *redisHolder) take(ctx context.Context, l *Lease, keys []string) error {
 			l.add(grant{key: keys[i], token: token, until: a.sent.Add(trusted(h.redis.ttl))})
 		}
 		keys = keys[len(a.tokens):]
-		switch {
-		case len(keys) == 0:
-			return l.Check(0)
-		case len(a.tokens) == len(part): // there are others to ask for
-		case !h.await(ctx, a.left):
+		if len(a.tokens) == len(part) {
+			continue
+		}
+		woken, ok := h.await(ctx, a.left)
+		if !ok {
 			h.leave(keys[:len(part)-len(a.tokens)])
 			return waitError(ctx, true)
 		}
+		if g, ok := h.passed(woken, a, keys[0]); ok {
+			l.add(g)
+			keys = keys[1:]
+		}
 	}
+	return l.Check(0)
+}
+
+// passed returns the grant that a message tells of. The lock was passed on after
+// the server had answered the latest request, as the token says, and so it is
+// kept for the claim from after that request was sent. That leaves time for the
+// first renewal, which says that the owner is there.
+//
+// Where locks have to be acknowledged, the owner has to ask for that.
+func (h *redisHolder) passed(woken redisWake, a asked, key string) (grant, bool) {
+	lock, _, _ := redisNames(key)
+	g := grant{key: key, token: woken.token, until: a.sent.Add(trusted(h.redis.claim))}
+	ok := woken.cause == wakeTurn && woken.lock == lock && woken.token > a.last &&
+		h.redis.acks == 0 && time.Until(g.until) > h.redis.claim/4
+	return g, ok
 }
 
 // await waits until there is a reason to ask again, and reports false if ctx
 // ended. Should no message come, the owner asks in time to claim what it may
 // have been passed, and when a holder who never releases may be over.
-func (h *redisHolder) await(ctx context.Context, left time.Duration) bool {
+func (h *redisHolder) await(ctx context.Context, left time.Duration) (redisWake, bool) {
 	half := h.redis.claim / 2
 	patience := half/2 + rand.N(half/2) // not in step with other waiters
 	if left >= 0 {
@@ -66,53 +86,42 @@ func (h *redisHolder) await(ctx context.Context, left time.Duration) bool {
 	}
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
+	woken := redisWake{cause: wakeTimer}
 	select {
-	case cause := <-h.woken:
-		h.redis.count(cause)
+	case woken = <-h.woken:
 	case <-timer.C:
-		h.redis.count(wakeTimer)
 	case <-ctx.Done():
-		return false
+		return woken, false
 	}
-	return true
+	h.redis.count(woken.cause)
+	return woken, true
 }
 
-// ask asks for the locks, in their order. It returns as soon as ctx ends. The
-// request itself is left to come to its end, so that its outcome is known and
-// its connection stays whole; what it takes then is given back.
+// ask asks for the locks, in their order. It returns when the server has
+// answered, or at the deadline of ctx or of one request; that ctx is cancelled
+// does not cut the request short, so that its outcome is known.
 func (h *redisHolder) ask(ctx context.Context, keys []string) asked {
 	if ctx.Err() != nil {
 		return asked{err: ctx.Err()}
 	}
-	answer := make(chan asked, 1)
-	// The caller is in the crew, so that more may be taken on.
-	h.redis.crew.run(func() {
-		ctx := context.WithoutCancel(ctx)
-		a := h.send(ctx, keys)
-		if a.err != nil && dropped(a.err) {
-			// A server that was restarted leaves dead connections behind.
-			a = h.send(ctx, keys)
-		}
-		answer <- a
-	})
-
-	select {
-	case a := <-answer:
-		if a.err != nil && !neverSent(a.err) {
-			h.forget(keys, unsettled)
-		}
-		return a
-	case <-ctx.Done():
-		h.redis.crew.run(func() {
-			switch a := <-answer; {
-			case a.err == nil:
-				h.forget(keys, settled)
-			case !neverSent(a.err):
-				h.forget(keys, unsettled)
-			}
-		})
-		return asked{err: ctx.Err()}
+	sending := context.WithoutCancel(ctx)
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		sending, cancel = context.WithDeadline(sending, deadline)
+		defer cancel()
 	}
+	a := h.send(sending, keys)
+	if a.err != nil && dropped(a.err) {
+		// A server that was restarted leaves dead connections behind.
+		a = h.send(sending, keys)
+	}
+	switch {
+	case a.err != nil && !neverSent(a.err):
+		h.forget(keys, unsettled)
+	case a.err == nil && ctx.Err() != nil && len(a.tokens) < len(keys):
+		h.leave(keys)
+	}
+	return a
 }
 
 func (h *redisHolder) send(ctx context.Context, keys []string) asked {
@@ -124,7 +133,7 @@ func (h *redisHolder) send(ctx context.Context, keys []string) asked {
 		a.err = fmt.Errorf("acquire lock: %w", err)
 		return a
 	}
-	a.left, a.tokens = time.Duration(reply[0])*time.Millisecond, reply[1:]
+	a.left, a.last, a.tokens = time.Duration(reply[0])*time.Millisecond, reply[1], reply[2:]
 	return a
 }
 

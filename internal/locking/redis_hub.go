@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,12 +21,19 @@ type redisHub struct {
 	patience time.Duration // with a connection that says nothing
 
 	mu      sync.Mutex
-	waiters map[string]chan wakeCause // by owner
+	waiters map[string]chan redisWake // by owner
+}
+
+// A redisWake tells a waiter why to stop waiting.
+type redisWake struct {
+	cause wakeCause
+	lock  string // by wakeTurn: what was passed on to the waiter,
+	token int64  // and with which token
 }
 
 // join returns the channel on which the owner is told to ask.
-func (h *redisHub) join(owner string) <-chan wakeCause {
-	woken := make(chan wakeCause, 1)
+func (h *redisHub) join(owner string) <-chan redisWake {
+	woken := make(chan redisWake, 1)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.waiters[owner] = woken
@@ -37,12 +46,20 @@ func (h *redisHub) leave(owner string) {
 	delete(h.waiters, owner)
 }
 
-// wake tells one owner that its turn has come.
-func (h *redisHub) wake(owner string) {
+// wake tells one owner that its turn has come, by the message about it:
+// redis_turns.lua says what that looks like.
+func (h *redisHub) wake(message string) {
+	digits, rest, _ := strings.Cut(message, "|")
+	size, rest, _ := strings.Cut(rest, "|")
+	token, err := strconv.ParseInt(digits, 10, 64)
+	n, err2 := strconv.Atoi(size)
+	if err != nil || err2 != nil || n < 0 || n > len(rest) {
+		return // not one of ours
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if woken, waits := h.waiters[owner]; waits {
-		tell(woken, wakeTurn)
+	if woken, waits := h.waiters[rest[:n]]; waits {
+		tell(woken, redisWake{wakeTurn, rest[n:], token})
 	}
 }
 
@@ -51,13 +68,13 @@ func (h *redisHub) wakeAll() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, woken := range h.waiters {
-		tell(woken, wakeReconnect)
+		tell(woken, redisWake{cause: wakeReconnect})
 	}
 }
 
-func tell(woken chan<- wakeCause, cause wakeCause) {
+func tell(woken chan<- redisWake, w redisWake) {
 	select {
-	case woken <- cause:
+	case woken <- w:
 	default: // is about to ask
 	}
 }

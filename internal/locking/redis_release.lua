@@ -12,13 +12,13 @@ local owner = ARGV[1]
 local reply = {0, 0}
 for i = 1, #KEYS, 3 do
   local lock, queue, counter = KEYS[i], KEYS[i + 1], KEYS[i + 2]
-  if holds(redis.call('GET', lock), owner) then
+  if holds(call('GET', lock), owner) then
     reply[1] = reply[1] + 1
     if not pass(lock, queue, counter, ARGV[2], ARGV[3]) then
-      redis.call('DEL', lock)
+      call('DEL', lock)
     end
   else
-    reply[2] = reply[2] + redis.call('LREM', queue, 1, owner)
+    reply[2] = reply[2] + call('LREM', queue, 1, owner)
   end
 end
 return reply

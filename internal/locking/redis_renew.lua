@@ -7,8 +7,8 @@
 -- Returns how many were the owner's.
 local mine = 0
 for i = 1, #KEYS, 3 do
-  if holds(redis.call('GET', KEYS[i]), ARGV[1]) then
-    mine = mine + redis.call('PEXPIRE', KEYS[i], ARGV[2])
+  if holds(call('GET', KEYS[i]), ARGV[1]) then
+    mine = mine + call('PEXPIRE', KEYS[i], ARGV[2])
   end
 end
 return mine

@@ -9,32 +9,19 @@
 --
 -- An owner is "replica:process:number", unique for each lease; a process hears
 -- of its owners' turns on the channel "orderd:wake:process".
+local call, format = redis.call, string.format
 
--- now returns this server's time in microseconds.
-local function now()
-  local time = redis.call('TIME')
-  return time[1] * 1000000 + time[2]
-end
-
--- Numbers as integers, and not in the scientific notation of tostring.
-local function digits(number)
-  return string.format('%.0f', number)
-end
-
--- mint returns a token that is larger than all before, and the time. Tokens
--- follow the clock, so that they still grow after the server has lost its data,
--- or the last of it in a failover.
-local function mint(counter)
-  local clock = now()
-  local token = math.max((redis.call('GET', counter) or 0) + 1, clock)
-  redis.call('SET', counter, digits(token))
-  return token, clock
-end
-
--- grant gives a lock to an owner, for a number of milliseconds.
-local function grant(lock, counter, owner, milliseconds)
-  local token, since = mint(counter)
-  redis.call('SET', lock, string.format('%s|%.0f|%.0f', owner, token, since), 'PX', milliseconds)
+-- grant gives a lock to an owner, for a number of milliseconds, and returns the
+-- token: one that is larger than all before. last is the counter's value, if
+-- there is one. Tokens follow the clock, so that they still grow after the
+-- server has lost its data, or the last of it in a failover.
+local function grant(lock, counter, last, owner, milliseconds)
+  local time = call('TIME')
+  local now = time[1] * 1000000 + time[2]
+  local token = math.max((last or 0) + 1, now)
+  local digits = format('%.0f', token) -- not in scientific notation
+  call('SET', counter, digits)
+  call('SET', lock, format('%s|%s|%.0f', owner, digits, now), 'PX', milliseconds)
   return token
 end
 
@@ -45,23 +32,25 @@ local function holds(value, owner)
   end
 end
 
--- pass gives a lock to whoever waits longest, for the claim: the time in which
--- they have to come and say that they are there. It reports false if nobody
--- waits; the lock is then left as it was.
+-- pass gives a lock to whoever waits longest, for the claim: a short time, until
+-- they have said that they are there. It reports false if nobody waits; the
+-- lock is then left as it was. The message is "token|length of owner|owner lock".
 --
 -- A process that nobody hears on its channel is dead, or will ask again once
 -- it is back. In a Cluster a server knows of its own listeners alone, so that
 -- there the claim has to find that out.
 local function pass(lock, queue, counter, claim, clustered)
   while true do
-    local owner = redis.call('LPOP', queue)
+    local owner = call('LPOP', queue)
     if not owner then
       return false
     end
+    local token = grant(lock, counter, call('GET', counter), owner, claim)
     local channel = 'orderd:wake:' .. string.match(owner, ':(%w+):%d+$')
-    if redis.call('PUBLISH', channel, owner) > 0 or clustered == '1' then
-      grant(lock, counter, owner, claim)
+    local message = format('%.0f|%d|%s%s', token, #owner, owner, lock)
+    if call('PUBLISH', channel, message) > 0 or clustered == '1' then
       return true
     end
+    call('DEL', lock)
   end
 end

@@ -45,15 +45,23 @@ func (l *Lease) add(g grant) {
 	}
 	if l.timer != nil {
 		l.rearm()
-		return
+	} else {
+		l.until = g.until
+		l.timer = time.AfterFunc(time.Until(g.until), l.expire)
+		l.renewal.timer = time.AfterFunc(l.ttl, l.renewNow)
 	}
-	l.until = g.until
-	l.timer = time.AfterFunc(time.Until(g.until), l.expire)
-	l.renewal.timer = time.AfterFunc(l.ttl/3, l.renewNow)
+	if l.renewal.under == nil {
+		l.renewal.timer.Reset(l.renewalDue())
+	}
 }
 
-// renewNow renews the lease and sets the time of the next renewal: every third
-// of the TTL, so that after one that failed there is time for others.
+// renewalDue returns when to renew: after a third of the time that is left, so
+// that there is time for others after a renewal that failed.
+func (l *Lease) renewalDue() time.Duration {
+	return min(l.ttl, time.Until(l.until)) / 3
+}
+
+// renewNow renews the lease and sets the time of the next renewal.
 func (l *Lease) renewNow() {
 	l.mu.Lock()
 	if l.renewal.ended || l.life.Err() != nil {
@@ -79,7 +87,7 @@ func (l *Lease) renewNow() {
 		l.lose(errTaken)
 	case l.renewal.ended:
 	case err == nil:
-		l.renewal.timer.Reset(l.ttl / 3)
+		l.renewal.timer.Reset(l.renewalDue())
 	default:
 		// The backend did not answer. The lease is trusted, and asked for,
 		// until its time is over.

@@ -28,7 +28,7 @@ func testRenewalMeetsRelease(t *testing.T, o Options) {
 		group.Go(func() {
 			for left.Add(-1) >= 0 {
 				lease := mustAcquire(t, l, keys[i])
-				due := time.Until(lease.Until()) - shortest*2/3
+				due := max(time.Until(lease.Until())-shortest*2/3, time.Millisecond)
 				timer := time.NewTimer(due - due/8 + rand.N(due/4))
 				<-timer.C
 				// Its error may be ErrLost, or that it is not known: the TTL is
