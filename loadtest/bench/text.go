@@ -63,7 +63,7 @@ func grid(f Figures) string {
 	for i, c := range f.Cells {
 		setting := ""
 		if i == 0 || c.Setting != f.Cells[i-1].Setting {
-			setting = c.Setting.String()
+			setting = c.String()
 			if i > 0 {
 				t.AppendSeparator()
 			}
