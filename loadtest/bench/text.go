@@ -32,7 +32,7 @@ func Text(w io.Writer, f Figures, p Plan, colours bool) {
 	fmt.Fprintln(w, trimmed(grid(f)))
 	fmt.Fprintln(w)
 	for _, note := range f.Notes {
-		fmt.Fprintln(w, note)
+		fmt.Fprintln(w, trimmed(text.WrapSoft(note, report.Width)))
 	}
 	fmt.Fprintln(w)
 	if len(f.Goals) > 0 {
