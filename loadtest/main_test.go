@@ -171,6 +171,13 @@ func TestUsageErrorsNameTheFlag(t *testing.T) {
 		{"--expect", "run", "--target", "http://x", "--expect", "hope"},
 		{"--quantity", "run", "--target", "http://x", "--quantity", "0"},
 		{"--port", "play", "--port", "0"},
+		{"--contenders", "bench", "locks", "--contenders", "hope"},
+		{"--holds", "bench", "locks", "--holds", "2s"},
+		{"--processes", "bench", "locks", "--processes", "17"},
+		{"--waiters", "bench", "locks", "--processes", "1", "--waiters", "1"},
+		{"--rounds", "bench", "locks", "--rounds", "0"},
+		{"--window", "bench", "locks", "--window", "1ms"},
+		{"--format", "bench", "locks", "--format", "xml"},
 	} {
 		code, out, progress := lab(t, row[1:]...)
 		if code != exitUsage || out != "" || !strings.Contains(progress, row[0]) {
@@ -186,6 +193,18 @@ func TestCouldNotRun(t *testing.T) {
 	}
 	if code, _, progress := lab(t, "compare", "--orderd", "/nowhere/orderd", "--results", t.TempDir()); code != exitFailed || !strings.Contains(progress, "/nowhere/orderd") {
 		t.Errorf("compare without orderd = %d %s, want 4 and the path", code, progress)
+	}
+}
+
+func TestBenchLocks_WithoutItsProgram(t *testing.T) {
+	t.Parallel()
+	results := t.TempDir()
+	code, _, progress := lab(t, "bench", "locks", "--contenders", "local", "--lockbench", "/nowhere/lockbench", "--results", results)
+	if code != exitFailed || !strings.Contains(progress, "/nowhere/lockbench") {
+		t.Errorf("bench locks without lockbench = %d %s, want 4 and the path", code, progress)
+	}
+	if logs, err := filepath.Glob(filepath.Join(results, "*-bench-failed", "logs")); err != nil || len(logs) != 1 {
+		t.Errorf("logs of the failed run: %v, %v", logs, err)
 	}
 }
 

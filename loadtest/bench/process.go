@@ -46,7 +46,7 @@ func (l *Lab) take(ctx context.Context, c Contender, s Setting, p Plan) ([]sampl
 	defer func() {
 		cancel()
 		for _, p := range processes {
-			p.end() // killed, if it had not ended
+			_ = p.end() // killed, if it had not ended
 		}
 	}()
 	for range s.Processes {

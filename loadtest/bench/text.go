@@ -32,7 +32,7 @@ func Text(w io.Writer, f Figures, p Plan, colours bool) {
 	fmt.Fprintln(w, trimmed(grid(f)))
 	fmt.Fprintln(w)
 	for _, note := range f.Notes {
-		fmt.Fprintln(w, note)
+		fmt.Fprintln(w, trimmed(text.WrapSoft(note, report.Width)))
 	}
 	fmt.Fprintln(w)
 	if len(f.Goals) > 0 {
@@ -63,7 +63,7 @@ func grid(f Figures) string {
 	for i, c := range f.Cells {
 		setting := ""
 		if i == 0 || c.Setting != f.Cells[i-1].Setting {
-			setting = c.Setting.String()
+			setting = c.String()
 			if i > 0 {
 				t.AppendSeparator()
 			}

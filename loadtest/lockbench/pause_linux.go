@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"syscall"
 	"time"
 )
@@ -14,6 +15,6 @@ func pause(d time.Duration) {
 	}
 	left := syscall.NsecToTimespec(d.Nanoseconds())
 	// A signal ends the wait early and says how much is left.
-	for syscall.Nanosleep(&left, &left) == syscall.EINTR { //nolint:errorlint // compared as the kernel gives it
+	for errors.Is(syscall.Nanosleep(&left, &left), syscall.EINTR) {
 	}
 }

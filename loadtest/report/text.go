@@ -21,7 +21,7 @@ func Text(w io.Writer, r Result, colours bool) {
 	}
 	fmt.Fprintln(w)
 	for _, sentence := range Story(r) {
-		for line := range strings.Lines(text.WrapSoft(sentence, width)) {
+		for line := range strings.Lines(text.WrapSoft(sentence, Width)) {
 			fmt.Fprintln(w, strings.TrimRight(line, " \n"))
 		}
 	}
@@ -37,8 +37,8 @@ func Text(w io.Writer, r Result, colours bool) {
 	fmt.Fprintln(w, conclusion(r))
 }
 
-// width is that of a terminal side by side with another window.
-const width = 118
+// Width is that of a terminal side by side with another window.
+const Width = 118
 
 // grid is the table of the cells.
 func grid(r Result, colours bool) string {
