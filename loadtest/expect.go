@@ -22,12 +22,14 @@ var modeReach = map[string]reach{
 	"none":      reachNobody,
 	"local":     reachProcess,
 	"redis":     reachAll,
+	"redlock":   reachAll,
 	"zookeeper": reachAll,
+	"postgres":  reachAll,
 }
 
 // lockModes and guards are the values that flags take, in the order of tables.
 var (
-	lockModes = []string{"none", "local", "redis", "zookeeper"}
+	lockModes = []string{"none", "local", "redis", "redlock", "zookeeper", "postgres"}
 	guards    = []string{"none", "fence", "claim", "predicate"}
 )
 

@@ -75,6 +75,14 @@ func (c *serveCommand) openLocker() (locking.Locker, error) {
 		return locking.NewRedis(locking.RedisConfig{
 			Server: server, TTL: c.LockTTL, Owner: c.ID, Acks: c.LockAcks,
 		})
+	case locking.ModeRedlock:
+		masters, err := c.lockMasters()
+		if err != nil {
+			return nil, err
+		}
+		return locking.NewRedlock(locking.RedlockConfig{Masters: masters, TTL: c.LockTTL, Owner: c.ID})
+	case locking.ModePostgres:
+		return locking.NewPostgres(locking.PostgresConfig{URL: c.DatabaseURL, TTL: c.LockTTL, Owner: c.ID})
 	case locking.ModeZooKeeper:
 		return locking.NewZooKeeper(locking.ZooKeeperConfig{
 			Servers: c.Zookeeper, SessionTimeout: c.LockTTL, Owner: c.ID,

@@ -46,6 +46,8 @@ func (c *serveCommand) Validate() error {
 	switch {
 	case c.LockMode == locking.ModeZooKeeper && len(c.Zookeeper) == 0:
 		return fmt.Errorf("--zookeeper: needed by --lock-mode zookeeper")
+	case c.LockMode == locking.ModeRedlock && c.LockRedisURL == "":
+		return fmt.Errorf("--lock-redis-url: needed by --lock-mode redlock: masters, separated by commas")
 	case c.LockTTL < 100*time.Millisecond:
 		return fmt.Errorf("--lock-ttl: must be at least 100ms")
 	case c.LockWait <= 0:

@@ -79,3 +79,19 @@ func (c *serveCommand) lockRedis() (*redis.UniversalOptions, error) {
 	}
 	return o, nil
 }
+
+// lockMasters returns the independent masters of mode redlock.
+func (c *serveCommand) lockMasters() ([]*redis.UniversalOptions, error) {
+	var masters []*redis.UniversalOptions
+	for raw := range strings.SplitSeq(c.LockRedisURL, ",") {
+		o, err := parseRedisURL(strings.TrimSpace(raw))
+		if err != nil {
+			return nil, fmt.Errorf("--lock-redis-url: %w", err)
+		}
+		if o.IsClusterMode || o.MasterName != "" {
+			return nil, errors.New("--lock-redis-url: mode redlock takes single masters, not Sentinel or Cluster")
+		}
+		masters = append(masters, o)
+	}
+	return masters, nil
+}

@@ -14,13 +14,14 @@ const (
 	ModeNone      Mode = "none"
 	ModeLocal     Mode = "local"
 	ModeRedis     Mode = "redis"
+	ModeRedlock   Mode = "redlock"
 	ModeZooKeeper Mode = "zookeeper"
 	ModePostgres  Mode = "postgres"
 )
 
 // Modes lists every mode, weakest promise first. Flags, tests and
 // documentation take their lists from here.
-var Modes = []Mode{ModeNone, ModeLocal, ModeRedis, ModeZooKeeper, ModePostgres}
+var Modes = []Mode{ModeNone, ModeLocal, ModeRedis, ModeRedlock, ModeZooKeeper, ModePostgres}
 
 // Errors of Acquire and Release. Test for them with errors.Is; the cause, such
 // as the context's, is joined to them.

@@ -25,9 +25,13 @@ type Fleet struct {
 	postgres  *stack.Postgres
 	stock     *stack.Redis
 	locks     *stack.Redis
+	masters   [redlockMasters]*stack.Redis // of mode redlock
 	zooKeeper *stack.ZooKeeper
 	db        *pgx.Conn
 }
+
+// redlockMasters is how many masters RedLock asks: it needs most of them.
+const redlockMasters = 5
 
 // Open starts the servers, all at once, and brings the database's schema up
 // to date. orderd is the binary; it is built if that is empty. The caller
@@ -51,6 +55,12 @@ func Open(ctx context.Context, orderd string) (_ *Fleet, err error) {
 	starting.Go(func() (err error) { f.postgres, err = s.Postgres(ctx2, "postgres"); return })
 	starting.Go(func() (err error) { f.stock, err = s.Redis(ctx2, "redis-stock"); return })
 	starting.Go(func() (err error) { f.locks, err = s.Redis(ctx2, "redis-locks"); return })
+	for i := range f.masters {
+		starting.Go(func() (err error) {
+			f.masters[i], err = s.Redis(ctx2, fmt.Sprintf("redis-master-%d", i+1))
+			return err
+		})
+	}
 	starting.Go(func() (err error) { f.zooKeeper, err = s.ZooKeeper(ctx2, "zookeeper"); return })
 	starting.Go(func() (err error) {
 		if orderd == "" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -63,7 +64,7 @@ func (f *Fleet) startOne(ctx context.Context, s Setup, n, port, admin int) (*sta
 			"--admin-listen", "127.0.0.1:" + strconv.Itoa(admin),
 			"--database-url", f.postgres.URL,
 			"--redis-url", f.stock.URL,
-			"--lock-redis-url", f.locks.URL,
+			"--lock-redis-url", f.lockRedis(s.Mode),
 			"--zookeeper", f.zooKeeper.Addr,
 			"--lock-mode", s.Mode,
 			"--lock-wait", s.LockWait.String(),
@@ -74,6 +75,18 @@ func (f *Fleet) startOne(ctx context.Context, s Setup, n, port, admin int) (*sta
 		Ready: func(ctx context.Context) error { return ready(ctx, url, id) },
 		Grace: 30 * time.Second, // what orderd promises to stop within, and some more
 	})
+}
+
+// lockRedis returns the Redis, or the masters, that keep the locks of a mode.
+func (f *Fleet) lockRedis(mode string) string {
+	if mode != "redlock" {
+		return f.locks.URL
+	}
+	urls := make([]string, len(f.masters))
+	for i, master := range f.masters {
+		urls[i] = master.URL
+	}
+	return strings.Join(urls, ",")
 }
 
 // ready asks whether it is this replica that answers there, and that it is

@@ -36,8 +36,10 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 var modes = map[string]string{
 	"none":      "No lock: whoever asks goes in at once.",
 	"local":     "A lock in the memory of each process: the callers of one process take turns, other processes know nothing of it.",
-	"redis":     "A lock in one Redis server that all processes ask: SET NX PX with an owner, renewed, deleted only by its owner.",
+	"redis":     "A lock in one Redis server that all processes ask: SET NX PX with an owner, renewed, passed on first come, first served.",
+	"redlock":   "A lock in most of five independent Redis masters (RedLock), each of which could be lost.",
 	"zookeeper": "A queue in ZooKeeper that all processes stand in: an ephemeral sequential node each, watching the one before it.",
+	"postgres":  "An advisory lock in the database that keeps the stock anyway, by a session of its own.",
 }
 
 // Modes returns the lock modes of the cells, each with a sentence about it.
