@@ -163,6 +163,7 @@ func (a *redlockAttempt) release(ctx context.Context, n *redlockNode) (bool, err
 		return false, nil
 	case placeDoubt:
 		return false, errInDoubt
+	case placeHeld:
 	}
 	mine, err := n.run(ctx, redlockRelease, []string{a.lock}, a.owner).Int64Slice()
 	a.mu.Lock()
