@@ -86,7 +86,9 @@ func newPostgres(cfg PostgresConfig, hash string) (*Postgres, error) {
 		config: config,
 		name:   pgNamePrefix + printable(cfg.Owner),
 		ttl:    cfg.TTL,
-		call:   callTimeout(cfg.TTL),
+		// An answer that takes half the lease is still of use: it is counted
+		// from the request. Silence is not known to be one before.
+		call: min(cfg.TTL/2, time.Second),
 		// Short enough for a cart that waits to be renewed in between, and long
 		// enough for its place in the server's queue to be of use: whoever
 		// waits for longer starts anew.

@@ -50,7 +50,7 @@ func (h *pgHolder) take(ctx context.Context, keys []string) error {
 		a, answered := h.ask(ctx, keys, wait)
 		switch {
 		case !answered:
-			return waitError(ctx, wait || h.pg.answers.Load())
+			return h.waitError(ctx, wait)
 		case a.err == nil:
 			h.grant(keys[:a.n], a)
 			if keys = keys[a.n:]; len(keys) == 0 {
@@ -74,6 +74,15 @@ func (h *pgHolder) take(ctx context.Context, keys []string) error {
 	}
 }
 
+// waitError is that of an acquire whose context has ended. A locker that is
+// closed ends the lease, too, and so may look like the loss of a key.
+func (h *pgHolder) waitError(ctx context.Context, answered bool) error {
+	if h.pg.crew.life.Err() != nil {
+		return errors.Join(ErrUnavailable, errClosed)
+	}
+	return waitError(ctx, answered || h.pg.answers.Load())
+}
+
 // open gets a session.
 func (h *pgHolder) open(ctx context.Context) (fresh bool, err error) {
 	h.s, fresh, err = h.pg.pool.get(ctx)
@@ -81,7 +90,7 @@ func (h *pgHolder) open(ctx context.Context) (fresh bool, err error) {
 	case err == nil:
 		return fresh, nil
 	case ctx.Err() != nil:
-		return false, waitError(ctx, h.pg.answers.Load())
+		return false, h.waitError(ctx, false)
 	default:
 		return false, errors.Join(ErrUnavailable, err)
 	}

@@ -28,11 +28,39 @@ func (o *pgPool) get(ctx context.Context) (s *pgSession, fresh bool, err error) 
 	if s = o.pop(); s != nil {
 		return s, false, nil
 	}
-	if s, err = o.pg.connect(ctx); err != nil {
-		<-o.slots
-		return nil, false, err
+	s, err = o.connect(ctx)
+	return s, true, err
+}
+
+// connect opens a session for a caller who has a slot. Should ctx end before it
+// is open, it is left to be a spare: those who come next are likely to be in as
+// much of a hurry, and whether the server answers is to be known in any case.
+func (o *pgPool) connect(ctx context.Context) (*pgSession, error) {
+	type opened struct {
+		s   *pgSession
+		err error
 	}
-	return s, true, nil
+	answer := make(chan opened)
+	// The caller is in the crew, so that more may be taken on.
+	o.pg.crew.run(func() {
+		s, err := o.pg.connect(context.WithoutCancel(ctx))
+		if err != nil {
+			<-o.slots
+		}
+		select {
+		case answer <- opened{s, err}:
+		case <-ctx.Done():
+			if err == nil {
+				o.put(s)
+			}
+		}
+	})
+	select {
+	case a := <-answer:
+		return a.s, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // put takes back a session that holds nothing.

@@ -1,0 +1,161 @@
+package locking
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// A redlockHolder is one lease's side of the locks on the masters.
+type redlockHolder struct {
+	redlock *Redlock
+
+	mu       sync.Mutex
+	attempts map[string]*redlockAttempt // those that took the lease's keys
+}
+
+var _ keeper = (*redlockHolder)(nil)
+
+// take puts the keys into the lease, one after the other.
+func (h *redlockHolder) take(ctx context.Context, l *Lease, keys []string) error {
+	ctx, stop := l.bound(ctx)
+	defer stop()
+	for _, key := range keys {
+		a, err := h.acquire(ctx, key)
+		if err != nil {
+			return err
+		}
+		h.mu.Lock()
+		h.attempts[key] = a
+		h.mu.Unlock()
+		l.add(grant{key: key, token: a.token, until: a.sent.Add(trusted(h.redlock.ttl))})
+	}
+	return l.Check(0)
+}
+
+// acquire makes attempts until one takes the lock.
+func (h *redlockHolder) acquire(ctx context.Context, key string) (*redlockAttempt, error) {
+	for {
+		a := h.ask(ctx, key)
+		switch {
+		case a == nil:
+			return nil, h.waitError(ctx)
+		case a.token > 0:
+			return a, nil
+		case a.err != nil:
+			return nil, errors.Join(ErrUnavailable, a.err)
+		case !pause(ctx, backoff()):
+			return nil, h.waitError(ctx)
+		}
+	}
+}
+
+// backoff is how long a waiter leaves the masters alone: long enough for others
+// to get through to all of them, and random, lest those who have split the
+// masters between them do so again.
+func backoff() time.Duration {
+	const least, most = 10 * time.Millisecond, 50 * time.Millisecond
+	return least + rand.N(most-least)
+}
+
+// waitError is that of an acquire whose context has ended. A locker that is
+// closed ends the lease, too, and so may look like the loss of a key.
+func (h *redlockHolder) waitError(ctx context.Context) error {
+	if h.redlock.crew.life.Err() != nil {
+		return errors.Join(ErrUnavailable, errClosed)
+	}
+	return waitError(ctx, h.redlock.answers.Load())
+}
+
+// ask makes one attempt. It returns nil as soon as ctx ends. The attempt itself
+// is left to come to its end; what it takes then is given back.
+func (h *redlockHolder) ask(ctx context.Context, key string) *redlockAttempt {
+	if ctx.Err() != nil {
+		return nil
+	}
+	answer := make(chan *redlockAttempt)
+	// The caller is in the crew, so that more may be taken on.
+	h.redlock.crew.run(func() {
+		background := context.WithoutCancel(ctx)
+		a := h.redlock.try(background, key)
+		select {
+		case answer <- a:
+		case <-ctx.Done():
+			if a.token > 0 {
+				a.leave(background)
+			}
+		}
+	})
+	select {
+	case a := <-answer:
+		return a
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// renew implements keeper.
+func (h *redlockHolder) renew(ctx context.Context, held []grant) (time.Duration, error) {
+	err := h.each(held, func(a *redlockAttempt) error {
+		ctx, round := a.round(ctx)
+		_, err := a.mutex.ExtendContext(ctx)
+		return h.judge(round, err)
+	})
+	switch {
+	case errors.Is(err, ErrLost):
+		return 0, ErrLost
+	case err != nil:
+		return 0, fmt.Errorf("renew lock: %w", err)
+	}
+	return h.redlock.ttl, nil
+}
+
+// judge returns nil if a quorum says that the lock is or was the lease's, and
+// ErrLost if, whatever those say that are silent, no quorum would.
+func (h *redlockHolder) judge(round *redlockRound, err error) error {
+	no, all := round.answered-round.yes, len(h.redlock.nodes)
+	switch {
+	case round.yes >= h.redlock.quorum:
+		return nil
+	case all-no < h.redlock.quorum:
+		return ErrLost
+	default:
+		return err
+	}
+}
+
+// release implements keeper.
+func (h *redlockHolder) release(ctx context.Context, held []grant, lost bool) error {
+	if lost {
+		_ = h.each(held, func(a *redlockAttempt) error {
+			a.forget()
+			return nil
+		})
+		return ErrLost
+	}
+	err := h.each(held, func(a *redlockAttempt) error {
+		return h.judge(a.leave(ctx), ErrUnknown)
+	})
+	if errors.Is(err, ErrLost) {
+		return ErrLost
+	}
+	return err
+}
+
+// each calls f with the attempts that took the keys, for all at once, and
+// returns their errors, joined.
+func (h *redlockHolder) each(held []grant, f func(*redlockAttempt) error) error {
+	var group sync.WaitGroup
+	errs := make([]error, len(held))
+	for i, g := range held {
+		h.mu.Lock()
+		a := h.attempts[g.key]
+		h.mu.Unlock()
+		group.Go(func() { errs[i] = f(a) })
+	}
+	group.Wait()
+	return errors.Join(errs...)
+}

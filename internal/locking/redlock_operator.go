@@ -1,0 +1,126 @@
+package locking
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// A redlockView is what one master tells of a key.
+type redlockView struct {
+	owner string // empty: nobody's
+	token int64
+	since time.Time
+	until time.Time
+}
+
+// Inspect implements Inspector. The holder is who has a quorum: others may have
+// a few of the masters while they try. Who waits cannot be seen.
+func (r *Redlock) Inspect(ctx context.Context, key string) (Status, error) {
+	views, err := askAll(r, func(n *redlockNode) (redlockView, error) {
+		return n.view(ctx, redlockPrefix+key)
+	})
+	if err != nil {
+		return Status{}, err
+	}
+	byOwner := make(map[string][]redlockView)
+	for _, v := range views {
+		if v.owner != "" {
+			byOwner[v.owner] = append(byOwner[v.owner], v)
+		}
+	}
+	for owner, seen := range byOwner {
+		if len(seen) >= r.quorum {
+			return r.status(owner, seen), nil
+		}
+		if silent := len(r.nodes) - len(views); len(seen)+silent >= r.quorum {
+			return Status{}, fmt.Errorf("%w: with the masters that are silent, %s may hold the key", ErrUnavailable, owner)
+		}
+	}
+	return Status{}, nil
+}
+
+// status makes one of the views of a holder: the token is the quorum's, which
+// is the largest, and the lease ends when there is no quorum left.
+func (r *Redlock) status(owner string, seen []redlockView) Status {
+	s := Status{Owner: owner, Since: seen[0].since}
+	for _, v := range seen {
+		s.Token = max(s.Token, v.token)
+		if v.since.Before(s.Since) {
+			s.Since = v.since
+		}
+	}
+	slices.SortFunc(seen, func(a, b redlockView) int { return b.until.Compare(a.until) })
+	s.Until = seen[r.quorum-1].until
+	return s
+}
+
+func (n *redlockNode) view(ctx context.Context, lock string) (redlockView, error) {
+	ctx, cancel := context.WithTimeout(ctx, n.redlock.limit)
+	defer cancel()
+	var (
+		value *redis.StringCmd
+		left  *redis.DurationCmd
+		v     redlockView
+	)
+	asked := time.Now()
+	_, err := n.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		value, left = p.Get(ctx, lock), p.PTTL(ctx, lock)
+		return nil
+	})
+	if errors.Is(err, redis.Nil) {
+		return v, nil
+	}
+	if err != nil {
+		return v, err
+	}
+	v.until = asked.Add(left.Val())
+	v.owner, v.token, v.since, err = parseLock(value.Val())
+	return v, err
+}
+
+// NextToken implements Evictor. The counter is one for all keys.
+func (r *Redlock) NextToken(ctx context.Context, _ string) (int64, error) {
+	mint := func(least int64) ([]int64, error) {
+		return askAll(r, func(n *redlockNode) (int64, error) {
+			return n.run(ctx, redlockMint, []string{redlockCounter}, least).Int64()
+		})
+	}
+	tokens, err := mint(0)
+	if err != nil {
+		return 0, fmt.Errorf("mint a token: %w", err)
+	}
+	// As with a lease, a quorum has to keep it, or the next one might not know.
+	token := slices.Max(tokens)
+	if _, err := mint(token); err != nil {
+		return 0, fmt.Errorf("mint a token: %w", err)
+	}
+	return token, nil
+}
+
+// Evict implements Evictor. It deletes the lock where it finds it with a token
+// below the limit. That of a quorum is the lease's, or what was to become one;
+// fewer may have kept the smaller token of one that was granted by others.
+func (r *Redlock) Evict(ctx context.Context, key string, limit int64) (bool, error) {
+	answers, err := askAll(r, func(n *redlockNode) (int64, error) {
+		return n.run(ctx, redlockEvict, []string{redlockPrefix + key}, limit).Int64()
+	})
+	if err != nil {
+		return false, fmt.Errorf("evict: %w", err)
+	}
+	deleted, kept := 0, 0
+	for _, answer := range answers {
+		switch {
+		case answer > 0:
+			deleted++
+		case answer < 0:
+			kept++
+		}
+	}
+	silent := len(r.nodes) - len(answers)
+	return deleted > kept && deleted+silent >= r.quorum, nil
+}
