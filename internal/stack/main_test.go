@@ -87,10 +87,11 @@ func script(s *Stack, name, text string) Command {
 	}
 }
 
-// eventually polls until check returns nil.
+// eventually polls until check returns nil. The limit is for busy machines, on
+// which an election may have to be held again.
 func eventually(t *testing.T, what string, check func() error) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		err := check()
 		if err == nil {
@@ -100,6 +101,25 @@ func eventually(t *testing.T, what string, check func() error) {
 			t.Fatalf("%s: %v", what, err)
 		}
 		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// mustLeaveNothing closes the stack and fails the test if a process or the
+// folder is still there.
+func mustLeaveNothing(t *testing.T, s *Stack) {
+	t.Helper()
+	var pids []int
+	for _, p := range s.processes {
+		pids = append(pids, p.Pid())
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := gone(pids); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(s.Dir()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("folder: %v", err)
 	}
 }
 

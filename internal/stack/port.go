@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strconv"
 )
 
@@ -15,6 +16,9 @@ const (
 	firstPort = 12000
 	lastPort  = 31999
 )
+
+// loopback is where every server listens.
+const loopback = "127.0.0.1"
 
 // portTries bounds both the search for a port and the number of servers started
 // because another program took theirs first.
@@ -36,14 +40,6 @@ func FreePorts(n int) ([]int, error) {
 	return ports, nil
 }
 
-func freePort() (int, error) {
-	ports, err := FreePorts(1)
-	if err != nil {
-		return 0, err
-	}
-	return ports[0], nil
-}
-
 func listen() (net.Listener, error) {
 	var errs []error
 	for range 10 * portTries {
@@ -58,25 +54,32 @@ func listen() (net.Listener, error) {
 
 // address is a port's loopback address.
 func address(port int) string {
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	return net.JoinHostPort(loopback, strconv.Itoa(port))
 }
 
-// onFreePort runs start with a free port, and again with another one if
-// somebody else has taken the first by the time the server ended.
-func (s *Stack) onFreePort(start func(port int) (*Process, error)) (*Process, error) {
+// onFreePorts runs start with n free ports, and again with others if somebody
+// else has taken one of the first by the time a server ended.
+func (s *Stack) onFreePorts(n int, start func(ports []int) error) error {
 	for try := 1; ; try++ {
-		port, err := s.port()
+		ports, err := s.ports(n)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		p, err := start(port)
+		err = start(ports)
 		if err == nil || !errors.Is(err, errExited) || try == portTries {
-			return p, err
+			return err
 		}
-		l, taken := net.Listen("tcp", address(port))
-		if taken == nil {
-			l.Close()
-			return nil, err // it ended for a reason of its own
+		if !slices.ContainsFunc(ports, taken) {
+			return err // it ended for a reason of its own
 		}
 	}
+}
+
+func taken(port int) bool {
+	l, err := net.Listen("tcp", address(port))
+	if err != nil {
+		return true
+	}
+	l.Close()
+	return false
 }

@@ -59,15 +59,16 @@ func TestPortTaken(t *testing.T) {
 				t.Fatal(err)
 			}
 			asked := 0
-			s.port = func() (int, error) {
+			s.ports = func(n int) ([]int, error) {
 				if asked++; asked > 2 {
-					return freePort()
+					return FreePorts(n)
 				}
-				_, port, err := net.SplitHostPort(first)
+				_, text, err := net.SplitHostPort(first)
 				if err != nil {
-					return 0, err
+					return nil, err
 				}
-				return strconv.Atoi(port)
+				port, err := strconv.Atoi(text)
+				return []int{port}, err
 			}
 			second, err := start(t.Context(), s, "second")
 			if err != nil {
@@ -85,7 +86,7 @@ func TestPortFree(t *testing.T) {
 	t.Parallel()
 	s := mustOpen(t)
 	asked := 0
-	s.port = func() (int, error) { asked++; return freePort() }
+	s.ports = func(n int) ([]int, error) { asked++; return FreePorts(n) }
 	_, err := s.Redis(t.Context(), "redis", "--no-such-setting", "1")
 	if err == nil || !strings.Contains(err.Error(), "no-such-setting") || asked != 1 {
 		t.Errorf("after %d tries: %v", asked, err)

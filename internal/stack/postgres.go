@@ -35,12 +35,13 @@ func (s *Stack) Postgres(ctx context.Context, name string, settings ...string) (
 		return nil, err
 	}
 	pg := &Postgres{}
-	pg.Process, err = s.onFreePort(func(port int) (*Process, error) {
-		pg.URL = "postgres://postgres@" + address(port) + "/postgres?sslmode=disable"
-		return s.Start(ctx, Command{
+	err = s.onFreePorts(1, func(ports []int) error {
+		pg.URL = "postgres://postgres@" + address(ports[0]) + "/postgres?sslmode=disable"
+		var err error
+		pg.Process, err = s.Start(ctx, Command{
 			Name:  name,
 			Path:  filepath.Join(bin, "postgres"),
-			Args:  postgresArgs(dir, port, settings),
+			Args:  postgresArgs(dir, ports[0], settings),
 			Env:   postgresEnv(),
 			Ready: func(ctx context.Context) error { return postgresReady(ctx, pg.URL, dir) },
 			// Its polite signal waits for clients to leave; this one makes
@@ -50,6 +51,7 @@ func (s *Stack) Postgres(ctx context.Context, name string, settings ...string) (
 			discard: syscall.SIGQUIT,
 			user:    s.user,
 		})
+		return err
 	})
 	if err != nil {
 		return nil, err

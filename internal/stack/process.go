@@ -71,7 +71,7 @@ func (s *Stack) Start(ctx context.Context, c Command) (*Process, error) {
 	if c.Ready == nil {
 		return p, nil
 	}
-	if err := p.awaitReady(ctx, c.Ready); err != nil {
+	if err := awaitReady(ctx, c.Ready, p); err != nil {
 		killed := p.Kill()
 		return nil, fmt.Errorf("start %s: %w", c.Name, errors.Join(err, killed, p.quoteLog()))
 	}

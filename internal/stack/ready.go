@@ -24,7 +24,9 @@ var errExited = errors.New("ended before it was ready")
 // quotedLog is how much of the end of a log an error quotes, in bytes.
 const quotedLog = 2000
 
-func (p *Process) awaitReady(ctx context.Context, ready func(context.Context) error) error {
+// awaitReady polls ready until it returns nil, or until ctx or one of the
+// processes ends.
+func awaitReady(ctx context.Context, ready func(context.Context) error, processes ...*Process) error {
 	again := time.NewTicker(readyEvery)
 	defer again.Stop()
 	for {
@@ -34,9 +36,12 @@ func (p *Process) awaitReady(ctx context.Context, ready func(context.Context) er
 		if err == nil {
 			return nil
 		}
+		for _, p := range processes {
+			if p.ended() {
+				return fmt.Errorf("%s %w: %v", p.name, errExited, p.cmd.ProcessState)
+			}
+		}
 		select {
-		case <-p.done:
-			return fmt.Errorf("%w: %v", errExited, p.cmd.ProcessState)
 		case <-ctx.Done():
 			return fmt.Errorf("not ready: %w; last answer: %w", ctx.Err(), err)
 		case <-again.C:

@@ -3,6 +3,8 @@ package stack
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -12,11 +14,19 @@ type Redis struct {
 	*Process
 	Addr string // host:port
 	URL  string // redis://host:port
+
+	port int
 }
 
 // Redis starts a Redis server. Further arguments are redis-server's own and
 // override the stack's: "--appendonly", "yes".
 func (s *Stack) Redis(ctx context.Context, name string, args ...string) (*Redis, error) {
+	return s.redis(ctx, name, 1, func([]int) []string { return args })
+}
+
+// redis starts a Redis server on the first of n free ports. Its further
+// arguments may name the others.
+func (s *Stack) redis(ctx context.Context, name string, n int, args func(ports []int) []string) (*Redis, error) {
 	if err := s.find.need(redisName); err != nil {
 		return nil, err
 	}
@@ -24,24 +34,39 @@ func (s *Stack) Redis(ctx context.Context, name string, args ...string) (*Redis,
 	if err != nil {
 		return nil, err
 	}
+	// Empty, and for the server to write: CONFIG REWRITE has nowhere else to
+	// keep a role that changed.
+	settings := filepath.Join(dir, "redis.conf")
+	if err := os.WriteFile(settings, nil, 0o600); err != nil {
+		return nil, fmt.Errorf("write Redis's settings: %w", err)
+	}
 	r := &Redis{}
-	r.Process, err = s.onFreePort(func(port int) (*Process, error) {
-		r.Addr = address(port)
+	err = s.onFreePorts(n, func(ports []int) error {
+		r.port = ports[0]
+		r.Addr = address(r.port)
 		r.URL = "redis://" + r.Addr
-		return s.Start(ctx, Command{
+		var err error
+		r.Process, err = s.Start(ctx, Command{
 			Name: name,
 			Path: s.find.redis(),
 			Args: append([]string{
-				"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir,
+				settings, "--port", strconv.Itoa(r.port), "--bind", loopback, "--dir", dir,
 				"--save", "", "--appendonly", "no", "--databases", "256",
-			}, args...),
+			}, args(ports)...),
 			Ready: func(ctx context.Context) error { return redisReady(ctx, r.Addr, dir) },
 		})
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return r, nil
+}
+
+// replicationArgs make replicas of an idle master fit for use within a second:
+// they get its data at once, and something to count by every second.
+func replicationArgs() []string {
+	return []string{"--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"}
 }
 
 // redisReady makes sure that the server answers and is the one that works in

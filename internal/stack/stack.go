@@ -34,7 +34,7 @@ type Stack struct {
 	guard *guard
 	user  *syscall.Credential // what PostgreSQL runs as; nil: as this process
 	find  finder
-	port  func() (int, error)
+	ports func(n int) ([]int, error)
 
 	closeOnce func() error
 
@@ -61,7 +61,7 @@ func Open() (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Stack{dir: dir, guard: g, user: user, find: defaultFinder(), port: freePort}
+	s := &Stack{dir: dir, guard: g, user: user, find: defaultFinder(), ports: FreePorts}
 	s.closeOnce = sync.OnceValue(s.close)
 	// Others may pass through, which the servers' user needs, but not look.
 	if err := errors.Join(os.Mkdir(dir, 0o711), os.Mkdir(filepath.Join(dir, "logs"), 0o700)); err != nil {

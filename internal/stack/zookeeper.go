@@ -56,13 +56,14 @@ func (s *Stack) ZooKeeper(ctx context.Context, name string) (*ZooKeeper, error) 
 	}
 
 	z := &ZooKeeper{}
-	z.Process, err = s.onFreePort(func(port int) (*Process, error) {
-		z.Addr = address(port)
-		text := fmt.Appendf(nil, zooSettings, dir, port)
+	err = s.onFreePorts(1, func(ports []int) error {
+		z.Addr = address(ports[0])
+		text := fmt.Appendf(nil, zooSettings, dir, ports[0])
 		if err := os.WriteFile(settings, text, 0o600); err != nil {
-			return nil, fmt.Errorf("write ZooKeeper's settings: %w", err)
+			return fmt.Errorf("write ZooKeeper's settings: %w", err)
 		}
-		return s.Start(ctx, Command{
+		var err error
+		z.Process, err = s.Start(ctx, Command{
 			Name: name,
 			Path: java,
 			Args: []string{
@@ -75,6 +76,7 @@ func (s *Stack) ZooKeeper(ctx context.Context, name string) (*ZooKeeper, error) 
 			},
 			Ready: func(ctx context.Context) error { return zooKeeperReady(ctx, z.Addr, dir) },
 		})
+		return err
 	})
 	if err != nil {
 		return nil, err

@@ -52,6 +52,22 @@ var redisServer = sync.OnceValues(func() (*stack.Redis, error) {
 	return s.Redis(context.Background(), "shared-redis")
 })
 
+var sentinel = sync.OnceValues(func() (*stack.Sentinel, error) {
+	s, err := shared()
+	if err != nil {
+		return nil, err
+	}
+	return s.Sentinel(context.Background(), "shared-sentinel")
+})
+
+var redisCluster = sync.OnceValues(func() (*stack.RedisCluster, error) {
+	s, err := shared()
+	if err != nil {
+		return nil, err
+	}
+	return s.RedisCluster(context.Background(), "shared-cluster")
+})
+
 var zooKeeper = sync.OnceValues(func() (*stack.ZooKeeper, error) {
 	s, err := shared()
 	if err != nil {
@@ -166,6 +182,20 @@ func flush(addr string, number int) error {
 	client := redis.NewClient(&redis.Options{Addr: addr, DB: number})
 	defer client.Close()
 	return client.FlushDB(ctx).Err()
+}
+
+// Sentinel returns a group of Redis servers that the package's tests share: each
+// uses keys of its own, and lets the servers live.
+func Sentinel(t testing.TB) *stack.Sentinel {
+	t.Helper()
+	return must(t, sentinel)
+}
+
+// RedisCluster returns a Redis Cluster that the package's tests share: each uses
+// keys of its own, and lets the nodes live.
+func RedisCluster(t testing.TB) *stack.RedisCluster {
+	t.Helper()
+	return must(t, redisCluster)
 }
 
 // ZooKeeper returns the host:port of a server that the package's tests share:

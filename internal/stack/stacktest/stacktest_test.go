@@ -69,6 +69,32 @@ func client(t *testing.T, url string) *redis.Client {
 	return c
 }
 
+func TestSentinel(t *testing.T) {
+	t.Parallel()
+	g := Sentinel(t)
+	if again := Sentinel(t); again != g {
+		t.Errorf("a second group was started: %v, %v", g.Addrs, again.Addrs)
+	}
+	c := redis.NewFailoverClient(&redis.FailoverOptions{MasterName: g.MasterName, SentinelAddrs: g.Addrs})
+	t.Cleanup(func() { c.Close() })
+	if err := c.Set(t.Context(), t.Name(), "value", 0).Err(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRedisCluster(t *testing.T) {
+	t.Parallel()
+	g := RedisCluster(t)
+	if again := RedisCluster(t); again != g {
+		t.Errorf("a second cluster was started: %v, %v", g.Addrs, again.Addrs)
+	}
+	c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: g.Addrs})
+	t.Cleanup(func() { c.Close() })
+	if err := c.Set(t.Context(), t.Name(), "value", 0).Err(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestZooKeeper(t *testing.T) {
 	t.Parallel()
 	addr := ZooKeeper(t)
