@@ -139,36 +139,13 @@ func TestRedis(t *testing.T) {
 			url := stacktest.Redis(t)
 			client := redisClient(t, url)
 			return lockingtest.Backend{
-				Addr: strings.TrimPrefix(url, redisScheme),
-				Open: func(t testing.TB) locking.Locker { return openRedis(t, url, ttl) },
-				Residue: func(t testing.TB, keys ...string) (left []string) {
-					for _, key := range keys {
-						lock, queue, _ := locking.RedisNames(key)
-						held, err := client.Exists(t.Context(), lock).Result()
-						waiting, err2 := client.LLen(t.Context(), queue).Result()
-						if err := errors.Join(err, err2); err != nil {
-							t.Fatal(err)
-						}
-						left = append(left, slices.Repeat([]string{key}, int(held+waiting))...)
-					}
-					return left
-				},
-				Delete: func(t testing.TB, key string) {
-					lock, _, _ := locking.RedisNames(key)
-					if n := client.Del(t.Context(), lock).Val(); n != 1 {
-						t.Fatalf("DEL of %q deleted %d keys", key, n)
-					}
-				},
+				Addr:    strings.TrimPrefix(url, redisScheme),
+				Open:    func(t testing.TB) locking.Locker { return openRedis(t, url, ttl) },
+				Residue: func(t testing.TB, keys ...string) []string { return redisResidue(t, client, keys) },
+				Delete:  func(t testing.TB, key string) { deleteRedisLock(t, client, key) },
 			}
 		},
-		StartServer: func(t testing.TB) lockingtest.Server {
-			r, err := stacktest.Stack(t).Redis(t.Context(), fmt.Sprintf("redis-%d", serial.Add(1)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = r.Kill() })
-			return lockingtest.Server{Addr: r.Addr, Process: r.Process}
-		},
+		StartServer: startRedis,
 		OpenAt: func(t testing.TB, addr string, ttl time.Duration) locking.Locker {
 			return openRedis(t, redisScheme+addr, ttl)
 		},

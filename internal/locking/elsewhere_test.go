@@ -28,6 +28,9 @@ var openers = map[locking.Mode]func(addr string, ttl time.Duration) (locking.Loc
 	locking.ModeRedis: func(addr string, ttl time.Duration) (locking.Locker, error) {
 		return newRedis(redisScheme+addr, ttl)
 	},
+	locking.ModeRedlock: func(addrs string, ttl time.Duration) (locking.Locker, error) {
+		return newRedlock(strings.Split(addrs, ","), ttl)
+	},
 	locking.ModeZooKeeper: newZooKeeper,
 	locking.ModePostgres: func(addr string, ttl time.Duration) (locking.Locker, error) {
 		return newPostgres(addr, ttl)

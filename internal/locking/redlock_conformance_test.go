@@ -45,8 +45,12 @@ func sharedMasters(t testing.TB) []string {
 
 func openRedlock(t testing.TB, addrs []string, ttl time.Duration) *locking.Redlock {
 	t.Helper()
-	r, err := locking.NewRedlock(locking.RedlockConfig{Masters: masterOptions(addrs), TTL: ttl, Owner: "test"})
+	r, err := newRedlock(addrs, ttl)
 	return closing(t, r, err)
+}
+
+func newRedlock(addrs []string, ttl time.Duration) (*locking.Redlock, error) {
+	return locking.NewRedlock(locking.RedlockConfig{Masters: masterOptions(addrs), TTL: ttl, Owner: "test"})
 }
 
 func masterOptions(addrs []string) []*redis.UniversalOptions {
@@ -108,5 +112,6 @@ func TestRedlock(t *testing.T) {
 		OpenAt: func(t testing.TB, addr string, ttl time.Duration) locking.Locker {
 			return openRedlock(t, strings.Split(addr, ","), ttl)
 		},
+		HoldElsewhere: holdElsewhere(locking.ModeRedlock),
 	})
 }

@@ -21,8 +21,6 @@ var (
 	redlockRenewSource string
 	//go:embed redlock_release.lua
 	redlockReleaseSource string
-	//go:embed redlock_evict.lua
-	redlockEvictSource string
 	//go:embed redlock_mint.lua
 	redlockMintSource string
 
@@ -30,7 +28,6 @@ var (
 	redlockConfirm = redis.NewScript(redlockNodeSource + redlockConfirmSource)
 	redlockRenew   = redis.NewScript(redlockNodeSource + redlockRenewSource)
 	redlockRelease = redis.NewScript(redlockNodeSource + redlockReleaseSource)
-	redlockEvict   = redis.NewScript(redlockNodeSource + redlockEvictSource)
 	redlockMint    = redis.NewScript(redlockNodeSource + redlockMintSource)
 )
 

@@ -102,25 +102,22 @@ func (r *Redlock) NextToken(ctx context.Context, _ string) (int64, error) {
 	return token, nil
 }
 
-// Evict implements Evictor. It deletes the lock where it finds it with a token
-// below the limit. That of a quorum is the lease's, or what was to become one;
-// fewer may have kept the smaller token of one that was granted by others.
-func (r *Redlock) Evict(ctx context.Context, key string, limit int64) (bool, error) {
-	answers, err := askAll(r, func(n *redlockNode) (int64, error) {
-		return n.run(ctx, redlockEvict, []string{redlockPrefix + key}, limit).Int64()
+// Evict implements Evictor. It does what the owner's own release does, and
+// reports whether the owner can have had a quorum.
+func (r *Redlock) Evict(ctx context.Context, key, owner string) (bool, error) {
+	answers, err := askAll(r, func(n *redlockNode) (bool, error) {
+		mine, err := n.run(ctx, redlockRelease, []string{redlockPrefix + key}, owner).Int64Slice()
+		return err == nil && mine[0] > 0, err
 	})
 	if err != nil {
 		return false, fmt.Errorf("evict: %w", err)
 	}
-	deleted, kept := 0, 0
-	for _, answer := range answers {
-		switch {
-		case answer > 0:
-			deleted++
-		case answer < 0:
-			kept++
+	held := 0
+	for _, mine := range answers {
+		if mine {
+			held++
 		}
 	}
 	silent := len(r.nodes) - len(answers)
-	return deleted > kept && deleted+silent >= r.quorum, nil
+	return held > 0 && held+silent >= r.quorum, nil
 }

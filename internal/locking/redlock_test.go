@@ -297,15 +297,15 @@ func TestRedlock_operatorsSeeAndEvict(t *testing.T) {
 	if left := time.Until(s.Until); left <= 0 || left > ttl {
 		t.Errorf("Until is in %v, want up to %v", left, ttl)
 	}
-	if evicted, err := other.Evict(t.Context(), "a", lease.Token("a")); evicted || err != nil {
-		t.Errorf("Evict() of a holder with the limit as a token = %v, %v", evicted, err)
+	if evicted, err := other.Evict(t.Context(), "a", s.Owner+"x"); evicted || err != nil {
+		t.Errorf("Evict() of another owner = %v, %v", evicted, err)
 	}
 	limit, err := other.NextToken(t.Context(), "a")
 	if err != nil || limit <= lease.Token("a") {
 		t.Errorf("NextToken() = %d, %v, want more than %d", limit, err, lease.Token("a"))
 	}
 	f.signal(t, syscall.SIGKILL, 1, 2) // which does not matter
-	if evicted, err := other.Evict(t.Context(), "a", limit); !evicted || err != nil {
+	if evicted, err := other.Evict(t.Context(), "a", s.Owner); !evicted || err != nil {
 		t.Errorf("Evict() = %v, %v", evicted, err)
 	}
 	next := acquire(t, other, "a")
@@ -313,13 +313,13 @@ func TestRedlock_operatorsSeeAndEvict(t *testing.T) {
 		t.Errorf("token %d after %d", token, limit)
 	}
 	lostSoon(t, lease)
-	if evicted, err := other.Evict(t.Context(), "a", limit); evicted || err != nil {
+	if evicted, err := other.Evict(t.Context(), "a", s.Owner); evicted || err != nil {
 		t.Errorf("Evict() of a later holder = %v, %v", evicted, err)
 	}
 	release(t, next)
 	f.signal(t, syscall.SIGKILL, 3)
 	_, err = other.NextToken(t.Context(), "a")
-	_, err2 := other.Evict(t.Context(), "a", limit)
+	_, err2 := other.Evict(t.Context(), "a", s.Owner)
 	_, err3 := other.Inspect(t.Context(), "a")
 	for _, err := range []error{err, err2, err3} {
 		if !errors.Is(err, locking.ErrUnavailable) {

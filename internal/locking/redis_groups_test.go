@@ -1,0 +1,169 @@
+package locking_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"orderd/internal/locking"
+	"orderd/internal/locking/lockingtest"
+	"orderd/internal/stack"
+	"orderd/internal/stack/stacktest"
+)
+
+// groupOptions is the suite's view of a group of Redis servers that all tests
+// share: what mistreats a server does so to one that stands alone, for it tests
+// the locker's own patience, which does not depend on what it speaks to.
+func groupOptions(t testing.TB, server *redis.UniversalOptions) lockingtest.Options {
+	open := func(t testing.TB, server *redis.UniversalOptions, ttl time.Duration) locking.Locker {
+		t.Helper()
+		r, err := locking.NewRedis(locking.RedisConfig{Server: server, TTL: ttl, Owner: "test"})
+		return closing(t, r, err)
+	}
+	client := redis.NewUniversalClient(server)
+	t.Cleanup(func() { _ = client.Close() })
+	const group = "group"
+	return lockingtest.Options{
+		Exclusive: true, CrossProcess: true, Leased: true, Fenced: true, Ordered: true,
+		TTL: ttl,
+		Backend: func(testing.TB) lockingtest.Backend {
+			return lockingtest.Backend{
+				Addr:    group,
+				Open:    func(t testing.TB) locking.Locker { return open(t, server, ttl) },
+				Residue: func(t testing.TB, keys ...string) []string { return redisResidue(t, client, keys) },
+				Delete:  func(t testing.TB, key string) { deleteRedisLock(t, client, key) },
+			}
+		},
+		StartServer: startRedis,
+		OpenAt: func(t testing.TB, addr string, ttl time.Duration) locking.Locker {
+			if addr == group {
+				return open(t, server, ttl)
+			}
+			return openRedis(t, redisScheme+addr, ttl)
+		},
+	}
+}
+
+func TestRedis_Sentinel(t *testing.T) {
+	t.Parallel()
+	s := stacktest.Sentinel(t)
+	lockingtest.Run(t, groupOptions(t, &redis.UniversalOptions{Addrs: s.Addrs, MasterName: s.MasterName}))
+}
+
+func TestRedis_Cluster(t *testing.T) {
+	t.Parallel()
+	lockingtest.Run(t, groupOptions(t, &redis.UniversalOptions{Addrs: stacktest.RedisCluster(t).Addrs, IsClusterMode: true}))
+}
+
+// A lock that enough replicas have is there after a failover to one of them.
+func TestRedis_acknowledgedLockSurvivesTheMaster(t *testing.T) {
+	t.Parallel()
+	s := startSentinel(t)
+	server := &redis.UniversalOptions{Addrs: s.Addrs, MasterName: s.MasterName}
+	open := func(acks int) *locking.Redis {
+		r, err := locking.NewRedis(locking.RedisConfig{Server: server, TTL: longest, Owner: "test", Acks: acks})
+		return closing(t, r, err)
+	}
+	l := open(len(s.Replicas))
+	lease := mustHold(t, l, "a")
+	token := lease.Token("a")
+	if err := s.Master.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	other := open(0)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for {
+		status, err := other.Inspect(ctx, "a")
+		if err == nil {
+			if status.Token != token {
+				t.Errorf("after the failover the lock is %+v, want that with the token %d", status, token)
+			}
+			break
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("no failover: %v", err)
+		}
+	}
+	next, err := other.NextToken(ctx, "a")
+	if err != nil || next <= token {
+		t.Errorf("NextToken() = %d, %v; want one above %d", next, err, token)
+	}
+}
+
+// With fewer acknowledgements than asked for nothing is granted, and what the
+// master has of it is given back.
+func TestRedis_withoutAcknowledgementsNothingIsGranted(t *testing.T) {
+	t.Parallel()
+	url := stacktest.Redis(t)
+	server, err := redisOptions(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := locking.NewRedis(locking.RedisConfig{Server: server, TTL: longest, Owner: "test", Acks: 1})
+	l, client := closing(t, r, err), redisClient(t, url)
+	if _, err := l.Acquire(t.Context(), "a"); !errors.Is(err, locking.ErrUnavailable) || !strings.Contains(err.Error(), "too few replicas") {
+		t.Errorf("Acquire() = %v, want ErrUnavailable for want of replicas", err)
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for len(redisResidue(t, client, []string{"a"})) > 0 {
+		if time.Now().After(deadline) {
+			t.Fatal("the lock that was not acknowledged is still there")
+		}
+	}
+}
+
+func startSentinel(t testing.TB) *stack.Sentinel {
+	t.Helper()
+	s, err := stacktest.Stack(t).Sentinel(t.Context(), fmt.Sprintf("sentinel-%d", serial.Add(1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, p := range s.Sentinels {
+			_ = p.Kill()
+		}
+		for _, r := range append(s.Replicas, s.Master) {
+			_ = r.Kill()
+		}
+	})
+	return s
+}
+
+func redisResidue(t testing.TB, client redis.UniversalClient, keys []string) (left []string) {
+	t.Helper()
+	for _, key := range keys {
+		lock, queue, _ := locking.RedisNames(key)
+		held, err := client.Exists(t.Context(), lock).Result()
+		waiting, err2 := client.LLen(t.Context(), queue).Result()
+		if err := errors.Join(err, err2); err != nil {
+			t.Fatal(err)
+		}
+		left = append(left, slices.Repeat([]string{key}, int(held+waiting))...)
+	}
+	return left
+}
+
+func deleteRedisLock(t testing.TB, client redis.UniversalClient, key string) {
+	t.Helper()
+	lock, _, _ := locking.RedisNames(key)
+	if n := client.Del(t.Context(), lock).Val(); n != 1 {
+		t.Fatalf("DEL of %q deleted %d keys", key, n)
+	}
+}
+
+func startRedis(t testing.TB) lockingtest.Server {
+	t.Helper()
+	r, err := stacktest.Stack(t).Redis(t.Context(), fmt.Sprintf("redis-%d", serial.Add(1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Kill() })
+	return lockingtest.Server{Addr: r.Addr, Process: r.Process}
+}
