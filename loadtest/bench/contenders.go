@@ -8,6 +8,7 @@ import "slices"
 const (
 	onRedis     = "redis"
 	onZooKeeper = "zookeeper"
+	onPostgres  = "postgres"
 )
 
 // A Contender is a way of taking turns, known by that name to the program that
@@ -33,6 +34,7 @@ var Contenders = []Contender{
 	{Name: "redislock-5ms", Server: onRedis},
 	{Name: modeZooKeeper, Mode: true, Server: onZooKeeper},
 	{Name: "zk.Lock", Server: onZooKeeper},
+	{Name: "postgres", Mode: true, Server: onPostgres},
 }
 
 // The modes that goals are set for.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
 	"orderd/internal/stack"
@@ -34,6 +35,27 @@ var starters = map[string]func(context.Context, *stack.Stack) (string, error){
 		}
 		return "--zookeeper=" + z.Addr, nil
 	},
+	onPostgres: func(ctx context.Context, s *stack.Stack) (string, error) {
+		p, err := s.Postgres(ctx, "postgres")
+		if err != nil {
+			return "", err
+		}
+		return "--postgres=" + p.URL, createTokens(ctx, p.URL)
+	},
+}
+
+// createTokens makes what orderd's migrations would: where the locks in
+// Postgres take their fencing tokens from.
+func createTokens(ctx context.Context, url string) error {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return fmt.Errorf("connect to Postgres: %w", err)
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, "CREATE SEQUENCE orderd_lock_token"); err != nil {
+		return fmt.Errorf("make the sequence of tokens: %w", err)
+	}
+	return nil
 }
 
 // A Lab is the servers and the program that takes turns with them.

@@ -15,6 +15,7 @@ const ttl = 8 * time.Second
 // servers are where the contenders find theirs.
 type servers struct {
 	redis, zooKeeper string // host:port
+	postgres         string // URL
 }
 
 // A lock is one waiter's view of the lock that all want.
@@ -41,6 +42,7 @@ var contenders = map[string]contender{
 	"local":     {"orderd's; each process by itself", openLocal},
 	"redis":     {"orderd's; fencing token and renewal included", openRedisMode},
 	"zookeeper": {"orderd's; fencing token included", openZooKeeperMode},
+	"postgres":  {"orderd's; a session for each waiter, fencing token included", openPostgresMode},
 
 	"redsync":       {"default options (polls every 50 to 250 ms), but tries without end", openRedsync()},
 	"redsync-5ms":   {"polls every 5 ms, tries without end", openRedsync(redsyncDelay(5 * time.Millisecond))},

@@ -54,3 +54,10 @@ func openZooKeeperMode(s servers, _ int) (opened, error) {
 	})
 	return mode(l, err)
 }
+
+func openPostgresMode(s servers, waiters int) (opened, error) {
+	l, err := locking.NewPostgres(locking.PostgresConfig{
+		URL: s.postgres, TTL: ttl, Owner: owner(), MaxConns: connections(waiters),
+	})
+	return mode(l, err)
+}
