@@ -9,6 +9,7 @@ const (
 	onRedis     = "redis"
 	onZooKeeper = "zookeeper"
 	onPostgres  = "postgres"
+	onMasters   = "masters" // independent Redis servers
 )
 
 // A Contender is a way of taking turns, known by that name to the program that
@@ -34,6 +35,7 @@ var Contenders = []Contender{
 	{Name: "redislock-5ms", Server: onRedis},
 	{Name: modeZooKeeper, Mode: true, Server: onZooKeeper},
 	{Name: "zk.Lock", Server: onZooKeeper},
+	{Name: "redlock", Mode: true, Server: onMasters},
 	{Name: "postgres", Mode: true, Server: onPostgres},
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -34,6 +35,17 @@ var starters = map[string]func(context.Context, *stack.Stack) (string, error){
 			return "", err
 		}
 		return "--zookeeper=" + z.Addr, nil
+	},
+	onMasters: func(ctx context.Context, s *stack.Stack) (string, error) {
+		masters := make([]string, 5) // two may fail
+		for i := range masters {
+			r, err := s.Redis(ctx, "redis-master-"+strconv.Itoa(i+1))
+			if err != nil {
+				return "", err
+			}
+			masters[i] = r.Addr
+		}
+		return "--masters=" + strings.Join(masters, ","), nil
 	},
 	onPostgres: func(ctx context.Context, s *stack.Stack) (string, error) {
 		p, err := s.Postgres(ctx, "postgres")

@@ -15,6 +15,7 @@ const ttl = 8 * time.Second
 // servers are where the contenders find theirs.
 type servers struct {
 	redis, zooKeeper string // host:port
+	masters          string // host:port of each, with commas between
 	postgres         string // URL
 }
 
@@ -42,6 +43,7 @@ var contenders = map[string]contender{
 	"local":     {"orderd's; each process by itself", openLocal},
 	"redis":     {"orderd's; fencing token and renewal included", openRedisMode},
 	"zookeeper": {"orderd's; fencing token included", openZooKeeperMode},
+	"redlock":   {"orderd's; five masters, fencing token and renewal included", openRedlockMode},
 	"postgres":  {"orderd's; a session for each waiter, fencing token included", openPostgresMode},
 
 	"redsync":       {"default options (polls every 50 to 250 ms), but tries without end", openRedsync()},

@@ -92,6 +92,7 @@ func parse(args []string) (settings, error) {
 	f.StringVar(&s.contender, "contender", "", "the lock: "+strings.Join(names(), ", "))
 	f.StringVar(&s.servers.redis, "redis", "", "host:port of Redis")
 	f.StringVar(&s.servers.zooKeeper, "zookeeper", "", "host:port of ZooKeeper")
+	f.StringVar(&s.servers.masters, "masters", "", "host:port of independent Redis servers, with commas between")
 	f.StringVar(&s.servers.postgres, "postgres", "", "URL of PostgreSQL")
 	f.StringVar(&s.key, "key", "", "name of the lock")
 	f.StringVar(&s.referee, "referee", "", "file that all processes of a run share, to find two turns at once")

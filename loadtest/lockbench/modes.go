@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -59,5 +60,14 @@ func openPostgresMode(s servers, waiters int) (opened, error) {
 	l, err := locking.NewPostgres(locking.PostgresConfig{
 		URL: s.postgres, TTL: ttl, Owner: owner(), MaxConns: connections(waiters),
 	})
+	return mode(l, err)
+}
+
+func openRedlockMode(s servers, waiters int) (opened, error) {
+	var masters []*redis.UniversalOptions
+	for addr := range strings.SplitSeq(s.masters, ",") {
+		masters = append(masters, &redis.UniversalOptions{Addrs: []string{addr}, PoolSize: connections(waiters)})
+	}
+	l, err := locking.NewRedlock(locking.RedlockConfig{Masters: masters, TTL: ttl, Owner: owner()})
 	return mode(l, err)
 }
