@@ -9,18 +9,26 @@
 //   - none ([None]) promises nothing. It is the control group.
 //   - local ([Local]) keeps the callers of one process apart, first come,
 //     first served. It fails as soon as there is a second process.
-//   - redis ([Redis]) keeps apart all who use one Redis server. The promise is
-//     the server's, and lasts until the TTL is over: a holder that is paused
-//     for longer, and a server that loses its data in a restart or a failover,
-//     let a second holder in.
+//   - redis ([Redis]) keeps apart all who use one Redis, first come, first
+//     served. The promise is the server's, and lasts until the TTL is over: a
+//     holder that is paused for longer, and a server that loses its data in a
+//     restart or a failover, let a second holder in. With acknowledgements
+//     ([RedisConfig].Acks) a lock survives a failover to a replica that has it.
+//   - redlock ([Redlock]) keeps apart all who use the same independent Redis
+//     masters, by holding most of them. It survives the loss of a minority, and
+//     lasts until the TTL is over, if the masters' clocks run alike and none of
+//     them forgets what it granted.
 //   - zookeeper ([ZooKeeper]) keeps apart all who use one ensemble, first
 //     come, first served. The promise is the ensemble's, survives the loss of
 //     a minority of it, and lasts until the session is over: a holder that is
 //     paused for longer lets a second one in.
+//   - postgres ([Postgres]) keeps apart all who use one PostgreSQL database. The
+//     promise is the server's, and lasts until the session is over: until its
+//     connection breaks, or the server has not heard of it for the TTL.
 //
 // # Until when a holder may believe
 //
-// A lease of the last two modes ends by itself if its holder dies, and hence
+// A lease of the modes from redis on ends by itself if its holder dies, and hence
 // also if the holder is merely cut off, or does not run. The two sides measure
 // its end with different clocks, so the holder stops first:
 //
@@ -49,9 +57,17 @@
 //
 // In Redis a token is the server's time in microseconds, or one more than the
 // last if that is larger: tokens grow even after a restart without data, as
-// long as the clock was not set back. In ZooKeeper it is the number of the
-// transaction that made the node (czxid), which the ensemble orders. The modes
-// none and local cannot order the leases of several processes: 0.
+// long as the clock was not set back. RedLock takes the largest of its masters'
+// tokens, and has most of them remember it before the lease is used. In
+// ZooKeeper it is the number of the latest change of the key's queue (pzxid),
+// when the holder is seen to be first in it: the ensemble orders changes. In
+// PostgreSQL it is the next value of a sequence, taken while the locks are held.
+// The modes none and local cannot order the leases of several processes: 0.
+//
+// # Operators
+//
+// Who holds a key, and how many wait, tells an [Inspector]. An [Evictor] takes
+// the key away, after the store has been told to refuse the old holder's token.
 //
 // # How it fails
 //
