@@ -79,21 +79,21 @@ func TestRedis_acknowledgedLockSurvivesTheMaster(t *testing.T) {
 	other := open(0)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
+	var status locking.Status
+	var next int64
 	for {
-		status, err := other.Inspect(ctx, "a")
-		if err == nil {
-			if status.Token != token {
-				t.Errorf("after the failover the lock is %+v, want that with the token %d", status, token)
-			}
+		var err, err2 error
+		status, err = other.Inspect(ctx, "a")
+		next, err2 = other.NextToken(ctx, "a")
+		if err == nil && err2 == nil {
 			break
 		}
 		if ctx.Err() != nil {
-			t.Fatalf("no failover: %v", err)
+			t.Fatalf("no failover: %v", errors.Join(err, err2))
 		}
 	}
-	next, err := other.NextToken(ctx, "a")
-	if err != nil || next <= token {
-		t.Errorf("NextToken() = %d, %v; want one above %d", next, err, token)
+	if status.Token != token || next <= token {
+		t.Errorf("after the failover the lock is %+v and the next token %d, want the token %d and more", status, next, token)
 	}
 }
 

@@ -3,6 +3,7 @@ package locking_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -95,14 +96,31 @@ func TestRedis_turnOfAProcessThatIsGonePasses(t *testing.T) {
 		}
 	}
 	next := waitFor(t, l, "a")
-	before := lease.Token("a")
+	mustGiveBack(t, lease)
+	if s, err := l.Inspect(t.Context(), "a"); err != nil || !strings.HasPrefix(s.Owner, "test:") {
+		t.Errorf("right after the release the lock is %+v, %v; want the waiter's", s, err)
+	}
+	mustGiveBack(t, <-next)
+}
+
+// Whoever is passed a lock has it for a short time at first.
+func TestRedis_aLeaseThatWasPassedOnIsKept(t *testing.T) {
+	t.Parallel()
+	l := openRedis(t, stacktest.Redis(t), longest).(*locking.Redis)
+	lease := mustHold(t, l, "a")
+	next := waitFor(t, l, "a")
 	mustGiveBack(t, lease)
 	got := <-next
-	mustGiveBack(t, got)
-	// Had a ghost been given the lock, it would have been given a token, too.
-	if client.Exists(t.Context(), queue).Val() != 0 || got.Token("a") <= before {
-		t.Errorf("token %d after %d, and the queue is still there", got.Token("a"), before)
+	deadline := time.Now().Add(20 * time.Second)
+	for time.Until(got.Until()) < longest/2 {
+		if err := got.Check(0); err != nil || time.Now().After(deadline) {
+			t.Fatalf("the lease ends in %v, %v; want it renewed", time.Until(got.Until()), err)
+		}
 	}
+	if s, err := l.Inspect(t.Context(), "a"); err != nil || s.Until.Before(got.Until()) || s.Token != got.Token("a") {
+		t.Errorf("Inspect() = %+v, %v; want the end not before %v and token %d", s, err, got.Until(), got.Token("a"))
+	}
+	mustGiveBack(t, got)
 }
 
 // Messages are lost with the connection that they are heard on.
