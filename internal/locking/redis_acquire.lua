@@ -35,7 +35,7 @@ local function take(lock, queue, counter)
     -- It expired under its holder, and others wait. Those who came first go
     -- first; if there is nobody of them, it is this owner's turn.
     queueUp(queue)
-    if not pass(lock, queue, counter, claim, clustered) then
+    if not pass(lock, queue, counter, last, claim, clustered) then
       return grant(lock, counter, call('GET', counter), owner, ttl)
     end
     value = call('GET', lock)

@@ -12,9 +12,10 @@ local owner = ARGV[1]
 local reply = {0, 0}
 for i = 1, #KEYS, 3 do
   local lock, queue, counter = KEYS[i], KEYS[i + 1], KEYS[i + 2]
-  if holds(call('GET', lock), owner) then
+  local both = call('MGET', lock, counter)
+  if holds(both[1], owner) then
     reply[1] = reply[1] + 1
-    if not pass(lock, queue, counter, ARGV[2], ARGV[3]) then
+    if not pass(lock, queue, counter, both[2], ARGV[2], ARGV[3]) then
       call('DEL', lock)
     end
   else

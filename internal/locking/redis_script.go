@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,7 +46,7 @@ var braces = strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D")
 // token counter of its home. The home, in braces, is what a Cluster places
 // them by, so that one script reaches all three.
 func redisNames(key string) (lock, queue, counter string) {
-	home := fmt.Sprintf("{%d}", crc32.ChecksumIEEE([]byte(key))%redisHomes)
+	home := "{" + strconv.Itoa(int(crc32.ChecksumIEEE([]byte(key))%redisHomes)) + "}"
 	name := home + ":" + braces.Replace(key)
 	return "orderd:lock:" + name, "orderd:queue:" + name, "orderd:token:" + home
 }

@@ -34,20 +34,20 @@ end
 
 -- pass gives a lock to whoever waits longest, for the claim: a short time, until
 -- they have said that they are there. It reports false if nobody waits; the
--- lock is then left as it was. The message is "token|length of owner|owner lock".
+-- lock is then left as it was. last is the token counter's value. The message is "token|length of owner|owner lock".
 --
 -- A process that nobody hears on its channel is dead, or will ask again once
 -- it is back. In a Cluster a server knows of its own listeners alone, so that
 -- there the claim has to find that out.
-local function pass(lock, queue, counter, claim, clustered)
+local function pass(lock, queue, counter, last, claim, clustered)
   while true do
     local owner = call('LPOP', queue)
     if not owner then
       return false
     end
-    local token = grant(lock, counter, call('GET', counter), owner, claim)
+    last = grant(lock, counter, last, owner, claim)
     local channel = 'orderd:wake:' .. string.match(owner, ':(%w+):%d+$')
-    local message = format('%.0f|%d|%s%s', token, #owner, owner, lock)
+    local message = format('%.0f|%d|%s%s', last, #owner, owner, lock)
     if call('PUBLISH', channel, message) > 0 or clustered == '1' then
       return true
     end
