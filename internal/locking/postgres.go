@@ -43,6 +43,7 @@ type PostgresConfig struct {
 // A crash of the server ends all leases. A failover to a replica that had not
 // got everything may repeat the latest tokens.
 type Postgres struct {
+	wakeups
 	config *pgx.ConnConfig
 	name   string // of idle sessions
 	ttl    time.Duration

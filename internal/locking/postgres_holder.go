@@ -52,6 +52,9 @@ func (h *pgHolder) take(ctx context.Context, keys []string) error {
 		case !answered:
 			return h.waitError(ctx, wait)
 		case a.err == nil:
+			if wait {
+				h.pg.count(wakeTurn)
+			}
 			h.grant(keys[:a.n], a)
 			if keys = keys[a.n:]; len(keys) == 0 {
 				return h.whole(a.token)
@@ -60,6 +63,7 @@ func (h *pgHolder) take(ctx context.Context, keys []string) error {
 		case pgWaited(a.err):
 			// Should the lock have been granted at the last moment, the server
 			// grants it once more.
+			h.pg.count(wakeTimer)
 			wait = true
 		case pgDropped(a.err) && !fresh && !h.holding():
 			// A server that was restarted leaves dead connections behind.
@@ -74,12 +78,8 @@ func (h *pgHolder) take(ctx context.Context, keys []string) error {
 	}
 }
 
-// waitError is that of an acquire whose context has ended. A locker that is
-// closed ends the lease, too, and so may look like the loss of a key.
+// waitError is that of an acquire whose context has ended.
 func (h *pgHolder) waitError(ctx context.Context, answered bool) error {
-	if h.pg.crew.life.Err() != nil {
-		return errors.Join(ErrUnavailable, errClosed)
-	}
 	return waitError(ctx, answered || h.pg.answers.Load())
 }
 

@@ -50,6 +50,7 @@ func (h *redlockHolder) acquire(ctx context.Context, key string) (*redlockAttemp
 		case !pause(ctx, backoff()):
 			return nil, h.waitError(ctx)
 		}
+		h.redlock.count(wakeTimer)
 	}
 }
 
@@ -61,12 +62,8 @@ func backoff() time.Duration {
 	return least + rand.N(most-least)
 }
 
-// waitError is that of an acquire whose context has ended. A locker that is
-// closed ends the lease, too, and so may look like the loss of a key.
+// waitError is that of an acquire whose context has ended.
 func (h *redlockHolder) waitError(ctx context.Context) error {
-	if h.redlock.crew.life.Err() != nil {
-		return errors.Join(ErrUnavailable, errClosed)
-	}
 	return waitError(ctx, h.redlock.answers.Load())
 }
 

@@ -43,6 +43,7 @@ type RedlockConfig struct {
 // have granted: one that is restarted without its data within the TTL may grant
 // a key once more, and then two may have a quorum.
 type Redlock struct {
+	wakeups
 	nodes  []*redlockNode
 	quorum int
 	sync   *redsync.Redsync

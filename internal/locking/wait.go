@@ -23,13 +23,20 @@ var (
 )
 
 // endedBy returns a context that ends with ctx and also, with the given cause,
-// when other ends. The caller must call the function it returns.
+// when other ends; if that is because the locker was closed, with errClosed. The
+// caller must call the function it returns.
 func endedBy(ctx, other context.Context, cause error) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	if other.Err() != nil {
-		cancel(cause) // AfterFunc would do it a little later
+	end := func() {
+		if errors.Is(context.Cause(other), errClosed) {
+			cancel(errClosed)
+		}
+		cancel(cause) // without effect after another
 	}
-	stop := context.AfterFunc(other, func() { cancel(cause) })
+	if other.Err() != nil {
+		end() // AfterFunc would do it a little later
+	}
+	stop := context.AfterFunc(other, end)
 	return ctx, func() {
 		stop()
 		cancel(nil)
