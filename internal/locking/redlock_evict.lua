@@ -8,7 +8,7 @@ local value = redis.call('GET', KEYS[1])
 if not value then
   return 0
 end
-if tonumber(string.match(value, '|(%d+)|%d+$')) < tonumber(ARGV[1]) then
+if tonumber(string.match(value, '|%-?(%d+)|%d+$')) < tonumber(ARGV[1]) then
   return redis.call('DEL', KEYS[1])
 end
 return -1
