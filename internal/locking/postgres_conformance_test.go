@@ -45,7 +45,7 @@ func newPostgres(addr string, ttl time.Duration) (*locking.Postgres, error) {
 
 // connected waits until the locker has a connection, which takes longer than
 // short waits on a busy machine.
-func connected(t testing.TB, p *locking.Postgres) *locking.Postgres {
+func connected[L interface{ Ping(context.Context) error }](t testing.TB, p L) L {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()

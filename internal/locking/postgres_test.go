@@ -55,15 +55,21 @@ func TestNewPostgres_refusesBadSettings(t *testing.T) {
 	}
 }
 
+// acquire acquires keys. Servers that have just been started, on a machine that
+// is busy elsewhere, may be too slow at first, and are asked again.
 func acquire(t testing.TB, l locking.Locker, keys ...string) *locking.Lease {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	lease, err := l.Acquire(ctx, keys...)
-	if err != nil {
-		t.Fatalf("Acquire(%q) = %v", keys, err)
+	for {
+		lease, err := l.Acquire(ctx, keys...)
+		if err == nil {
+			return lease
+		}
+		if !errors.Is(err, locking.ErrUnavailable) || ctx.Err() != nil {
+			t.Fatalf("Acquire(%q) = %v", keys, err)
+		}
 	}
-	return lease
 }
 
 func release(t testing.TB, lease *locking.Lease) {

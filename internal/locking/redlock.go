@@ -9,16 +9,17 @@ import (
 	quorum "github.com/go-redsync/redsync/v4/redis"
 )
 
-// redsync asks the masters, all at once, and counts. What it asks them is ours:
-// it does so over the connections of this file, which run scripts that follow
-// each attempt's fate on each master.
+// redsync asks the masters, all at once, and counts: it goes on as soon as a
+// quorum has granted or refused, so that one that hangs delays nobody. What it
+// asks is ours. It does so over the connections of this file, which run scripts
+// that follow each lock's fate on each master, and do so to the end.
 
 // newMutex returns what asks for one lock, once.
 func (r *Redlock) newMutex(lock, owner string) *redsync.Mutex {
 	return r.sync.NewMutex(lock,
 		redsync.WithTries(1),
+		redsync.WithFailFast(true),
 		redsync.WithExpiry(r.ttl),
-		redsync.WithTimeoutFactor(float64(r.limit)/float64(r.ttl)),
 		redsync.WithGenValueFunc(func() (string, error) { return owner, nil }))
 }
 
@@ -33,9 +34,11 @@ func newRedsync(nodes []*redlockNode) *redsync.Redsync {
 // A redlockPool gives redsync its way to one master.
 type redlockPool struct{ node *redlockNode }
 
-// Get implements redis.Pool. The attempt that the request is for is in ctx.
+// Get implements redis.Pool. The round that the request is part of is in ctx.
+// redsync cancels ctx once it has seen enough. The request goes on: its outcome
+// is to be known, and its connection to stay whole.
 func (p redlockPool) Get(ctx context.Context) (quorum.Conn, error) {
-	return redlockConn{ctx: ctx, round: roundOf(ctx), node: p.node}, nil
+	return redlockConn{ctx: context.WithoutCancel(ctx), round: roundOf(ctx), node: p.node}, nil
 }
 
 // A redlockConn is one request of redsync's to one master.
@@ -49,7 +52,7 @@ type redlockConn struct {
 
 // SetNX implements redis.Conn: it asks for the lock.
 func (c redlockConn) SetNX(_, _ string, _ time.Duration) (bool, error) {
-	return c.round.attempt.acquire(c.ctx, c.node)
+	return c.round.ask(c.ctx, c.node, c.round.attempt.acquire)
 }
 
 // The number of arguments by which redsync's own scripts can be told apart: the
@@ -63,17 +66,21 @@ var errRedsync = errors.New("redsync runs a script that is not known")
 
 // Eval implements redis.Conn: it gives the lock back or extends it.
 func (c redlockConn) Eval(_ *quorum.Script, keysAndArgs ...any) (any, error) {
-	var ask func(context.Context, *redlockNode) (bool, error)
-	switch len(keysAndArgs) {
-	case redsyncDelete:
-		ask = c.round.attempt.release
-	case redsyncExtend:
-		ask = c.round.attempt.renew
+	a := c.round.attempt
+	var (
+		mine bool
+		err  error
+	)
+	switch {
+	case len(keysAndArgs) == redsyncExtend:
+		mine, err = c.round.ask(c.ctx, c.node, a.renew)
+	case len(keysAndArgs) != redsyncDelete:
+		err = errRedsync
+	case c.round.taking:
+		// An attempt has failed. Who made it gives back what it took.
 	default:
-		return nil, errRedsync
+		mine, err = c.round.ask(c.ctx, c.node, a.release)
 	}
-	mine, err := ask(c.ctx, c.node)
-	c.round.count(err == nil, mine)
 	if mine {
 		return int64(1), err
 	}

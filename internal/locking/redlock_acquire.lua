@@ -15,6 +15,6 @@ elseif value then
   return 0
 else
   token = mint(KEYS[2], 0)
-  redis.call('SET', KEYS[1], ARGV[1] .. '|' .. digits(token) .. '|' .. digits(now()), 'PX', ARGV[2])
+  redis.call('SET', KEYS[1], ARGV[1] .. '|-' .. digits(token) .. '|' .. digits(now()), 'PX', ARGV[2])
 end
 return token

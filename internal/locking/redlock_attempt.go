@@ -15,6 +15,7 @@ type redlockPlace int
 
 const (
 	placeFree  redlockPlace = iota // it is not there, nor on its way there
+	placeAsked                     // it is being asked for
 	placeHeld                      // it was there at the last answer
 	placeDoubt                     // it may be there, or may yet come
 )
@@ -25,82 +26,54 @@ type redlockAttempt struct {
 	lock    string
 	owner   string // unique for the attempt
 	mutex   *redsync.Mutex
-
-	sent  time.Time
-	token int64 // of the quorum; 0 if the lock was not taken
-	err   error // why it was not, unless others hold it
+	sent    time.Time
+	taken   bool
+	err     error // of an attempt that got no quorum to answer
 
 	mu       sync.Mutex
+	over     bool           // it has failed, or has been given back
+	token    int64          // of the quorum; 0 before there is one
 	answered int            // how many masters said whether they grant the lock
 	places   []redlockPlace // by master
 	tokens   []int64        // by master
 }
 
-// A redlockRound is one question to all masters about a lock that was taken.
-type redlockRound struct {
-	attempt *redlockAttempt
-
-	mu       sync.Mutex
-	answered int
-	yes      int
-}
-
-type redlockRoundKey struct{}
-
-func roundOf(ctx context.Context) *redlockRound {
-	return ctx.Value(redlockRoundKey{}).(*redlockRound)
-}
-
-func (o *redlockRound) count(answered, yes bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if answered {
-		o.answered++
-	}
-	if yes {
-		o.yes++
-	}
-}
-
-// round begins a round: redsync hands its context on to each request.
-func (a *redlockAttempt) round(ctx context.Context) (context.Context, *redlockRound) {
-	o := &redlockRound{attempt: a}
-	return context.WithValue(ctx, redlockRoundKey{}, o), o
-}
-
 // try makes an attempt. If it fails, what it took is given back, or is being.
+// The caller is in the crew.
 func (r *Redlock) try(ctx context.Context, key string) *redlockAttempt {
 	a := &redlockAttempt{
 		redlock: r, lock: redlockPrefix + key, owner: r.owner(), sent: time.Now(),
 		places: make([]redlockPlace, len(r.nodes)), tokens: make([]int64, len(r.nodes)),
 	}
 	a.mutex = r.newMutex(a.lock, a.owner)
-	ctx, _ = a.round(ctx)
-	err := a.mutex.TryLockContext(ctx)
-	r.answers.Store(a.answered >= r.quorum)
-	switch {
-	case err == nil:
-		a.confirm(ctx)
-		if a.token == 0 {
-			a.leave(ctx)
-		}
-		return a
-	case a.answered < r.quorum:
+	round := a.begin()
+	round.taking = true
+	err := a.mutex.TryLockContext(round.in(ctx))
+	a.mu.Lock()
+	answered := a.answered
+	a.mu.Unlock()
+	r.hear(answered)
+	if err == nil {
+		a.taken = a.confirm(ctx)
+	} else if answered < r.quorum {
 		a.err = fmt.Errorf("acquire lock: %w", err)
 	}
-	a.forget() // redsync has given back what it was granted
+	if !a.taken {
+		a.leave(ctx)
+	}
 	return a
 }
 
 // confirm has the masters that granted the lock keep the largest of their
 // tokens. The next quorum has one of them in it, and its token so is larger;
-// without this it might meet only those whose counters are behind.
-func (a *redlockAttempt) confirm(ctx context.Context) {
+// without this it might meet only those whose counters are behind. It reports
+// whether a quorum has kept it, with time left. If not, masters were lost in
+// between: whether there are enough, the next attempt will tell.
+func (a *redlockAttempt) confirm(ctx context.Context) bool {
 	a.mu.Lock()
-	var token int64
 	for i, place := range a.places {
 		if place == placeHeld {
-			token = max(token, a.tokens[i])
+			a.token = max(a.token, a.tokens[i])
 		}
 	}
 	a.mu.Unlock()
@@ -108,7 +81,7 @@ func (a *redlockAttempt) confirm(ctx context.Context) {
 		if a.place(n) != placeHeld {
 			return false, nil
 		}
-		return n.runAgain(ctx, redlockConfirm, []string{a.lock, redlockCounter}, a.owner, token).Bool()
+		return a.keepToken(ctx, n)
 	})
 	n := 0
 	for _, mine := range kept {
@@ -116,31 +89,61 @@ func (a *redlockAttempt) confirm(ctx context.Context) {
 			n++
 		}
 	}
-	if n >= a.redlock.quorum && time.Since(a.sent) < trusted(a.redlock.ttl) {
-		a.token = token
-		return
-	}
-	// Masters were lost in between. Whether there are enough, the next attempt
-	// will tell; that others hold the lock is not known.
-	a.redlock.answers.Store(false)
+	return n >= a.redlock.quorum && time.Since(a.sent) < trusted(a.redlock.ttl)
 }
 
-// acquire asks one master for the lock, and reports whether it was granted.
+func (a *redlockAttempt) keepToken(ctx context.Context, n *redlockNode) (bool, error) {
+	return n.runAgain(ctx, redlockConfirm, []string{a.lock, redlockCounter}, a.owner, a.token).Bool()
+}
+
+// acquire asks one master for the lock, and reports whether it was granted. The
+// answer may come when a quorum has long decided.
 func (a *redlockAttempt) acquire(ctx context.Context, n *redlockNode) (bool, error) {
+	if !a.asking(n) {
+		return false, errTooLate
+	}
 	token, err := n.runAgain(ctx, redlockAcquire, []string{a.lock, redlockCounter},
 		a.owner, a.redlock.ttl.Milliseconds()).Int64()
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	switch {
-	case err == nil:
-		a.answered++
-	case !neverSent(err):
-		a.places[n.index] = placeDoubt
-	}
-	if token > 0 {
-		a.places[n.index], a.tokens[n.index] = placeHeld, token
+	if a.note(n, token, err) {
+		_, _ = a.keepToken(ctx, n) // nothing rests on it
 	}
 	return token > 0, err
+}
+
+// note notes a master's answer, and reports whether the attempt has its token
+// already.
+func (a *redlockAttempt) note(n *redlockNode, token int64, err error) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	place := &a.places[n.index]
+	switch {
+	case token > 0:
+		*place, a.tokens[n.index] = placeHeld, token
+	case err == nil || neverSent(err):
+		*place = placeFree
+	default:
+		*place = placeDoubt
+	}
+	if err == nil {
+		a.answered++
+	}
+	if a.over && *place != placeFree {
+		n.sweeper.forget(a.lock, a.owner)
+	}
+	return a.token > 0 && token > 0 && !a.over
+}
+
+var errTooLate = errors.New("the attempt is over")
+
+// asking notes that a master is being asked, unless there is no use in that.
+func (a *redlockAttempt) asking(n *redlockNode) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.over {
+		return false
+	}
+	a.places[n.index] = placeAsked
+	return true
 }
 
 // renew asks one master to keep the lock, and reports whether it had it.
@@ -155,28 +158,28 @@ func (a *redlockAttempt) renew(ctx context.Context, n *redlockNode) (bool, error
 	return mine, err
 }
 
+var errInDoubt = errors.New("what the master did is not known")
+
 // release gives the lock back to one master, and reports whether it was there.
-// A master of which that is not known is left to the background.
+// What a master does not answer is left to the background.
 func (a *redlockAttempt) release(ctx context.Context, n *redlockNode) (bool, error) {
 	switch a.place(n) {
 	case placeFree:
 		return false, nil
+	case placeAsked: // it is given back with the answer
+		return false, errInDoubt
 	case placeDoubt:
+		n.sweeper.forget(a.lock, a.owner)
 		return false, errInDoubt
 	case placeHeld:
 	}
 	mine, err := n.run(ctx, redlockRelease, []string{a.lock}, a.owner).Int64Slice()
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	if err != nil {
-		a.places[n.index] = placeDoubt
+		n.sweeper.forget(a.lock, a.owner)
 		return false, err
 	}
-	a.places[n.index] = placeFree
 	return mine[0] > 0, nil
 }
-
-var errInDoubt = errors.New("what the master did is not known")
 
 func (a *redlockAttempt) place(n *redlockNode) redlockPlace {
 	a.mu.Lock()
@@ -184,20 +187,26 @@ func (a *redlockAttempt) place(n *redlockNode) redlockPlace {
 	return a.places[n.index]
 }
 
-// leave gives back what the attempt still has, and has the doubts about it
-// ended in the background. The caller is in the crew.
+func (a *redlockAttempt) end() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.over = true
+}
+
+// leave gives back what the attempt has. It returns when a quorum has answered.
 func (a *redlockAttempt) leave(ctx context.Context) *redlockRound {
-	ctx, round := a.round(ctx)
-	_, _ = a.mutex.UnlockContext(ctx) // the round tells more
-	a.forget()
+	a.end()
+	round := a.begin()
+	_, _ = a.mutex.UnlockContext(round.in(ctx)) // the round tells more
 	return round
 }
 
-// forget has the background end what the masters still have of the attempt, or
-// may have.
+// forget has the background give back what the attempt has, or may have. The
+// caller is in the crew.
 func (a *redlockAttempt) forget() {
+	a.end()
 	for _, n := range a.redlock.nodes {
-		if a.place(n) != placeFree {
+		if place := a.place(n); place == placeHeld || place == placeDoubt {
 			n.sweeper.forget(a.lock, a.owner)
 		}
 	}

@@ -1,6 +1,7 @@
 package locking_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -70,6 +71,27 @@ func masterClients(t testing.TB, addrs []string) []*redis.Client {
 	return clients
 }
 
+// granted reports whether all masters have a lock, and the token of its quorum.
+func granted(t testing.TB, clients []*redis.Client, key string) bool {
+	t.Helper()
+	tokens := make(map[string]bool)
+	for _, client := range clients {
+		value, err := client.Get(t.Context(), redlockPrefix+key).Result()
+		if errors.Is(err, redis.Nil) {
+			return false
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		token := strings.Split(value, "|")[1]
+		if strings.HasPrefix(token, "-") { // not the quorum's
+			return false
+		}
+		tokens[token] = true
+	}
+	return len(tokens) == 1
+}
+
 const redlockPrefix = "orderd:redlock:"
 
 func TestRedlock(t *testing.T) {
@@ -82,7 +104,7 @@ func TestRedlock(t *testing.T) {
 			clients := masterClients(t, addrs)
 			return lockingtest.Backend{
 				Addr: strings.Join(addrs, ","),
-				Open: func(t testing.TB) locking.Locker { return openRedlock(t, addrs, ttl) },
+				Open: func(t testing.TB) locking.Locker { return connected(t, openRedlock(t, addrs, ttl)) },
 				Residue: func(t testing.TB, keys ...string) (left []string) {
 					for _, key := range keys {
 						for _, client := range clients {
@@ -96,6 +118,7 @@ func TestRedlock(t *testing.T) {
 					return left
 				},
 				Delete: func(t testing.TB, key string) {
+					until(t, 20*time.Second, "the lock is granted", func() bool { return granted(t, clients, key) })
 					for _, client := range clients {
 						if n := client.Del(t.Context(), redlockPrefix+key).Val(); n != 1 {
 							t.Fatalf("DEL of %q deleted %d keys", key, n)

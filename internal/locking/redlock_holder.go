@@ -12,6 +12,7 @@ import (
 // A redlockHolder is one lease's side of the locks on the masters.
 type redlockHolder struct {
 	redlock *Redlock
+	known   bool // a quorum answered the latest attempt
 
 	mu       sync.Mutex
 	attempts map[string]*redlockAttempt // those that took the lease's keys
@@ -36,21 +37,24 @@ func (h *redlockHolder) take(ctx context.Context, l *Lease, keys []string) error
 	return l.Check(0)
 }
 
-// acquire makes attempts until one takes the lock.
+// acquire makes attempts until one takes the lock. While it waits, one that
+// gets no quorum to answer is forgiven: a wait has many.
 func (h *redlockHolder) acquire(ctx context.Context, key string) (*redlockAttempt, error) {
 	for {
 		a := h.ask(ctx, key)
 		switch {
 		case a == nil:
 			return nil, h.waitError(ctx)
-		case a.token > 0:
+		case a.taken:
+			h.known = true
 			return a, nil
-		case a.err != nil:
+		case a.err != nil && !h.known:
 			return nil, errors.Join(ErrUnavailable, a.err)
 		case !pause(ctx, backoff()):
 			return nil, h.waitError(ctx)
 		}
 		h.redlock.count(wakeTimer)
+		h.known = a.err == nil
 	}
 }
 
@@ -64,7 +68,7 @@ func backoff() time.Duration {
 
 // waitError is that of an acquire whose context has ended.
 func (h *redlockHolder) waitError(ctx context.Context) error {
-	return waitError(ctx, h.redlock.answers.Load())
+	return waitError(ctx, h.redlock.heardLately())
 }
 
 // ask makes one attempt. It returns nil as soon as ctx ends. The attempt itself
@@ -81,7 +85,7 @@ func (h *redlockHolder) ask(ctx context.Context, key string) *redlockAttempt {
 		select {
 		case answer <- a:
 		case <-ctx.Done():
-			if a.token > 0 {
+			if a.taken {
 				a.leave(background)
 			}
 		}
@@ -97,9 +101,9 @@ func (h *redlockHolder) ask(ctx context.Context, key string) *redlockAttempt {
 // renew implements keeper.
 func (h *redlockHolder) renew(ctx context.Context, held []grant) (time.Duration, error) {
 	err := h.each(held, func(a *redlockAttempt) error {
-		ctx, round := a.round(ctx)
-		_, err := a.mutex.ExtendContext(ctx)
-		return h.judge(round, err)
+		round := a.begin()
+		_, err := a.mutex.ExtendContext(round.in(ctx))
+		return round.verdict(err)
 	})
 	switch {
 	case errors.Is(err, ErrLost):
@@ -108,20 +112,6 @@ func (h *redlockHolder) renew(ctx context.Context, held []grant) (time.Duration,
 		return 0, fmt.Errorf("renew lock: %w", err)
 	}
 	return h.redlock.ttl, nil
-}
-
-// judge returns nil if a quorum says that the lock is or was the lease's, and
-// ErrLost if, whatever those say that are silent, no quorum would.
-func (h *redlockHolder) judge(round *redlockRound, err error) error {
-	no, all := round.answered-round.yes, len(h.redlock.nodes)
-	switch {
-	case round.yes >= h.redlock.quorum:
-		return nil
-	case all-no < h.redlock.quorum:
-		return ErrLost
-	default:
-		return err
-	}
 }
 
 // release implements keeper.
@@ -134,7 +124,7 @@ func (h *redlockHolder) release(ctx context.Context, held []grant, lost bool) er
 		return ErrLost
 	}
 	err := h.each(held, func(a *redlockAttempt) error {
-		return h.judge(a.leave(ctx), ErrUnknown)
+		return a.leave(ctx).verdict(ErrUnknown)
 	})
 	if errors.Is(err, ErrLost) {
 		return ErrLost

@@ -50,23 +50,17 @@ type Redlock struct {
 	name   string // of this process: "replica:random"
 	serial atomic.Int64
 	ttl    time.Duration
-	limit  time.Duration // of one request to one master
+	call   time.Duration // limit of one request to one master
 	front  *Local        // one caller for each key and process asks the masters
 	crew   *crew
 
-	answers atomic.Bool // a quorum answered the latest attempt
+	heard atomic.Pointer[time.Time] // when a quorum answered last
 }
 
 var (
 	_ Locker  = (*Redlock)(nil)
 	_ Evictor = (*Redlock)(nil)
 )
-
-// redlockLimit is how long a master that hangs may delay an attempt: a small
-// part of the TTL, and more than a round trip to another data centre.
-func redlockLimit(ttl time.Duration) time.Duration {
-	return min(max(ttl/10, 50*time.Millisecond), 200*time.Millisecond)
-}
 
 // NewRedlock returns a locker. It checks the configuration but asks nothing of
 // the masters, which may come up later.
@@ -78,7 +72,7 @@ func NewRedlock(cfg RedlockConfig) (*Redlock, error) {
 		quorum: len(cfg.Masters)/2 + 1,
 		name:   cfg.Owner + ":" + rand.Text(),
 		ttl:    cfg.TTL,
-		limit:  redlockLimit(cfg.TTL),
+		call:   callTimeout(cfg.TTL),
 		front:  NewLocal(),
 		crew:   newCrew(),
 	}
@@ -141,7 +135,7 @@ func (r *Redlock) Acquire(ctx context.Context, keys ...string) (*Lease, error) {
 	ctx, stop := endedBy(ctx, r.crew.life, errClosed)
 	defer stop()
 	if !r.front.enterAll(ctx, keys) {
-		return nil, waitError(ctx, r.answers.Load())
+		return nil, waitError(ctx, r.heardLately())
 	}
 	// The front is left with the grant and not with the release, lest one
 	// process pass the key around inside while others wait.
@@ -154,6 +148,20 @@ func (r *Redlock) Acquire(ctx context.Context, keys ...string) (*Lease, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// heardLately reports whether a quorum has answered within the TTL: who held a
+// key then may hold it still.
+func (r *Redlock) heardLately() bool {
+	heard := r.heard.Load()
+	return heard != nil && time.Since(*heard) < r.ttl
+}
+
+// hear notes how many masters have answered.
+func (r *Redlock) hear(answers int) {
+	if now := time.Now(); answers >= r.quorum {
+		r.heard.Store(&now)
+	}
 }
 
 // owner returns a new name for one attempt, "replica:process:number". No two

@@ -40,7 +40,7 @@ type redlockNode struct {
 }
 
 func newRedlockNode(r *Redlock, index int, o *redis.UniversalOptions) *redlockNode {
-	n := &redlockNode{redlock: r, index: index, client: openLockClient(o, r.limit)}
+	n := &redlockNode{redlock: r, index: index, client: openLockClient(o, r.call)}
 	n.sweeper.init(n)
 	return n
 }
@@ -49,7 +49,7 @@ func newRedlockNode(r *Redlock, index int, o *redis.UniversalOptions) *redlockNo
 func (n *redlockNode) run(
 	ctx context.Context, s *redis.Script, keys []string, args ...any,
 ) *redis.Cmd {
-	ctx, cancel := context.WithTimeout(ctx, n.redlock.limit)
+	ctx, cancel := context.WithTimeout(ctx, n.redlock.call)
 	defer cancel()
 	return s.Run(ctx, n.client, keys, args...)
 }
@@ -88,6 +88,7 @@ func askAll[T any](r *Redlock, ask func(*redlockNode) (T, error)) ([]T, error) {
 		})
 	}
 	group.Wait()
+	r.hear(len(answers))
 	if len(answers) < r.quorum {
 		return answers, errors.Join(ErrUnavailable, errors.Join(errs...))
 	}

@@ -3,7 +3,8 @@
 --
 -- A lock is a string, "owner|token|since": the attempt that took it, its
 -- fencing token, and when this server granted it, in microseconds. It expires
--- unless it is renewed.
+-- unless it is renewed. Until a quorum has granted the lock, the token is this
+-- server's own, with a minus before it.
 
 -- now returns this server's time in microseconds.
 local function now()
@@ -30,7 +31,7 @@ end
 -- it is theirs.
 local function holds(value, owner)
   if value and string.sub(value, 1, #owner + 1) == owner .. '|' then
-    local token, since = string.match(value, '|(%d+)|(%d+)$')
+    local token, since = string.match(value, '|%-?(%d+)|(%d+)$')
     return tonumber(token), since
   end
 end

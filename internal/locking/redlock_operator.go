@@ -44,8 +44,9 @@ func (r *Redlock) Inspect(ctx context.Context, key string) (Status, error) {
 	return Status{}, nil
 }
 
-// status makes one of the views of a holder: the token is the quorum's, which
-// is the largest, and the lease ends when there is no quorum left.
+// status makes one of the views of a holder. Masters that do not know the
+// quorum's token have one below zero. The lease ends when there is no quorum
+// left.
 func (r *Redlock) status(owner string, seen []redlockView) Status {
 	s := Status{Owner: owner, Since: seen[0].since}
 	for _, v := range seen {
@@ -60,7 +61,7 @@ func (r *Redlock) status(owner string, seen []redlockView) Status {
 }
 
 func (n *redlockNode) view(ctx context.Context, lock string) (redlockView, error) {
-	ctx, cancel := context.WithTimeout(ctx, n.redlock.limit)
+	ctx, cancel := context.WithTimeout(ctx, n.redlock.call)
 	defer cancel()
 	var (
 		value *redis.StringCmd

@@ -39,7 +39,7 @@ func (w *redlockSweeper) forget(lock, owner string) {
 	now := time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.doubts[redlockDoubt{lock, owner}] = &redlockFate{due: now, over: now.Add(r.ttl + r.limit)}
+	w.doubts[redlockDoubt{lock, owner}] = &redlockFate{due: now, over: now.Add(r.ttl + r.call)}
 	if !w.running {
 		w.running = r.crew.run(w.sweep)
 		return
@@ -56,14 +56,13 @@ const sweepBatch = 100
 // sweep asks the master about its doubts until there are none.
 func (w *redlockSweeper) sweep() {
 	r := w.node.redlock
-	late := callTimeout(r.ttl)
-	for wait := r.limit / 8; ; {
+	for wait := r.call / 8; ; {
 		batch := w.due()
 		if len(batch) > 0 {
-			if w.settle(batch, 2*late) == nil {
-				wait = r.limit / 8
+			if w.settle(batch, 2*r.call) == nil {
+				wait = r.call / 8
 			} else {
-				wait = min(2*wait, late)
+				wait = min(2*wait, r.call)
 			}
 		}
 		next, done := w.next(wait, r.crew.life.Err() != nil)
