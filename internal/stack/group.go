@@ -13,7 +13,7 @@ import (
 // none stays.
 type group struct {
 	mu      sync.Mutex
-	members []*Process
+	members []*run
 }
 
 // startGroup runs form, and kills what it has started if it fails.
@@ -38,7 +38,7 @@ func (g *group) start(ctx context.Context, n int, start func(ctx context.Context
 			}
 			g.mu.Lock()
 			defer g.mu.Unlock()
-			g.members = append(g.members, p)
+			g.members = append(g.members, p.run())
 			return nil
 		})
 	}
@@ -53,8 +53,8 @@ func (g *group) await(ctx context.Context, ready func(context.Context) error) er
 func (g *group) kill() error {
 	errs := make([]error, len(g.members))
 	var wg sync.WaitGroup
-	for i, p := range g.members {
-		wg.Go(func() { errs[i] = p.Kill() })
+	for i, r := range g.members {
+		wg.Go(func() { errs[i] = r.kill() })
 	}
 	wg.Wait()
 	return errors.Join(errs...)

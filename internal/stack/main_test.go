@@ -1,14 +1,11 @@
 package stack
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"syscall"
 	"testing"
 	"time"
 
@@ -109,8 +106,8 @@ func eventually(t *testing.T, what string, check func() error) {
 func mustLeaveNothing(t *testing.T, s *Stack) {
 	t.Helper()
 	var pids []int
-	for _, p := range s.processes {
-		pids = append(pids, p.Pid())
+	for _, r := range s.runs {
+		pids = append(pids, r.pid())
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
@@ -123,24 +120,11 @@ func mustLeaveNothing(t *testing.T, s *Stack) {
 	}
 }
 
-// state is a process's state letter, Z for one that is only left to be reaped,
-// or empty for none. Where there is no /proc, one that exists counts as running.
-func state(pid int) string {
-	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
-	if err == nil {
-		return string(text[bytes.LastIndexByte(text, ')')+2])
-	}
-	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
-		return ""
-	}
-	return "R"
-}
-
 // gone returns an error that names a process that still runs.
 func gone(pids []int) error {
 	for _, pid := range pids {
-		if s := state(pid); s != "" && s != "Z" {
-			return fmt.Errorf("process %d is in state %s", pid, s)
+		if alive(pid) {
+			return fmt.Errorf("process %d is in state %s", pid, state(pid))
 		}
 	}
 	return nil

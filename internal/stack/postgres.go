@@ -63,11 +63,14 @@ func (s *Stack) Postgres(ctx context.Context, name string, settings ...string) (
 func (s *Stack) initdb(ctx context.Context, name, bin, dir string) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	p, err := s.launch(Command{
+	r, err := s.launch(Command{
 		Name: name,
 		Path: filepath.Join(bin, "initdb"),
 		Args: []string{
 			"-D", dir, "--no-sync", "--no-instructions", "--username=postgres", "--auth=trust",
+			// Interrupted, it would remove the files from under the server that
+			// it runs, which then leaves its shared memory behind.
+			"--no-clean",
 			"--encoding=UTF8", "--locale=" + utf8Locale(),
 		},
 		Env:  postgresEnv(),
@@ -77,12 +80,12 @@ func (s *Stack) initdb(ctx context.Context, name, bin, dir string) error {
 		return fmt.Errorf("initdb for %s: %w", name, err)
 	}
 	select {
-	case <-p.Done():
+	case <-r.done:
 	case <-ctx.Done():
-		return fmt.Errorf("initdb for %s: %w", name, errors.Join(ctx.Err(), p.Kill()))
+		return fmt.Errorf("initdb for %s: %w", name, errors.Join(ctx.Err(), r.kill()))
 	}
-	if p.Err() != nil {
-		return fmt.Errorf("initdb for %s: %w", name, errors.Join(p.Err(), p.quoteLog()))
+	if r.err != nil {
+		return fmt.Errorf("initdb for %s: %w", name, errors.Join(r.err, r.quoteLog()))
 	}
 	return nil
 }

@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
+	"sync"
 	"syscall"
 	"time"
 )
+
+// ErrRunning is returned when a process is to be run again that has not ended.
+var ErrRunning = errors.New("stack: still running")
 
 // Limits that hold where the caller set no tighter one.
 const (
@@ -45,144 +46,131 @@ type Command struct {
 	user    *syscall.Credential // nil: as this process
 }
 
-// A Process is a program that the stack runs, in a process group of its own.
+// A Process is a program that the stack runs, in a process group of its own. Its
+// methods may be called from many goroutines at once. After Restart they speak
+// of the new run.
 type Process struct {
-	name    string
-	log     string
-	logFrom int64 // where this run's output begins
-	cmd     *exec.Cmd
-	stop    syscall.Signal
-	discard syscall.Signal
-	grace   time.Duration
-	done    chan struct{}
-	err     error // of the run; set before done closes
+	stack   *Stack
+	command Command
+
+	mu   sync.Mutex
+	last *run
 }
 
 // Start runs a program and waits until it is ready. If it ends early, or ctx or
 // a minute does, the error quotes the last lines of its log and nothing is left
 // running.
 func (s *Stack) Start(ctx context.Context, c Command) (*Process, error) {
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	p, err := s.launch(c)
-	if err != nil {
+	p := &Process{stack: s, command: c}
+	if err := p.start(ctx); err != nil {
 		return nil, fmt.Errorf("start %s: %w", c.Name, err)
 	}
-	if c.Ready == nil {
-		return p, nil
-	}
-	if err := awaitReady(ctx, c.Ready, p); err != nil {
-		killed := p.Kill()
-		return nil, fmt.Errorf("start %s: %w", c.Name, errors.Join(err, killed, p.quoteLog()))
-	}
 	return p, nil
 }
 
-// register makes a program known to the guard before it runs: the shell writes
-// its own number, which the program keeps, and hands over. As long as it has
-// not, it holds the guard's pipe open itself, so that there is no moment at
-// which the parent's death would be missed. Arguments: signal, program, ….
-const register = `echo "start $$ $1" >&3 && exec 3>&- && shift && exec "$@"`
+// Restart runs a program that has ended once more, as it was started: on the
+// same port and with the data that its last run left on disk. It waits and fails
+// as Start does, and may then be called again; a program that has not ended is
+// left alone, which is ErrRunning.
+//
+// A PostgreSQL and a ZooKeeper have lost nothing that they had acknowledged. A
+// Redis has lost everything unless it was told to keep it, as with
+// "--appendonly", "yes" – and so do its replicas, if it is back as their master
+// before another has taken its place.
+func (p *Process) Restart(ctx context.Context) error {
+	if err := p.start(ctx); err != nil {
+		return fmt.Errorf("restart %s: %w", p.Name(), err)
+	}
+	return nil
+}
 
-func (s *Stack) launch(c Command) (*Process, error) {
-	path, err := exec.LookPath(c.Path)
+func (p *Process) start(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	r, err := p.launch()
+	if err != nil {
+		return err
+	}
+	if p.command.Ready == nil {
+		return nil
+	}
+	if err := awaitReady(ctx, p.command.Ready, r); err != nil {
+		killed := r.kill()
+		return errors.Join(err, killed, r.quoteLog())
+	}
+	return nil
+}
+
+// launch begins a run unless the last one still goes on.
+func (p *Process) launch() (*run, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.last != nil && !p.last.ended() {
+		return nil, ErrRunning
+	}
+	r, err := p.stack.launch(p.command)
 	if err != nil {
 		return nil, err
 	}
-	// The program starts in another folder than the caller's.
-	if path, err = filepath.Abs(path); err != nil {
-		return nil, err
-	}
-	p := &Process{name: c.Name, grace: c.Grace, done: make(chan struct{})}
-	p.stop, p.discard = signals(c)
-	if p.grace == 0 {
-		p.grace = defaultGrace
-	}
-	p.log = filepath.Join(s.dir, "logs", c.Name+".log")
-
-	args := append([]string{"-c", register, c.Name, strconv.Itoa(int(p.discard)), path}, c.Args...)
-	p.cmd = exec.Command("/bin/sh", args...)
-	p.cmd.Env = append(os.Environ(), c.Env...)
-	p.cmd.Dir = c.Dir
-	if c.Dir == "" {
-		p.cmd.Dir = s.dir
-	}
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: c.user}
-
-	// A stack that is being closed must not miss a process started meanwhile.
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil, ErrClosed
-	}
-	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open log: %w", err)
-	}
-	defer log.Close()
-	if p.logFrom, err = log.Seek(0, io.SeekEnd); err != nil {
-		return nil, fmt.Errorf("find the end of the log: %w", err)
-	}
-	p.cmd.Stdout, p.cmd.Stderr = log, log
-	p.cmd.ExtraFiles = []*os.File{s.guard.events}
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
-	s.processes = append(s.processes, p)
-	go s.reap(p)
-	return p, nil
+	p.last = r
+	return r, nil
 }
 
-// reap waits for a process to end, and ends what it left in its group.
-func (s *Stack) reap(p *Process) {
-	p.err = p.cmd.Wait()
-	// Numbers are given out in turn, so the group's cannot be a stranger's yet.
-	_ = syscall.Kill(-p.Pid(), syscall.SIGKILL)
-	s.guard.forget(p.Pid())
-	close(p.done)
-}
-
-func signals(c Command) (stop, discard syscall.Signal) {
-	stop, discard = syscall.SIGTERM, c.discard
-	if sig, ok := c.Stop.(syscall.Signal); ok {
-		stop = sig
-	}
-	if discard == 0 {
-		discard = stop
-	}
-	return stop, discard
+// run is the last one: the one that goes on, if any does.
+func (p *Process) run() *run {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last
 }
 
 // Name is the name the process was started under.
-func (p *Process) Name() string { return p.name }
+func (p *Process) Name() string { return p.command.Name }
 
 // Pid is the number of the process and of its group.
-func (p *Process) Pid() int { return p.cmd.Process.Pid }
+func (p *Process) Pid() int { return p.run().pid() }
 
 // LogFile is the file that its output goes to, until the stack is closed.
-func (p *Process) LogFile() string { return p.log }
+func (p *Process) LogFile() string { return p.stack.logFile(p.Name()) }
 
-// Done is closed once the process has ended.
-func (p *Process) Done() <-chan struct{} { return p.done }
+// Done is closed once the process has ended. Each run has its own.
+func (p *Process) Done() <-chan struct{} { return p.run().done }
 
 // Err says how the process ended: nil after exit status 0, else an
 // *exec.ExitError. It is nil while the process runs.
 func (p *Process) Err() error {
-	select {
-	case <-p.done:
-		return p.err
-	default:
-		return nil
+	if r := p.run(); r.ended() {
+		return r.err
 	}
+	return nil
 }
 
 // ExitCode is the exit status, or -1 while the process runs or if a signal
 // ended it.
 func (p *Process) ExitCode() int {
-	select {
-	case <-p.done:
-		return p.cmd.ProcessState.ExitCode()
-	default:
-		return -1
+	if r := p.run(); r.ended() {
+		return r.cmd.ProcessState.ExitCode()
 	}
+	return -1
 }
+
+// Signal sends a signal. The ones that no program can handle (STOP, CONT and
+// KILL) go to all of its processes, so that a server of many freezes, goes on
+// or dies as one; the others go to the main process alone. It returns
+// os.ErrProcessDone if the process has ended.
+func (p *Process) Signal(sig os.Signal) error { return p.run().signal(sig) }
+
+// Kill ends the process with SIGKILL and waits until it is gone. It is no error
+// if it had ended before.
+func (p *Process) Kill() error { return p.run().kill() }
+
+// Stop asks the process to end, also if it is frozen, and waits. It kills it,
+// and says so in its error, if ctx or the command's grace ends first. It is no
+// error if the process had ended before.
+func (p *Process) Stop(ctx context.Context) error {
+	r := p.run()
+	ctx, cancel := context.WithTimeout(ctx, r.grace)
+	defer cancel()
+	return r.end(ctx, r.stop)
+}
+
+func (s *Stack) logFile(name string) string { return filepath.Join(s.dir, "logs", name+".log") }

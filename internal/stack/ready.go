@@ -24,9 +24,9 @@ var errExited = errors.New("ended before it was ready")
 // quotedLog is how much of the end of a log an error quotes, in bytes.
 const quotedLog = 2000
 
-// awaitReady polls ready until it returns nil, or until ctx or one of the
-// processes ends.
-func awaitReady(ctx context.Context, ready func(context.Context) error, processes ...*Process) error {
+// awaitReady polls ready until it returns nil, or until ctx ends or one of the
+// runs does.
+func awaitReady(ctx context.Context, ready func(context.Context) error, runs ...*run) error {
 	again := time.NewTicker(readyEvery)
 	defer again.Stop()
 	for {
@@ -36,9 +36,9 @@ func awaitReady(ctx context.Context, ready func(context.Context) error, processe
 		if err == nil {
 			return nil
 		}
-		for _, p := range processes {
-			if p.ended() {
-				return fmt.Errorf("%s %w: %v", p.name, errExited, p.cmd.ProcessState)
+		for _, r := range runs {
+			if r.ended() {
+				return fmt.Errorf("%s %w: %v", r.name, errExited, r.cmd.ProcessState)
 			}
 		}
 		select {
@@ -50,8 +50,8 @@ func awaitReady(ctx context.Context, ready func(context.Context) error, processe
 }
 
 // quoteLog makes an error of the last lines of this run's output.
-func (p *Process) quoteLog() error {
-	f, err := os.Open(p.log)
+func (r *run) quoteLog() error {
+	f, err := os.Open(r.log)
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (p *Process) quoteLog() error {
 	if err != nil {
 		return err
 	}
-	from := max(p.logFrom, info.Size()-quotedLog)
+	from := max(r.logFrom, info.Size()-quotedLog)
 	text, err := io.ReadAll(io.NewSectionReader(f, from, info.Size()-from))
 	if err != nil {
 		return err

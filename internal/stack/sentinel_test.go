@@ -111,9 +111,9 @@ func TestSentinel_allOrNone(t *testing.T) {
 	if _, err := s.Sentinel(t.Context(), "group"); err == nil {
 		t.Fatal("Sentinel() = nil although a sentinel has no folder")
 	}
-	for _, p := range s.processes {
-		if !p.ended() {
-			t.Errorf("%s still runs", p.Name())
+	for _, r := range s.runs {
+		if !r.ended() {
+			t.Errorf("%s still runs", r.name)
 		}
 	}
 }

@@ -38,9 +38,9 @@ type Stack struct {
 
 	closeOnce func() error
 
-	mu        sync.Mutex
-	closed    bool
-	processes []*Process
+	mu     sync.Mutex
+	closed bool
+	runs   []*run
 }
 
 // Open makes a private temporary folder and the guard that outlives this
@@ -80,15 +80,15 @@ func (s *Stack) Close() error { return s.closeOnce() }
 func (s *Stack) close() error {
 	s.mu.Lock()
 	s.closed = true
-	processes := s.processes
+	runs := s.runs
 	s.mu.Unlock()
 
 	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 	defer cancel()
 	var wg sync.WaitGroup
-	for _, p := range processes {
+	for _, r := range runs {
 		// One that had to be killed is gone all the same: nothing of it is kept.
-		wg.Go(func() { _ = p.end(ctx, p.discard) })
+		wg.Go(func() { _ = r.end(ctx, r.discard) })
 	}
 	wg.Wait()
 	if err := s.guard.close(); err != nil {

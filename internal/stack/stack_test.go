@@ -23,12 +23,12 @@ func TestStack_Close(t *testing.T) {
 	}
 	p := mustStart(t, s, script(s, "stubborn", `trap '' TERM; : >ready; while :; do sleep 0.01; done`))
 	var pids []int
-	for _, p := range s.processes {
-		below, err := descendants(p.Pid())
+	for _, r := range s.runs {
+		below, err := descendants(r.pid())
 		if err != nil {
 			t.Fatal(err)
 		}
-		pids = append(append(pids, p.Pid()), below...)
+		pids = append(append(pids, r.pid()), below...)
 	}
 	memory := sharedMemory(s.Dir(), pids)
 

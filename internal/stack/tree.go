@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -17,27 +18,27 @@ import (
 const psLimit = 5 * time.Second
 
 // signalTree sends a signal to a process group and to every descendant of its
-// leader. The group alone is not enough: each backend of PostgreSQL is the
-// leader of a group of its own.
-func signalTree(leader int, sig syscall.Signal) error {
+// leader, which it returns. The group alone is not enough: each backend of
+// PostgreSQL is the leader of a group of its own.
+func signalTree(leader int, sig syscall.Signal) (below []int, err error) {
 	if sig != syscall.SIGCONT {
 		// A frozen leader starts no process while they are counted, and a dead
 		// one's could not be found any more.
 		if err := signalPid(-leader, syscall.SIGSTOP); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	pids, err := descendants(leader)
+	below, err = descendants(leader)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, pid := range pids {
+	for _, pid := range below {
 		// One that is gone by now needs no signal.
 		if err := signalPid(pid, sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
-			return err
+			return below, err
 		}
 	}
-	return signalPid(-leader, sig)
+	return below, signalPid(-leader, sig)
 }
 
 func signalPid(pid int, sig syscall.Signal) error {
@@ -46,6 +47,25 @@ func signalPid(pid int, sig syscall.Signal) error {
 		return os.ErrProcessDone
 	}
 	return err
+}
+
+// state is a process's state letter, Z for one that is only left to be reaped,
+// or empty for none. Where there is no /proc, one that exists counts as running.
+func state(pid int) string {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err == nil {
+		return string(text[bytes.LastIndexByte(text, ')')+2])
+	}
+	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		return ""
+	}
+	return "R"
+}
+
+// alive tells whether a process still has memory and files.
+func alive(pid int) bool {
+	s := state(pid)
+	return s != "" && s != "Z"
 }
 
 // descendants lists the children of a process, theirs, and so on.
