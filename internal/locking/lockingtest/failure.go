@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -56,44 +55,6 @@ func mustBeFreed(t testing.TB, l locking.Locker, key string) {
 		t.Fatalf("Acquire() = %v: what an acquire left behind was not cleaned up", err)
 	}
 	mustRelease(t, lease)
-}
-
-func testServerHangs(t *testing.T, o Options) {
-	server := o.StartServer(t)
-	l, key := o.OpenAt(t, server.Addr, o.TTL), newKey(t)
-	careful := o.OpenAt(t, server.Addr, longTTL)
-	mustRecover(t, careful, key)
-	lease := mustAcquire(t, l, newKey(t))
-
-	signal(t, server, syscall.SIGSTOP)
-	mustBeUnavailable(t, careful, key)
-	mustLose(t, lease, o.TTL)
-	if err := lease.Release(t.Context()); !errors.Is(err, locking.ErrLost) {
-		t.Errorf("Release() = %v, want ErrLost", err)
-	}
-	mustBeUnavailable(t, l, key)
-	signal(t, server, syscall.SIGCONT)
-
-	// The server now comes to requests whose senders have long given up.
-	mustBeFreed(t, o.OpenAt(t, server.Addr, longTTL), key)
-	mustRecover(t, l, key)
-}
-
-func testServerDies(t *testing.T, o Options) {
-	server := o.StartServer(t)
-	p := newProxy(t, server.Addr)
-	l, key := o.OpenAt(t, p.addr(), o.TTL), newKey(t)
-	lease := mustAcquire(t, l, key)
-	if err := server.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	mustBeUnavailable(t, l, newKey(t))
-	mustLose(t, lease, o.TTL)
-	if err := lease.Release(t.Context()); !errors.Is(err, locking.ErrLost) {
-		t.Errorf("Release() = %v, want ErrLost", err)
-	}
-	p.redirect(o.StartServer(t).Addr)
-	mustRecover(t, l, key)
 }
 
 // testDeadHolder parts a holder from the server for ever, as its death would,
@@ -224,11 +185,4 @@ func testLateRequest(t *testing.T, o Options) {
 	})
 	mustBeFreed(t, other, key)
 	mustRecover(t, l, key)
-}
-
-func signal(t testing.TB, s Server, sig syscall.Signal) {
-	t.Helper()
-	if err := s.Process.Signal(sig); err != nil {
-		t.Fatal(err)
-	}
 }

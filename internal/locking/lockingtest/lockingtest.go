@@ -37,6 +37,7 @@ type Server struct {
 	Process interface {
 		Signal(os.Signal) error
 		Kill() error
+		Restart(ctx context.Context) error // in its place
 	}
 }
 
@@ -99,6 +100,7 @@ func Run(t *testing.T, o Options) {
 		{"close ends leases and waits", o.Leased, testCloseEndsLeases},
 		{"a server that hangs ends leases and is used again", o.Leased, testServerHangs},
 		{"a server that dies ends leases and its successor is used", o.Leased, testServerDies},
+		{"a server that comes back is used again", o.Leased, testServerComesBack},
 		{"a dead holder's key is free within the TTL", o.Leased, testDeadHolder},
 		{"a holder that is killed gives way within the TTL", o.HoldElsewhere != nil, testKilledHolder},
 		{"a dead waiter holds up the others no longer than the TTL", o.Leased, testDeadWaiter},
