@@ -62,7 +62,7 @@ func (h *redlockHolder) acquire(ctx context.Context, key string) (*redlockAttemp
 // to get through to all of them, and random, lest those who have split the
 // masters between them do so again.
 func backoff() time.Duration {
-	const least, most = 10 * time.Millisecond, 50 * time.Millisecond
+	const least, most = 3 * time.Millisecond, 15 * time.Millisecond
 	return least + rand.N(most-least)
 }
 
