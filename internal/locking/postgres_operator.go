@@ -126,7 +126,7 @@ func (p *Postgres) asideOn(
 	if pgAnswered(err) {
 		p.pool.keepSpare(s)
 	} else {
-		p.discard(s)
+		p.crew.run(func() { p.discard(s) }) // with a server that hangs it takes its time
 	}
 	return err
 }

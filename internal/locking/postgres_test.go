@@ -148,15 +148,22 @@ func TestPostgres_aCircleOfWaitersIsBroken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Release()
+	// The cart is to notice, and not this session. It looks once in each of its
+	// waits, a second after the start.
+	if _, err := conn.Exec(t.Context(), "SET deadlock_timeout = '10min'"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), longTTL)
+	defer cancel()
 	lock := func(id int) {
-		if _, err := conn.Exec(t.Context(), "SELECT pg_advisory_lock($1)", id); err != nil {
+		if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1)", id); err != nil {
 			t.Errorf("pg_advisory_lock(%d) = %v", id, err)
 		}
 	}
 	lock(2)
 	answer := make(chan error, 1)
 	go func() {
-		_, err := p.Acquire(t.Context(), "a", "bb")
+		_, err := p.Acquire(ctx, "a", "bb")
 		answer <- err
 	}()
 	until(t, 10*time.Second, "the cart waits", func() bool {
@@ -165,8 +172,8 @@ func TestPostgres_aCircleOfWaitersIsBroken(t *testing.T) {
 		return err == nil && waiting
 	})
 	lock(1)
-	if err := <-answer; !errors.Is(err, locking.ErrBusy) {
-		t.Errorf("Acquire() = %v, want ErrBusy", err)
+	if err := <-answer; !errors.Is(err, locking.ErrBusy) || ctx.Err() != nil {
+		t.Errorf("Acquire() = %v, want ErrBusy before its context ends", err)
 	}
 }
 
