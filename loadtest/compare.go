@@ -25,6 +25,7 @@ type compareCommand struct {
 	Orders   int           `default:"1000" help:"Orders of one unit in each row."`
 	Work     time.Duration `default:"5ms" help:"Work between the check and the write of each order, inside the lock."`
 	LockWait time.Duration `default:"10s" help:"How long an order waits for its turn."`
+	BatchMax int           `default:"1" help:"Most orders placed with one lease; 1: each has its own, as the modes are told apart best. Mode none: always 1."`
 	Timeout  time.Duration `default:"1m" help:"How long a row may take."`
 	Orderd   string        `placeholder:"PATH" help:"Binary of orderd. Default: built from the source in this folder."`
 	Results  string        `default:"results" placeholder:"DIR" help:"Folder for the files of the run."`
@@ -49,10 +50,21 @@ func (c *compareCommand) Validate() error {
 		return errors.New("--work: must be 0s to 10s")
 	case c.LockWait <= 0:
 		return errors.New("--lock-wait: must be above 0s")
+	case c.BatchMax < 1 || c.BatchMax > 1024:
+		return errors.New("--batch-max: must be 1 to 1024")
 	case c.Timeout <= 0:
 		return errors.New("--timeout: must be above 0s")
 	}
 	return nil
+}
+
+// batchMax is how many orders a mode places with one lease. Without a lock there
+// is no group: it would be one.
+func batchMax(mode string, limit int) int {
+	if mode == "none" {
+		return 1
+	}
+	return limit
 }
 
 // plan returns the rows of the table: every mode with every number of
@@ -62,7 +74,7 @@ func (c *compareCommand) plan() []report.Cell {
 	var cells []report.Cell
 	add := func(mode string, replicas, clients int, guard string) {
 		cell := report.Cell{
-			Lock: mode, Replicas: replicas, Guard: guard, BatchMax: 1, Clients: clients, Stock: c.Stock,
+			Lock: mode, Replicas: replicas, Guard: guard, BatchMax: batchMax(mode, c.BatchMax), Clients: clients, Stock: c.Stock,
 			SKU:         fmt.Sprintf("%s-%d-%s-%d", mode, replicas, guard, clients),
 			Expectation: expect(mode, replicas, clients, guard),
 		}
@@ -170,6 +182,7 @@ func (c *compareCommand) drive(ctx context.Context, f *fleet.Fleet, cells []repo
 		}
 		replicas, err := f.Start(ctx, fleet.Setup{
 			Mode: cells[i].Lock, Replicas: cells[i].Replicas, Work: c.Work, LockWait: c.LockWait,
+			BatchMax: cells[i].BatchMax,
 		})
 		if err != nil {
 			return nil, err

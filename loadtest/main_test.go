@@ -118,7 +118,7 @@ func TestRun_DrivesADeploymentAndAuditsItOverHTTP(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
-	replicas, err := f.Start(t.Context(), fleet.Setup{Mode: "local", Replicas: 3, Work: 20 * time.Millisecond, LockWait: 10 * time.Second})
+	replicas, err := f.Start(t.Context(), fleet.Setup{Mode: "local", Replicas: 3, Work: 20 * time.Millisecond, LockWait: 10 * time.Second, BatchMax: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ type playCommand struct {
 	Port     int           `default:"8080" help:"Port of the first replica; the others take the next ones."`
 	Work     time.Duration `default:"0s" help:"Work between the check and the write of each order, inside the lock."`
 	LockWait time.Duration `default:"2s" help:"How long an order waits for its turn."`
+	BatchMax int           `default:"64" help:"Most orders placed with one lease."`
 	Orderd   string        `placeholder:"PATH" help:"Binary of orderd. Default: built from the source in this folder."`
 }
 
@@ -41,7 +42,7 @@ func (c *playCommand) Run(con *console) error {
 		ports[i] = c.Port + i
 	}
 	replicas, err := f.Start(con.ctx, fleet.Setup{
-		Mode: c.Mode, Replicas: c.Replicas, Work: c.Work, LockWait: c.LockWait, Ports: ports,
+		Mode: c.Mode, Replicas: c.Replicas, Work: c.Work, LockWait: c.LockWait, BatchMax: c.BatchMax, Ports: ports,
 	})
 	if err != nil {
 		return err

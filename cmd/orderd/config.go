@@ -31,6 +31,7 @@ type serveCommand struct {
 	LockTTL        time.Duration `name:"lock-ttl" env:"ORDERD_LOCK_TTL" default:"10s" help:"How long a lock outlives a holder that died. ZooKeeper's session timeout too."`
 	LockWait       time.Duration `env:"ORDERD_LOCK_WAIT" default:"2s" help:"How long an order waits for its turn."`
 	LockMargin     time.Duration `env:"ORDERD_LOCK_MARGIN" default:"50ms" help:"What must be left of a lease when COMMIT is sent."`
+	BatchMax       int           `env:"ORDERD_BATCH_MAX" default:"64" help:"Most orders placed with one lease and one transaction; 1: each with its own. Mode none: always 1, for a group would itself be a lock."`
 	LockAcks       int           `env:"ORDERD_LOCK_ACKS" default:"0" help:"Replicas of the lock Redis that must have a lock before it counts (mode redis)."`
 	Work           time.Duration `env:"ORDERD_WORK" default:"0s" help:"Rehearsal step inside the lock, between check and write, standing for pricing or fraud calls."`
 	AllowUnguarded bool          `env:"ORDERD_ALLOW_UNGUARDED" help:"Let SKUs be created with a guard other than predicate. For the laboratory."`
@@ -56,6 +57,8 @@ func (c *serveCommand) Validate() error {
 		return fmt.Errorf("--lock-margin: must be 0s to half of --lock-ttl")
 	case c.LockAcks < 0 || c.LockAcks > 0 && c.LockMode != locking.ModeRedis:
 		return fmt.Errorf("--lock-acks: must be 0 or more, and 0 but for --lock-mode redis")
+	case c.BatchMax < 1 || c.BatchMax > 1024:
+		return fmt.Errorf("--batch-max: must be 1 to 1024")
 	case c.Work < 0:
 		return fmt.Errorf("--work: must not be negative")
 	case c.DrainDelay < 0 || c.DrainDelay > 10*time.Second:

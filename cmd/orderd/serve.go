@@ -44,12 +44,16 @@ func (c *serveCommand) Run(ctx context.Context, logs io.Writer) error {
 		order.Check{Name: "stock_redis", Ask: cache.Ping},
 		order.Check{Name: "lock", Ask: pingOf(backend)},
 	)
+	service := &order.Service{
+		Locks: locking.Instrument(backend, c.LockMode, metrics), LockWait: c.LockWait, LockMargin: c.LockMargin,
+		Store: store, Cache: cache, Truth: truth, Ledger: order.NewLedger(db, c.ID),
+		Work: c.Work, Log: log, Metrics: order.NewMetrics(metrics),
+	}
+	if c.BatchMax > 1 && c.LockMode != locking.ModeNone {
+		service.Lanes = order.NewLanes(service, c.BatchMax)
+	}
 	api := order.NewHandler(order.HandlerConfig{
-		Service: &order.Service{
-			Locks: locking.Instrument(backend, c.LockMode, metrics), LockWait: c.LockWait, LockMargin: c.LockMargin,
-			Store: store, Cache: cache, Truth: truth, Ledger: order.NewLedger(db, c.ID),
-			Work: c.Work, Log: log, Metrics: order.NewMetrics(metrics),
-		},
+		Service: service,
 		Stock: &stock.Routes{
 			Store: store, Cache: cache, Truth: truth, Log: log, AllowUnguarded: c.AllowUnguarded,
 		},

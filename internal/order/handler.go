@@ -30,7 +30,7 @@ type HandlerConfig struct {
 func NewHandler(c HandlerConfig) http.Handler {
 	r := chi.NewRouter()
 	w := &watch{replica: c.Replica, log: c.Service.Log, metrics: c.Service.Metrics}
-	r.Use(w.exchange, w.recoverer, bounded, onlyJSON, middleware.GetHead)
+	r.Use(w.exchange, w.recoverer, uncrowded(crowdMax), bounded, onlyJSON, middleware.GetHead)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, frameworkAnswers[http.StatusNotFound].problem(""))
 	})

@@ -2,6 +2,7 @@ package order_test
 
 import (
 	"context"
+	"flag"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -20,7 +21,13 @@ import (
 	"orderd/migrations"
 )
 
-func TestMain(m *testing.M) { stacktest.Main(m) }
+func TestMain(m *testing.M) {
+	// Groups are small and cheap: as many as it takes to meet the rare ones.
+	if err := flag.Set("rapid.checks", "100000"); err != nil {
+		panic(err)
+	}
+	stacktest.Main(m)
+}
 
 // A shop is a whole service in the test's own process, on real servers.
 type shop struct {

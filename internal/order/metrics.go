@@ -8,6 +8,8 @@ import (
 type Metrics struct {
 	orders     *prometheus.CounterVec
 	writeBacks prometheus.Counter
+	groups     prometheus.Histogram
+	steps      *prometheus.HistogramVec
 	requests   *prometheus.HistogramVec
 }
 
@@ -22,6 +24,18 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "orderd_stock_write_back_failures_total",
 			Help: "Committed orders whose new level did not reach Redis.",
 		}),
+		groups: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "orderd_group_orders",
+			Help:    "Orders placed with one lease, where they are placed in groups.",
+			Buckets: prometheus.ExponentialBuckets(1, 2, 9),
+		}),
+		steps: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:                           "orderd_group_step_seconds",
+			Help:                           "Time that groups spent: lane (their oldest order waited for it), lock, stock, commit.",
+			Buckets:                        prometheus.ExponentialBuckets(0.0001, 2.5, 14),
+			NativeHistogramBucketFactor:    1.1,
+			NativeHistogramMaxBucketNumber: 160,
+		}, []string{"step"}),
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:                           "http_server_request_duration_seconds",
 			Help:                           "Duration of HTTP requests.",
@@ -30,7 +44,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			NativeHistogramMaxBucketNumber: 160,
 		}, []string{"http_request_method", "http_route", "http_response_status_code"}),
 	}
-	reg.MustRegister(m.orders, m.writeBacks, m.requests)
+	reg.MustRegister(m.orders, m.writeBacks, m.groups, m.steps, m.requests)
 	return m
 }
 
@@ -43,3 +57,11 @@ func (m *Metrics) placed(err error) {
 }
 
 func (m *Metrics) writeBackFailed() { m.writeBacks.Inc() }
+
+// grouped counts a group and where its time went.
+func (m *Metrics) grouped(orders int, steps []step) {
+	m.groups.Observe(float64(orders))
+	for _, s := range steps {
+		m.steps.WithLabelValues(s.name).Observe(s.took.Seconds())
+	}
+}

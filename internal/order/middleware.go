@@ -9,10 +9,13 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
+
+	"orderd/internal/locking"
 )
 
 // requestLimit is the longest a request may take: more than the waits for the
@@ -77,6 +80,32 @@ func (w *watch) recoverer(next http.Handler) http.Handler {
 		}()
 		next.ServeHTTP(rw, r)
 	})
+}
+
+// crowdMax is how many requests may be in flight. Each costs some 30 KB and waits
+// for others; beyond this number they are turned away at once, so that those
+// inside keep their pace and the process its size.
+const crowdMax = 1024
+
+// uncrowded turns requests away while too many are in flight. Those that ask
+// after the process's health are not counted: they have to get through.
+func uncrowded(limit int64) func(http.Handler) http.Handler {
+	var inside atomic.Int64
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/livez" || r.URL.Path == "/readyz" {
+				next.ServeHTTP(w, r)
+				return
+			}
+			defer inside.Add(-1)
+			if inside.Add(1) > limit {
+				w.Header().Set("Retry-After", retryAfter())
+				writeProblem(w, problemOf(fmt.Errorf("%w: too many requests at once", locking.ErrBusy)))
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
 }
 
 // bounded ends a request's context when its time is up.

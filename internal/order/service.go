@@ -3,14 +3,16 @@ package order
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"orderd/internal/locking"
 	"orderd/internal/stock"
 )
 
-// A Service places orders. All fields but LockMargin
-// and Work are required.
+// A Service places orders. All fields but LockMargin,
+// Work and Lanes are required.
 type Service struct {
 	Locks    locking.Locker
 	LockWait time.Duration // how long an order waits for its turn
@@ -26,6 +28,8 @@ type Service struct {
 	Work    time.Duration
 	Log     *slog.Logger
 	Metrics *Metrics
+	// Lanes place orders in groups; nil: one order for each lease.
+	Lanes *Lanes
 }
 
 // Place takes the units of all lines, or of none. Its errors are
@@ -46,7 +50,10 @@ func (s *Service) place(ctx context.Context, lines []Line) (Order, error) {
 	if err := s.refuseSoldOut(ctx, lines); err != nil {
 		return Order{}, err
 	}
-	lease, err := s.lock(ctx, lines)
+	if s.Lanes != nil {
+		return s.Lanes.submit(ctx, lines)
+	}
+	lease, err := s.lock(ctx, skus(lines))
 	if err != nil {
 		return Order{}, err
 	}
@@ -70,7 +77,7 @@ func (s *Service) place(ctx context.Context, lines []Line) (Order, error) {
 	if err != nil {
 		return Order{}, err
 	}
-	s.writeBack(ctx, order, levels)
+	s.writeBack(ctx, []Order{order}, levels)
 	return order, nil
 }
 
@@ -89,11 +96,11 @@ func (s *Service) refuseSoldOut(ctx context.Context, lines []Line) error {
 	return nil
 }
 
-func (s *Service) lock(ctx context.Context, lines []Line) (*locking.Lease, error) {
+func (s *Service) lock(ctx context.Context, skus []string) (*locking.Lease, error) {
 	defer timed(ctx, "lock", time.Now())
 	ctx, cancel := context.WithTimeout(ctx, s.LockWait)
 	defer cancel()
-	return s.Locks.Acquire(ctx, skus(lines)...)
+	return s.Locks.Acquire(ctx, skus...)
 }
 
 func (s *Service) release(ctx context.Context, lease *locking.Lease) {
@@ -112,7 +119,10 @@ func (s *Service) check(ctx context.Context, lease *locking.Lease, lines []Line)
 		return nil, err
 	}
 	for _, line := range lines {
-		level := levels[line.SKU]
+		level, known := levels[line.SKU]
+		if !known {
+			return nil, &stock.UnknownSKUError{SKU: line.SKU}
+		}
 		if level.Guard == stock.GuardClaim {
 			if level, err = s.claim(ctx, lease, line.SKU); err != nil {
 				return nil, err
@@ -153,19 +163,24 @@ func (s *Service) work(ctx context.Context) error {
 	}
 }
 
-// writeBack tells Redis the levels that the order left. The order is committed
+// writeBack tells Redis the levels that the orders left. They are committed
 // whatever becomes of it: a copy that stays behind is put right by the next
 // newer version.
-func (s *Service) writeBack(ctx context.Context, order Order, before map[string]stock.Level) {
-	after := make([]stock.Level, len(order.Lines))
-	for i, line := range order.Lines {
-		after[i] = stock.Level{
-			SKU: line.SKU, OnHand: line.Remaining, Version: line.StockVersion, Guard: before[line.SKU].Guard,
+func (s *Service) writeBack(ctx context.Context, orders []Order, before map[string]stock.Level) {
+	latest := map[string]stock.Level{}
+	for _, order := range orders {
+		for _, line := range order.Lines {
+			if line.StockVersion > latest[line.SKU].Version {
+				latest[line.SKU] = stock.Level{
+					SKU: line.SKU, OnHand: line.Remaining, Version: line.StockVersion, Guard: before[line.SKU].Guard,
+				}
+			}
 		}
 	}
+	after := slices.Collect(maps.Values(latest))
 	s.Truth.Learn(after...)
 	if err := s.Cache.Learn(context.WithoutCancel(ctx), after...); err != nil {
 		s.Metrics.writeBackFailed()
-		s.Log.WarnContext(ctx, "level was not written back", "order", order.ID, "err", err)
+		s.Log.WarnContext(ctx, "levels were not written back", "skus", len(after), "err", err)
 	}
 }

@@ -13,8 +13,8 @@ var learnScript string
 
 var learn = redis.NewScript(learnScript)
 
-// A Cache is the copy of the stock levels in Redis. Its errors are
-// ErrUnknownSKU and ErrUnavailable.
+// A Cache is the copy of the stock levels in Redis. Its error is
+// ErrUnavailable.
 type Cache struct {
 	redis redis.UniversalClient
 	store levelReader
@@ -32,7 +32,7 @@ func NewCache(client redis.UniversalClient, store levelReader) *Cache {
 }
 
 // Levels returns the level of each SKU by its name. A SKU that Redis does not
-// know is read from Postgres and kept.
+// know is read from Postgres and kept; one that is not there either is left out.
 func (c *Cache) Levels(ctx context.Context, skus []string) (map[string]Level, error) {
 	pipe := c.redis.Pipeline()
 	replies := make([]*redis.SliceCmd, len(skus))
@@ -66,11 +66,6 @@ func (c *Cache) rebuild(ctx context.Context, missing []string, levels map[string
 	}
 	for _, level := range found {
 		levels[level.SKU] = level
-	}
-	for _, sku := range missing {
-		if _, ok := levels[sku]; !ok {
-			return &UnknownSKUError{sku}
-		}
 	}
 	return c.Learn(ctx, found...)
 }

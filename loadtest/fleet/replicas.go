@@ -20,6 +20,7 @@ type Setup struct {
 	Replicas int
 	Work     time.Duration // --work
 	LockWait time.Duration // --lock-wait
+	BatchMax int           // --batch-max
 	// Ports are the replicas' ports; free ones if it is nil.
 	Ports []int
 }
@@ -69,6 +70,7 @@ func (f *Fleet) startOne(ctx context.Context, s Setup, n, port, admin int) (*sta
 			"--lock-mode", s.Mode,
 			"--lock-wait", s.LockWait.String(),
 			"--work", s.Work.String(),
+			"--batch-max", strconv.Itoa(s.BatchMax),
 			"--allow-unguarded",
 			"--drain-delay", "0s", // nothing balances here
 		},

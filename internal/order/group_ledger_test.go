@@ -1,0 +1,130 @@
+package order
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"orderd/internal/locking"
+	"orderd/internal/stock"
+)
+
+func groupOf(orders ...[]Line) groupDraft {
+	return groupDraft{
+		orders: orders, token: func(string) int64 { return 1 }, held: func() error { return nil },
+	}
+}
+
+func TestLedger_GroupWithoutItsLeaseWritesNothing(t *testing.T) {
+	t.Parallel()
+	_, l, s := openLedger(t)
+	if _, _, err := s.Set(t.Context(), "A-1", 5, stock.GuardPredicate); err != nil {
+		t.Fatal(err)
+	}
+	d := groupOf([]Line{{"A-1", 1}})
+	d.held = func() error { return locking.ErrLost }
+	if _, _, err := l.CommitGroup(t.Context(), d); !errors.Is(err, ErrLeaseLost) {
+		t.Errorf("CommitGroup = %v, want ErrLeaseLost", err)
+	}
+	// The row is not left locked either.
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	placed, refused, err := l.CommitGroup(ctx, groupOf([]Line{{"A-1", 5}}, []Line{{"A-1", 1}}))
+	if err != nil || len(placed[0].Lines) != 1 || placed[0].Lines[0].StockVersion != 2 || !errors.Is(refused[1], stock.ErrShort) {
+		t.Errorf("CommitGroup = %+v, %v, %v; want the first placed and the second short", placed, refused, err)
+	}
+}
+
+// A transaction that is not ours takes the rows in the opposite order. Postgres
+// ends the circle at the group's cost, which waited first, and the group is
+// tried again.
+func TestLedger_GroupIsTriedAgainAfterADeadlock(t *testing.T) {
+	t.Parallel()
+	db, l, s := openLedger(t)
+	for _, sku := range []string{"A-1", "B-1"} {
+		if _, _, err := s.Set(t.Context(), sku, 5, stock.GuardPredicate); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tx, err := db.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.Background()) }()
+	touch := func(sku string) error {
+		_, err := tx.Exec(t.Context(), "UPDATE stock SET updated_at = now() WHERE sku = $1", sku)
+		return err
+	}
+	// The stranger's patience with a circle is longer than the group's.
+	if _, err := tx.Exec(t.Context(), "SET LOCAL deadlock_timeout = '30s'"); err != nil {
+		t.Fatal(err)
+	}
+	if err := touch("B-1"); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		placed, refused, err := l.CommitGroup(context.Background(), groupOf([]Line{{"A-1", 1}, {"B-1", 1}}))
+		if err == nil && (refused[0] != nil || len(placed[0].Lines) != 2) {
+			err = errors.Join(errors.New("not placed"), refused[0])
+		}
+		done <- err
+	}()
+	waits := "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+	for deadline, n := time.Now().Add(10*time.Second), 0; n == 0; {
+		if err := db.QueryRow(t.Context(), waits).Scan(&n); err != nil || time.Now().After(deadline) {
+			t.Fatalf("the group does not wait: %v", err)
+		}
+	}
+	if err := touch("A-1"); err != nil {
+		t.Fatalf("the stranger was ended: %v", err)
+	}
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Errorf("CommitGroup = %v", err)
+	}
+}
+
+func TestLane_WhoComesWhenItIsFullIsToldAtOnce(t *testing.T) {
+	t.Parallel()
+	open, entered := make(chan struct{}), make(chan struct{}, 1)
+	l := &lane{limit: 1, place: func(group []*waiter) {
+		entered <- struct{}{}
+		<-open
+		for _, w := range group {
+			w.answer <- result{}
+		}
+	}}
+	answers := make(chan error, laneDepth+1)
+	submit := func() {
+		_, err := l.submit(t.Context(), []Line{{"A-1", 1}})
+		answers <- err
+	}
+	go submit()
+	<-entered
+	for range laneDepth {
+		go submit()
+	}
+	for deadline := time.Now().Add(10 * time.Second); l.length() < laneDepth; {
+		if time.Now().After(deadline) {
+			t.Fatal("the lane does not fill")
+		}
+	}
+	if _, err := l.submit(t.Context(), []Line{{"A-1", 1}}); !errors.Is(err, locking.ErrBusy) || !errors.Is(err, errLaneFull) {
+		t.Errorf("submit to a full lane = %v, want ErrBusy", err)
+	}
+	go func() {
+		for range entered {
+		}
+	}()
+	close(open)
+	for range laneDepth + 1 {
+		if err := <-answers; err != nil {
+			t.Errorf("submit = %v", err)
+		}
+	}
+	close(entered)
+}

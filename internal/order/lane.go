@@ -1,0 +1,145 @@
+package order
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"orderd/internal/locking"
+)
+
+// laneDepth is how many orders may wait in a lane. Whoever comes when it is full
+// is told so at once: a queue that never empties serves everybody too late.
+const laneDepth = 512
+
+var errLaneFull = errors.New("too many orders are waiting already")
+
+// A lane gathers the orders that wait while a group is being placed, and places
+// them as the next group: whatever is waiting, up to a limit, and never waiting
+// for more. It has a goroutine while it has orders.
+type lane struct {
+	limit int // of a group
+	place func([]*waiter)
+
+	mu      sync.Mutex
+	waiting []*waiter // first come first
+	running bool
+}
+
+// A waiter is an order in a lane.
+type waiter struct {
+	ctx     context.Context
+	lines   []Line // as merge leaves them
+	arrived time.Time
+	answer  chan result
+
+	mu    sync.Mutex
+	begun bool // its transaction has, or is about to: too late to leave
+	left  bool // its caller has given up
+}
+
+// A result is what became of an order.
+type result struct {
+	order Order
+	steps []step
+	err   error
+}
+
+// submit places an order with the next group. If ctx ends before that group has
+// its turn, the order is taken out and the error is locking.ErrBusy, as it is
+// when too many wait.
+func (l *lane) submit(ctx context.Context, lines []Line) (Order, error) {
+	w := &waiter{ctx: ctx, lines: lines, arrived: time.Now(), answer: make(chan result, 1)}
+	if !l.enter(w) {
+		return Order{}, errors.Join(locking.ErrBusy, errLaneFull)
+	}
+	select {
+	case a := <-w.answer:
+		return w.told(a)
+	case <-ctx.Done():
+	}
+	if w.leave() {
+		l.drop(w)
+		return Order{}, errors.Join(locking.ErrBusy, context.Cause(ctx))
+	}
+	return w.told(<-w.answer) // which is bounded: the group has its own limits
+}
+
+func (w *waiter) told(a result) (Order, error) {
+	r := recordOf(w.ctx)
+	r.steps = append(r.steps, a.steps...)
+	return a.order, a.err
+}
+
+// leave gives up, unless it is too late for that.
+func (w *waiter) leave() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.left = !w.begun
+	return w.left
+}
+
+// begin makes it too late to give up, unless the caller has done so.
+func (w *waiter) begin() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.begun = !w.left
+	return w.begun
+}
+
+func (l *lane) enter(w *waiter) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.waiting) >= laneDepth {
+		return false
+	}
+	l.waiting = append(l.waiting, w)
+	if !l.running {
+		l.running = true
+		go l.run()
+	}
+	return true
+}
+
+// drop makes room where a waiter who has left still stands.
+func (l *lane) drop(w *waiter) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i := slices.Index(l.waiting, w); i >= 0 {
+		l.waiting = slices.Delete(l.waiting, i, i+1)
+	}
+}
+
+// run places groups until nobody waits. Its waiters keep it alive: each is
+// waited for by its request, and is answered before run ends.
+func (l *lane) run() {
+	for {
+		group := l.next()
+		if group == nil {
+			return
+		}
+		l.place(group)
+	}
+}
+
+func (l *lane) next() []*waiter {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.waiting) == 0 {
+		l.running = false
+		l.waiting = nil // not to keep the memory of a rush
+		return nil
+	}
+	n := min(len(l.waiting), l.limit)
+	group := slices.Clone(l.waiting[:n])
+	l.waiting = slices.Delete(l.waiting, 0, n)
+	return group
+}
+
+func (l *lane) length() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.waiting)
+}

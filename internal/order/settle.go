@@ -1,0 +1,85 @@
+package order
+
+import (
+	"orderd/internal/stock"
+)
+
+// A shelf is one SKU while a group of orders is settled: what the orders before
+// have left of it.
+type shelf struct {
+	stock.Level
+	fence int64
+	token int64 // of the lease
+
+	units, lines int64 // taken by the group
+}
+
+// A rule says whether a shelf lets a line go. Its error is the order's answer.
+type rule func(*shelf, Line) error
+
+// enough lets a line go if there are units for it.
+func enough(s *shelf, line Line) error {
+	if s.OnHand < line.Quantity {
+		return &stock.ShortError{SKU: line.SKU, Requested: line.Quantity, Remaining: max(0, s.OnHand)}
+	}
+	return nil
+}
+
+// guarded lets a line go if the row's guard does.
+func guarded(s *shelf, line Line) error {
+	switch s.Guard {
+	case stock.GuardPredicate:
+		return enough(s, line)
+	case stock.GuardFence:
+		if s.fence > s.token {
+			return ErrLeaseLost
+		}
+	case stock.GuardClaim:
+		if s.fence != s.token {
+			return ErrLeaseLost
+		}
+	case stock.GuardNone:
+	}
+	return nil
+}
+
+// settle serves the orders one after the other, as if each had come alone: all
+// of an order's lines or none. It returns what each was given, or why it was
+// refused, and leaves in the shelves what is left. Lines are sorted and have no
+// SKU twice, as merge leaves them.
+func settle(shelves map[string]*shelf, orders [][]Line, let rule) ([][]PlacedLine, []error) {
+	placed := make([][]PlacedLine, len(orders))
+	refused := make([]error, len(orders))
+	for i, lines := range orders {
+		if refused[i] = check(shelves, lines, let); refused[i] == nil {
+			placed[i] = take(shelves, lines)
+		}
+	}
+	return placed, refused
+}
+
+func check(shelves map[string]*shelf, lines []Line, let rule) error {
+	for _, line := range lines {
+		s, known := shelves[line.SKU]
+		if !known {
+			return &stock.UnknownSKUError{SKU: line.SKU}
+		}
+		if err := let(s, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func take(shelves map[string]*shelf, lines []Line) []PlacedLine {
+	placed := make([]PlacedLine, len(lines))
+	for i, line := range lines {
+		s := shelves[line.SKU]
+		s.OnHand -= line.Quantity
+		s.Version++
+		s.units += line.Quantity
+		s.lines++
+		placed[i] = PlacedLine{line.SKU, line.Quantity, s.OnHand, s.Version}
+	}
+	return placed
+}
