@@ -35,7 +35,7 @@ func FreePorts(n int) ([]int, error) {
 		}
 		// All stay open until the last is found, so no two are the same.
 		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		ports = append(ports, portOf(l))
 	}
 	return ports, nil
 }
@@ -74,6 +74,8 @@ func (s *Stack) onFreePorts(n int, start func(ports []int) error) error {
 		}
 	}
 }
+
+func portOf(l net.Listener) int { return l.Addr().(*net.TCPAddr).Port }
 
 func taken(port int) bool {
 	l, err := net.Listen("tcp", address(port))

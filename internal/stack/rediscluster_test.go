@@ -3,7 +3,6 @@ package stack
 import (
 	"context"
 	"fmt"
-	"net"
 	"regexp"
 	"slices"
 	"strconv"
@@ -78,6 +77,16 @@ func TestRedisCluster(t *testing.T) {
 	eventually(t, "every slot is served", func() error {
 		return setAll(t.Context(), g.Addrs[1:], keys, "after")
 	})
+
+	if err := g.Nodes[0].Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the cluster is whole again", func() error {
+		// The two have changed places.
+		now := &RedisCluster{Addrs: g.Addrs, Nodes: slices.Clone(g.Nodes)}
+		now.Nodes[0], now.Nodes[clusterMasters] = g.Nodes[clusterMasters], g.Nodes[0]
+		return now.ready(t.Context())
+	})
 	mustLeaveNothing(t, s)
 }
 
@@ -109,7 +118,7 @@ func TestRedisCluster_portTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stranger.Close()
-	theirs := stranger.Addr().(*net.TCPAddr).Port
+	theirs := portOf(stranger)
 	var tried []int
 	s.ports = func(n int) ([]int, error) {
 		ports, err := FreePorts(n)

@@ -97,6 +97,17 @@ func TestSentinel(t *testing.T) {
 		}
 		return err
 	})
+
+	// What it comes back without, it gets from the one that took its place.
+	if err := g.Master.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the first master follows", func() error {
+		return replicasLinked(t.Context(), []*Redis{g.Master})
+	})
+	if got, err := mustDial(t, g.Master.Addr).Get(t.Context(), "key").Result(); err != nil || got != "after" {
+		t.Errorf("key = %q, %v", got, err)
+	}
 	mustLeaveNothing(t, s)
 }
 

@@ -155,6 +155,9 @@ func TestZooKeeper(t *testing.T) {
 			t.Errorf("%s: %q, %v, want %q", question, answer, err, want)
 		}
 	}
+	if err := zooMemberReady(t.Context(), z.Addr, filepath.Join(s.Dir(), "zk")); err == nil {
+		t.Error("a server of no ensemble passes for a member of one")
+	}
 	text, err := os.ReadFile(z.LogFile())
 	if err != nil {
 		t.Fatal(err)

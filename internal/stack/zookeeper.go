@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -39,49 +40,57 @@ admin.enableServer=false
 `
 )
 
+// zooHeap is the most memory that a server's data may take.
+const zooHeap = "-Xmx256m"
+
 // ZooKeeper starts a ZooKeeper server.
 func (s *Stack) ZooKeeper(ctx context.Context, name string) (*ZooKeeper, error) {
 	if err := s.find.need(zooKeeperName); err != nil {
 		return nil, err
 	}
-	java, jar := s.find.zooKeeper()
 	dir, err := s.folder(name, nil)
 	if err != nil {
 		return nil, err
 	}
-	settings := filepath.Join(dir, "zoo.cfg")
-	logback := filepath.Join(dir, "logback.xml")
-	if err := os.WriteFile(logback, []byte(zooLogback), 0o600); err != nil {
-		return nil, fmt.Errorf("write ZooKeeper's log settings: %w", err)
-	}
-
 	z := &ZooKeeper{}
 	err = s.onFreePorts(1, func(ports []int) error {
 		z.Addr = address(ports[0])
-		text := fmt.Appendf(nil, zooSettings, dir, ports[0])
-		if err := os.WriteFile(settings, text, 0o600); err != nil {
-			return fmt.Errorf("write ZooKeeper's settings: %w", err)
-		}
 		var err error
-		z.Process, err = s.Start(ctx, Command{
-			Name: name,
-			Path: java,
-			Args: []string{
-				// A virtual machine that starts fast, stays small, and leaves
-				// no file of performance counters outside the folder.
-				"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m", "-XX:-UsePerfData",
-				"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-				"-Dlogback.configurationFile=" + logback,
-				"-cp", classPath(jar), "org.apache.zookeeper.server.ZooKeeperServerMain", settings,
-			},
-			Ready: func(ctx context.Context) error { return zooKeeperReady(ctx, z.Addr, dir) },
-		})
+		z.Process, err = s.startZooKeeper(ctx, name, dir, zooHeap, fmt.Sprintf(zooSettings, dir, ports[0]),
+			func(ctx context.Context) error { return zooKeeperReady(ctx, z.Addr, dir) })
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return z, nil
+}
+
+// startZooKeeper starts a server in dir, alone or as one of an ensemble: that is
+// up to its settings.
+func (s *Stack) startZooKeeper(ctx context.Context, name, dir, heap, settings string, ready func(context.Context) error) (*Process, error) {
+	file := filepath.Join(dir, "zoo.cfg")
+	logback := filepath.Join(dir, "logback.xml")
+	err := errors.Join(
+		os.WriteFile(file, []byte(settings), 0o600),
+		os.WriteFile(logback, []byte(zooLogback), 0o600))
+	if err != nil {
+		return nil, fmt.Errorf("write ZooKeeper's settings: %w", err)
+	}
+	java, jar := s.find.zooKeeper()
+	return s.Start(ctx, Command{
+		Name: name,
+		Path: java,
+		Args: []string{
+			// A virtual machine that starts fast, stays small, and leaves no
+			// file of performance counters outside the folder.
+			"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", heap, "-XX:-UsePerfData",
+			"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+			"-Dlogback.configurationFile=" + logback,
+			"-cp", classPath(jar), "org.apache.zookeeper.server.quorum.QuorumPeerMain", file,
+		},
+		Ready: ready,
+	})
 }
 
 // zooKeeperReady makes sure that the server serves and is the one whose data is
@@ -95,4 +104,19 @@ func zooKeeperReady(ctx context.Context, addr, dir string) error {
 		return fmt.Errorf("unexpected answer of ZooKeeper: %q", answer)
 	}
 	return nil
+}
+
+// zooKeeperMode asks a server which part it has: standalone, leader or follower.
+// It is an error if the server has none, such as during an election.
+func zooKeeperMode(ctx context.Context, addr string) (string, error) {
+	answer, err := ask(ctx, addr, "srvr")
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(answer) {
+		if mode, ok := strings.CutPrefix(line, "Mode: "); ok {
+			return strings.TrimSpace(mode), nil
+		}
+	}
+	return "", fmt.Errorf("%s: unexpected answer of ZooKeeper: %q", addr, answer)
 }
