@@ -18,7 +18,8 @@ run: setup ## a stack and three replicas to play with, until Ctrl-C
 
 test: setup ## run all tests on real servers, with the race detector
 	@bin/loadtest doctor --compiler --install
-	CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m ./...
+	CGO_ENABLED=1 go build -race ./...
+	CGO_ENABLED=1 go test -p 1 -parallel 4 -race -shuffle=on -timeout 15m ./... # one package at a time, for each has servers of its own; its tests mostly wait
 	cd $(LOCKBENCH) && CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m ./...
 
 lint: bin/golangci-lint-$(GOLANGCI_LINT_VERSION) ## check style, imports and common mistakes

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 }
 
 // ttl is short, for tests wait it out, and long enough for a busy machine.
-const ttl = time.Second
+const ttl = 1500 * time.Millisecond
 
 // closing closes a locker at the end of the test.
 func closing[L locking.Locker](t testing.TB, l L, err error) L {
