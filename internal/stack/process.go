@@ -73,10 +73,10 @@ func (s *Stack) Start(ctx context.Context, c Command) (*Process, error) {
 // as Start does, and may then be called again; a program that has not ended is
 // left alone, which is ErrRunning.
 //
-// A PostgreSQL and a ZooKeeper have lost nothing that they had acknowledged. A
-// Redis has lost everything unless it was told to keep it, as with
-// "--appendonly", "yes" – and so do its replicas, if it is back as their master
-// before another has taken its place.
+// By default, a PostgreSQL and a ZooKeeper have lost nothing that they had
+// acknowledged. A Redis has lost everything unless it was told to keep it, as by
+// "--appendonly", "yes". Back as a master before another has taken its place, it
+// also makes its replicas lose everything.
 func (p *Process) Restart(ctx context.Context) error {
 	if err := p.start(ctx); err != nil {
 		return fmt.Errorf("restart %s: %w", p.Name(), err)

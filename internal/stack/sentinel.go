@@ -19,7 +19,7 @@ const (
 )
 
 // Sentinel is a Redis master with two replicas, and the three sentinels that
-// name another master once two of them have not heard of it for a second.
+// name another master once two of them have not heard of it for two seconds.
 type Sentinel struct {
 	Master     *Redis   // the master at the start
 	Replicas   []*Redis // its replicas at the start
@@ -34,12 +34,14 @@ type SentinelServer struct {
 	Addr string // host:port
 }
 
-// The sentinel rewrites this file whenever it learns something.
+// The sentinel rewrites this file whenever it learns something. It tries to
+// connect once in a second only: if a server passed for lost after no more than
+// that, so would a new master before it could be asked.
 const sentinelSettings = `port %d
 bind 127.0.0.1
 dir %s
 sentinel monitor %[3]s 127.0.0.1 %[4]d 2
-sentinel down-after-milliseconds %[3]s 1000
+sentinel down-after-milliseconds %[3]s 2000
 sentinel failover-timeout %[3]s 3000
 sentinel parallel-syncs %[3]s 2
 `

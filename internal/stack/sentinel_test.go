@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -107,6 +108,13 @@ func TestSentinel(t *testing.T) {
 	})
 	if got, err := mustDial(t, g.Master.Addr).Get(t.Context(), "key").Result(); err != nil || got != "after" {
 		t.Errorf("key = %q, %v", got, err)
+	}
+
+	// It has written its new part down.
+	mustRestart(t, g.Master.Process, ends["stopped"])
+	want := map[string]string{"role": "slave", "master_port": strconv.Itoa(next.port)}
+	if err := redisInfo(t.Context(), g.Master.Addr, want, "INFO", "replication"); err != nil {
+		t.Error(err)
 	}
 	mustLeaveNothing(t, s)
 }

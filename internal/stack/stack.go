@@ -1,5 +1,6 @@
-// Package stack starts throwaway servers as child processes: PostgreSQL, Redis,
-// ZooKeeper, and any other program that needs the same care.
+// Package stack starts throwaway servers as child processes: PostgreSQL, Redis
+// and ZooKeeper, alone or in groups that replace a member that is lost, and any
+// other program that needs the same care.
 //
 // Servers listen on free loopback ports, keep their data and logs in one
 // temporary folder, and count as started once they answer their own protocol.
