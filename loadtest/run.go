@@ -62,7 +62,7 @@ func (c *runCommand) Validate() error {
 func (c *runCommand) Run(con *console, verdict *audit.Verdict) error {
 	started := time.Now()
 	cell := report.Cell{
-		Lock: "as deployed", Guard: c.Guard, BatchMax: 1, Clients: c.Clients, Stock: c.Stock, SKU: c.SKU, Expectation: c.Expect,
+		Lock: "as deployed", Guard: c.Guard, Clients: c.Clients, Stock: c.Stock, SKU: c.SKU, Expectation: c.Expect,
 	}
 	if cell.SKU == "" {
 		cell.SKU = "run-" + strconv.FormatInt(started.UnixMilli(), 36)

@@ -52,7 +52,7 @@ type Cell struct {
 	Lock     string `json:"lock"`
 	Replicas int    `json:"replicas"`
 	Guard    string `json:"guard"`
-	BatchMax int    `json:"batch_max"`
+	BatchMax int    `json:"batch_max"` // 0: as deployed, which nobody has told
 	Clients  int    `json:"clients"`
 	Stock    int64  `json:"stock"`
 	Fault    string `json:"fault"`
