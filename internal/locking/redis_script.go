@@ -101,11 +101,11 @@ func (r *Redis) runSafe(ctx context.Context, s *redis.Script, keys []string, arg
 		}
 		client = master
 	}
-	cmd, acks, err := withAcks(ctx, client, r.acks, r.call/2, func(p redis.Pipeliner) *redis.Cmd {
+	cmd, acks, err := withAcks(ctx, client, r.acks, r.call/4, func(p redis.Pipeliner) *redis.Cmd {
 		return s.EvalSha(ctx, p, names, args...)
 	})
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
-		cmd, acks, err = withAcks(ctx, client, r.acks, r.call/2, func(p redis.Pipeliner) *redis.Cmd {
+		cmd, acks, err = withAcks(ctx, client, r.acks, r.call/4, func(p redis.Pipeliner) *redis.Cmd {
 			return s.Eval(ctx, p, names, args...)
 		})
 	}

@@ -3,7 +3,9 @@ package order
 import (
 	"context"
 	"errors"
+	"fmt"
 	"hash/maphash"
+	"runtime/debug"
 	"time"
 
 	"orderd/internal/locking"
@@ -45,6 +47,13 @@ func (l *Lanes) submit(ctx context.Context, lines []Line) (Order, error) {
 // placeGroup places the orders and answers each.
 func (l *Lanes) placeGroup(group []*waiter) {
 	s := l.service
+	// A panic here is in nobody's request, and would take the process with it.
+	defer func() {
+		if p := recover(); p != nil {
+			s.Log.Error("panic in a group", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			answerTheRest(group)
+		}
+	}()
 	// The group is nobody's request: it has limits of its own.
 	ctx, cancel := context.WithTimeout(context.Background(), requestLimit)
 	defer cancel()
@@ -62,8 +71,7 @@ func (l *Lanes) placeGroup(group []*waiter) {
 	}
 	// Released on every path and after the write-back, so that the next holder reads the new level.
 	defer s.release(ctx, lease)
-	group, orders = present(group)
-	if len(group) == 0 {
+	if group, orders = present(group); len(group) == 0 {
 		return
 	}
 	placed, refused, err := s.placeOrders(ctx, lease, orders)
@@ -94,6 +102,17 @@ func present(group []*waiter) ([]*waiter, [][]Line) {
 func answerAll(group []*waiter, began time.Time, r *record, err error) {
 	for _, w := range group {
 		w.reply(began, r, result{err: err})
+	}
+}
+
+// answerTheRest tells those who have had no answer that nobody knows what became
+// of their orders.
+func answerTheRest(group []*waiter) {
+	for _, w := range group {
+		select {
+		case w.answer <- result{err: ErrUnknown}:
+		default:
+		}
 	}
 }
 

@@ -201,6 +201,30 @@ func (lostLocks) Acquire(context.Context, ...string) (*locking.Lease, error) {
 
 func (lostLocks) Close() error { return nil }
 
+func TestGroup_APanicIsNotTheEnd(t *testing.T) {
+	t.Parallel()
+	s := openGroups(t, &panicOnce{Locker: openRedisLocks(t)}, 64)
+	s.mustSet(t, "A-1", 5, "")
+	if _, err := s.Place(t.Context(), one("A-1")); !errors.Is(err, order.ErrUnknown) {
+		t.Errorf("Place() = %v, want ErrUnknown", err)
+	}
+	if _, err := s.Place(t.Context(), one("A-1")); err != nil {
+		t.Errorf("the next order: %v", err)
+	}
+}
+
+type panicOnce struct {
+	locking.Locker
+	done atomic.Bool
+}
+
+func (p *panicOnce) Acquire(ctx context.Context, keys ...string) (*locking.Lease, error) {
+	if p.done.CompareAndSwap(false, true) {
+		panic("for the test")
+	}
+	return p.Locker.Acquire(ctx, keys...)
+}
+
 // Two replicas, groups of carts in every order, and just enough for all of them.
 func TestGroup_ReplicasSellEveryUnitOnce(t *testing.T) {
 	t.Parallel()
