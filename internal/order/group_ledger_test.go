@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"orderd/internal/locking"
 	"orderd/internal/stock"
 )
@@ -33,6 +35,34 @@ func TestLedger_GroupWithoutItsLeaseWritesNothing(t *testing.T) {
 	placed, refused, err := l.CommitGroup(ctx, groupOf([]Line{{"A-1", 5}}, []Line{{"A-1", 1}}))
 	if err != nil || len(placed[0].Lines) != 1 || placed[0].Lines[0].StockVersion != 2 || !errors.Is(refused[1], stock.ErrShort) {
 		t.Errorf("CommitGroup = %+v, %v, %v; want the first placed and the second short", placed, refused, err)
+	}
+}
+
+// A level that is not what was read would be a bug. It must not be committed.
+func TestLedger_GroupWithAWrongLevelWritesNothing(t *testing.T) {
+	t.Parallel()
+	db, l, s := openLedger(t)
+	if _, _, err := s.Set(t.Context(), "A-1", 5, stock.GuardPredicate); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := db.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	shelves, at, err := l.lockRows(t.Context(), conn, groupOf([]Line{{"A-1", 1}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := take(shelves, []Line{{"A-1", 1}})
+	shelves["A-1"].OnHand++
+	id := uuid.New()
+	if err := l.writeGroup(t.Context(), conn, shelves, []Order{{id, StatusConfirmed, lines, at}}, id); err == nil {
+		t.Error("writeGroup = nil")
+	}
+	rollBack(t.Context(), conn)
+	if _, err := l.Get(t.Context(), id); !errors.Is(err, ErrNotFound) {
+		t.Errorf("Get = %v, want ErrNotFound", err)
 	}
 }
 
