@@ -149,6 +149,10 @@ func TestRedis_aLostMessageCostsNoTurn(t *testing.T) {
 			}
 		}
 	}
+	// And whoever hears that messages may have been lost does not wait for the timer.
+	if locking.WokenByReconnect(l) == 0 {
+		t.Error("nobody was woken when the connection was there again")
+	}
 }
 
 // Waiters who are dead are remembered no longer than anybody alive is near.

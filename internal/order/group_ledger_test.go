@@ -3,6 +3,7 @@ package order
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,6 +36,35 @@ func TestLedger_GroupWithoutItsLeaseWritesNothing(t *testing.T) {
 	placed, refused, err := l.CommitGroup(ctx, groupOf([]Line{{"A-1", 5}}, []Line{{"A-1", 1}}))
 	if err != nil || len(placed[0].Lines) != 1 || placed[0].Lines[0].StockVersion != 2 || !errors.Is(refused[1], stock.ErrShort) {
 		t.Errorf("CommitGroup = %+v, %v, %v; want the first placed and the second short", placed, refused, err)
+	}
+}
+
+// Without any lock the rows' own locks keep groups apart: no level is lost.
+func TestLedger_GroupsAtOnce(t *testing.T) {
+	t.Parallel()
+	_, l, s := openLedger(t)
+	const buyers, each, units = 8, 10, 200
+	for _, sku := range []string{"A-1", "B-1"} {
+		if _, _, err := s.Set(t.Context(), sku, units, stock.GuardPredicate); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var buying sync.WaitGroup
+	for range buyers {
+		buying.Go(func() {
+			for range each {
+				if _, _, err := l.CommitGroup(t.Context(), groupOf([]Line{{"A-1", 1}, {"B-1", 1}}, []Line{{"B-1", 1}})); err != nil {
+					t.Errorf("CommitGroup = %v", err)
+				}
+			}
+		})
+	}
+	buying.Wait()
+	for sku, left := range map[string]int64{"A-1": units - buyers*each, "B-1": units - 2*buyers*each} {
+		item, err := s.Get(t.Context(), sku)
+		if err != nil || item.OnHand != left || item.Version != 1+units-left {
+			t.Errorf("%s: %+v, %v; want %d left", sku, item, err, left)
+		}
 	}
 }
 

@@ -148,6 +148,7 @@ func TestGroup_WhoLeavesTheQueueIsNotSold(t *testing.T) {
 	t.Parallel()
 	g := newGate(openRedisLocks(t))
 	s := openGroups(t, g, 64)
+	s.LockWait = time.Minute // who leaves does not do so because that is over
 	s.mustSet(t, "A-1", 5, "")
 	ctx, cancel := context.WithCancel(t.Context())
 	left := make(chan error, 2)
@@ -165,8 +166,13 @@ func TestGroup_WhoLeavesTheQueueIsNotSold(t *testing.T) {
 	}
 	cancel()
 	for range 2 {
-		if err := <-left; !errors.Is(err, locking.ErrBusy) {
-			t.Errorf("Place() = %v, want ErrBusy", err)
+		select {
+		case err := <-left:
+			if !errors.Is(err, locking.ErrBusy) {
+				t.Errorf("Place() = %v, want ErrBusy", err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("whoever gives up is kept waiting")
 		}
 	}
 	close(g.open)
