@@ -52,7 +52,7 @@ const (
 // leave leaves the queues of keys. The caller is late already: it stays for as
 // long as a server takes that is well, and leaves the rest to the background.
 func (h *redisHolder) leave(keys []string) {
-	timer := time.NewTimer(h.redis.call / 8)
+	timer := time.NewTimer(h.redis.call / 4)
 	defer timer.Stop()
 	select {
 	case <-h.forget(keys, settled):
