@@ -2,6 +2,7 @@ package locking
 
 import (
 	"context"
+	"errors"
 	"sync"
 )
 
@@ -42,6 +43,20 @@ func (c *crew) leave() {
 	if c.closed && c.n == 0 {
 		close(c.idle)
 	}
+}
+
+// begin begins an acquire: it checks and sorts the keys and joins the caller,
+// whose context from then on ends with the crew's life, too. Unless there is an
+// error, the caller must call end.
+func (c *crew) begin(ctx context.Context, keys []string) (_ context.Context, sorted []string, end func(), err error) {
+	if sorted, err = sortedKeys(keys); err != nil {
+		return nil, nil, nil, err
+	}
+	if !c.join() {
+		return nil, nil, nil, errors.Join(ErrUnavailable, errClosed)
+	}
+	ctx, stop := endedBy(ctx, c.life, errClosed)
+	return ctx, sorted, func() { stop(); c.leave() }, nil
 }
 
 // run runs f in the background, unless the crew is gone.

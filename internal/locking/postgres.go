@@ -2,7 +2,6 @@ package locking
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -129,16 +128,11 @@ func (p *Postgres) Close() error {
 // Acquire implements Locker. Its error is ErrBusy also for those who did not
 // get a connection, as long as the server answers others.
 func (p *Postgres) Acquire(ctx context.Context, keys ...string) (*Lease, error) {
-	keys, err := sortedKeys(keys)
+	ctx, keys, end, err := p.crew.begin(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
-	if !p.crew.join() {
-		return nil, errors.Join(ErrUnavailable, errClosed)
-	}
-	defer p.crew.leave()
-	ctx, stop := endedBy(ctx, p.crew.life, errClosed)
-	defer stop()
+	defer end()
 	if !p.front.enterAll(ctx, keys) {
 		return nil, waitError(ctx, p.answers.Load())
 	}

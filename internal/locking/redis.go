@@ -101,16 +101,11 @@ func (r *Redis) Close() error {
 
 // Acquire implements Locker.
 func (r *Redis) Acquire(ctx context.Context, keys ...string) (*Lease, error) {
-	keys, err := sortedKeys(keys)
+	ctx, keys, end, err := r.crew.begin(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
-	if !r.crew.join() {
-		return nil, errors.Join(ErrUnavailable, errClosed)
-	}
-	defer r.crew.leave()
-	ctx, stop := endedBy(ctx, r.crew.life, errClosed)
-	defer stop()
+	defer end()
 
 	h := &redisHolder{redis: r, owner: r.name + ":" + strconv.FormatInt(r.serial.Add(1), 10)}
 	h.woken = r.hub.join(h.owner)

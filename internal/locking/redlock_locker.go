@@ -124,16 +124,11 @@ func (r *Redlock) Close() error {
 
 // Acquire implements Locker.
 func (r *Redlock) Acquire(ctx context.Context, keys ...string) (*Lease, error) {
-	keys, err := sortedKeys(keys)
+	ctx, keys, end, err := r.crew.begin(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
-	if !r.crew.join() {
-		return nil, errors.Join(ErrUnavailable, errClosed)
-	}
-	defer r.crew.leave()
-	ctx, stop := endedBy(ctx, r.crew.life, errClosed)
-	defer stop()
+	defer end()
 	if !r.front.enterAll(ctx, keys) {
 		return nil, waitError(ctx, r.heardLately())
 	}

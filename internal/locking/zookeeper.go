@@ -104,16 +104,11 @@ func (z *ZooKeeper) Close() error {
 
 // Acquire implements Locker.
 func (z *ZooKeeper) Acquire(ctx context.Context, keys ...string) (*Lease, error) {
-	keys, err := sortedKeys(keys)
+	ctx, keys, end, err := z.crew.begin(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
-	if !z.crew.join() {
-		return nil, errors.Join(ErrUnavailable, errClosed)
-	}
-	defer z.crew.leave()
-	ctx, stop := endedBy(ctx, z.crew.life, errClosed)
-	defer stop()
+	defer end()
 	if ctx.Err() != nil {
 		return nil, waitError(ctx, true)
 	}
