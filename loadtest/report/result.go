@@ -71,6 +71,13 @@ type Cell struct {
 	Met         bool              `json:"met"`
 	Invariants  []audit.Invariant `json:"invariants"`
 	CaughtBy    string            `json:"caught_by"` // lock, predicate or nothing; empty without a race
+
+	// Of a fault's cell, which is run several times: how the tries came out, and
+	// what was seen of the one that Verdict is about. Story tells it in the
+	// fewest sentences that explain it.
+	Tries    *Tries    `json:"tries,omitempty"`
+	Timeline *Timeline `json:"timeline,omitempty"`
+	Story    []string  `json:"story,omitempty"`
 }
 
 // Orders counts the orders by outcome.
