@@ -15,7 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"orderd/loadtest/audit"
-	"orderd/loadtest/bench"
+	"orderd/loadtest/bench/locks"
 	"orderd/loadtest/report"
 )
 
@@ -71,7 +71,7 @@ func run(c *console) int {
 		kong.Description("orderd's laboratory. Exit codes: 0 all expectations held, 1 one did not, 2 wrong usage, 3 undecided, 4 could not run."),
 		kong.Writers(c.out, c.progress),
 		kong.Exit(func(int) { exited = true }),
-		kong.Vars{"modes": joined(lockModes), "guards": joined(guards), "contenders": joined(bench.Names())},
+		kong.Vars{"modes": joined(lockModes), "guards": joined(guards), "contenders": joined(locks.Names())},
 	)
 	if err != nil {
 		return c.fail(exitFailed, err)
