@@ -35,6 +35,7 @@ type commands struct {
 	Bench   benchCommands  `cmd:"" help:"Measure speed, as ratios within one run."`
 	Audit   auditCommand   `cmd:"" help:"Judge a finished run again from its files."`
 	Report  reportCommand  `cmd:"" help:"Draw a finished run's report again from its files."`
+	Nothing nothingCommand `cmd:"" hidden:"" help:"Serve HTTP with a handler that does nothing."`
 	Doctor  doctorCommand  `cmd:"" help:"Tell which servers are found, and how to install the missing ones."`
 }
 
