@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -17,6 +19,7 @@ type benchOrdersCommand struct {
 	Window  time.Duration `default:"3s" help:"For how long orders are counted, after a quarter of it to warm up."`
 	Large   int           `default:"10000000" help:"Sales that the large database holds already; it takes minutes to fill. 0: no large database."`
 	Curves  bool          `default:"true" negatable:"" help:"Also measure how the speed changes with clients, replicas, SKUs and the size of groups."`
+	Only    string        `placeholder:"REGEXP" help:"Measure only what the table names so, such as \"one SKU\"."`
 	Orderd  string        `placeholder:"PATH" help:"Binary of orderd. Default: built from the source in this folder."`
 	Results string        `default:"results" placeholder:"DIR" help:"Folder for the files of the run."`
 	Format  string        `default:"text" enum:"text,json" help:"Format of the result on stdout: ${enum}."`
@@ -32,6 +35,9 @@ func (c *benchOrdersCommand) Validate() error {
 	case c.Large < 0 || c.Large > 100_000_000:
 		return errors.New("--large: must be 0 to 100000000")
 	}
+	if _, err := regexp.Compile(c.Only); err != nil {
+		return fmt.Errorf("--only: %w", err)
+	}
 	return nil
 }
 
@@ -43,7 +49,7 @@ type ordersResult struct {
 // Run measures and writes the result.
 func (c *benchOrdersCommand) Run(con *console, verdict *audit.Verdict) error {
 	started := time.Now()
-	plan := orders.Plan{Rounds: c.Rounds, Window: c.Window, Large: c.Large, Curves: c.Curves}
+	plan := orders.Plan{Rounds: c.Rounds, Window: c.Window, Large: c.Large, Curves: c.Curves, Only: regexp.MustCompile(c.Only)}
 	con.say("starting servers")
 	lab, err := orders.Open(con.ctx, c.Orderd)
 	if err != nil {

@@ -3,6 +3,8 @@ package orders
 import (
 	"context"
 	"fmt"
+	"regexp"
+	"slices"
 	"time"
 
 	"orderd/loadtest/bench"
@@ -15,6 +17,7 @@ type Plan struct {
 	Window time.Duration // in which orders count, after a quarter of it to warm up
 	Large  int           // sales that the large database has already; 0: none is made
 	Curves bool
+	Only   *regexp.Regexp // of the names of the shapes that are measured
 }
 
 func (p Plan) warmUp() time.Duration { return p.Window / 4 }
@@ -52,7 +55,17 @@ func (p Plan) shapes() []Shape {
 	if p.Large > 0 {
 		shapes = append(shapes, hotLarge)
 	}
-	return shapes
+	for _, n := range []int{128, 256} { // XXX
+		h := hot
+		h.Clients = n
+		shapes = append(shapes, h)
+		h.BatchMax = 128
+		shapes = append(shapes, h)
+		h.Clients = 64
+		h.BatchMax = 32
+		shapes = append(shapes, h)
+	}
+	return slices.DeleteFunc(shapes, func(s Shape) bool { return !p.Only.MatchString(s.String()) })
 }
 
 // Curves are what is drawn: one thing changes, all else is as in the hot shape.
@@ -91,7 +104,10 @@ var curveNames = []string{byClients, byReplicas, byGroup, bySKUs, byZipf}
 
 // Parts is how many measurements the plan takes.
 func (p Plan) Parts() int {
-	parts := p.Rounds * (len(p.shapes()) + 1) // and the open loop
+	parts := p.Rounds * len(p.shapes())
+	if slices.Contains(p.shapes(), hot) {
+		parts += p.Rounds // the open loop
+	}
 	if p.Curves {
 		for _, shapes := range curves() {
 			parts += len(shapes)
@@ -130,16 +146,9 @@ func (p Plan) Run(ctx context.Context, l *Lab, begin, end func(string, ...any)) 
 			}
 		}
 	}
-	// A closed loop waits for the answers that are late, and so measures them
-	// too rarely. This one does not.
-	open := Figure{Shape: hot}
-	open.Clients, open.Rate = openClients, openShare*f.figure(hot).Median.PerSecond
-	for round := range p.Rounds {
-		if err := r.add(ctx, &open, round); err != nil {
-			return f, err
-		}
+	if err := r.open(ctx, &f); err != nil {
+		return f, err
 	}
-	f.Table = append(f.Table, open)
 	if p.Curves {
 		for _, name := range curveNames {
 			for _, s := range curves()[name] {
@@ -154,6 +163,24 @@ func (p Plan) Run(ctx context.Context, l *Lab, begin, end func(string, ...any)) 
 	f.Goals = judge(f)
 	f.Notes = notes(p, f)
 	return f, nil
+}
+
+// open adds an open loop. A closed one waits for the answers that are late, and
+// so measures them too rarely.
+func (r runner) open(ctx context.Context, f *Figures) error {
+	found := f.figure(hot)
+	if len(found.Rounds) == 0 {
+		return nil
+	}
+	open := Figure{Shape: hot}
+	open.Clients, open.Rate = openClients, openShare*found.Median.PerSecond
+	for round := range r.plan.Rounds {
+		if err := r.add(ctx, &open, round); err != nil {
+			return err
+		}
+	}
+	f.Table = append(f.Table, open)
+	return nil
 }
 
 const (
