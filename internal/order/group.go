@@ -26,7 +26,7 @@ type Lanes struct {
 func NewLanes(s *Service, limit int) *Lanes {
 	l := &Lanes{seed: maphash.MakeSeed()}
 	for i := range l.lanes {
-		t := &turn{service: s}
+		t := &turn{service: s, lane: &l.lanes[i]}
 		l.lanes[i].limit, l.lanes[i].patience = limit, s.LockWait
 		l.lanes[i].place = t.placeGroup
 		l.lanes[i].rest = func() { t.end(context.Background()) }
@@ -60,8 +60,11 @@ func (t *turn) placeGroup(group []*waiter) {
 	for i, w := range group {
 		orders[i] = w.lines
 	}
-	err := t.take(ctx, union(orders))
+	waited, err := t.take(ctx, union(orders))
 	if err == nil {
+		if waited { // those who came meanwhile need not wait for another turn
+			group = append(group, t.lane.more(t.keys, len(group))...)
+		}
 		if group, orders = present(group); len(group) == 0 {
 			return
 		}

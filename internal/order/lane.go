@@ -149,6 +149,23 @@ func (l *lane) next() []*waiter {
 	return group
 }
 
+// more returns who waits and wants nothing but these SKUs, first come first, up
+// to the first who does: to join a group of so many that is about to be placed.
+func (l *lane) more(skus []string, size int) []*waiter {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	room := min(len(l.waiting), max(0, l.limit-size))
+	n := slices.IndexFunc(l.waiting[:room], func(w *waiter) bool {
+		return slices.ContainsFunc(w.lines, func(line Line) bool { return !slices.Contains(skus, line.SKU) })
+	})
+	if n < 0 {
+		n = room
+	}
+	joining := slices.Clone(l.waiting[:n])
+	l.waiting = slices.Delete(l.waiting, 0, n)
+	return joining
+}
+
 func (l *lane) length() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

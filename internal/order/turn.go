@@ -20,6 +20,7 @@ const turnLimit = 100 * time.Millisecond
 // longer than some groups do. Its lane's goroutine alone may use it.
 type turn struct {
 	service *Service
+	lane    *lane
 
 	lease *locking.Lease // nil: none
 	keys  []string
@@ -32,18 +33,18 @@ type turn struct {
 }
 
 // take makes sure that there is a lease on the keys: the one that is there, or
-// a new one.
-func (t *turn) take(ctx context.Context, keys []string) (err error) {
+// a new one, which was waited for.
+func (t *turn) take(ctx context.Context, keys []string) (waited bool, err error) {
 	defer timed(ctx, "lock", time.Now())
 	if t.lease != nil && slices.Equal(t.keys, keys) && t.goesOn() {
-		return nil
+		return false, nil
 	}
 	t.end(ctx)
 	ctx, cancel := context.WithTimeout(ctx, t.service.LockWait)
 	defer cancel()
 	t.keys, t.since = keys, time.Now()
 	t.lease, err = t.service.Locks.Acquire(ctx, keys...)
-	return err
+	return true, err
 }
 
 // goesOn tells whether the lease may be kept for another group.
