@@ -64,6 +64,7 @@ type Cell struct {
 	Seconds         float64     `json:"seconds"`
 	OrdersPerSecond float64     `json:"orders_per_second"` // confirmed and sold_out: the ones decided
 	Latency         Percentiles `json:"latency_ms"`
+	Latencies       []Bucket    `json:"latency_histogram,omitempty"`
 	LockWait        Percentiles `json:"lock_wait_ms"` // of the orders that came to the lock
 
 	Expectation Expectation       `json:"expectation"`
@@ -104,11 +105,44 @@ func (c *Cell) Judge(r audit.Records, took time.Duration) {
 		}
 	}
 	c.Latency, c.LockWait = latencies.percentiles(), waits.percentiles()
+	c.Latencies = latencies.buckets()
 
-	j := audit.Judge(r)
+	j := audit.Judge(c.known(r))
 	c.Oversold, c.Undersold, c.Invariants, c.Verdict = j.Oversold, j.Undersold, j.Invariants, j.Stock()
-	c.Met = met(c.Expectation, j)
-	c.CaughtBy = caughtBy(c)
+	c.Met = met(c.Expectation, j) && c.Tries.agree(c.Expectation)
+	if c.Fault == "" { // of a fault, both are told by who made it
+		c.CaughtBy, c.Story = caughtBy(c), j.Trace
+	}
+}
+
+// known adds to the records what the cell knows of the drive: whether it is up
+// to the lock alone, and of a fault, what its timeline has seen.
+func (c *Cell) known(r audit.Records) audit.Records {
+	r.Exclusive = c.Expectation == Hold && c.Guard == "none" && c.Clients > 1
+	if c.Timeline == nil {
+		return r
+	}
+	if r.Leases == nil {
+		r.Leases = c.Timeline.leases()
+	}
+	if r.Fault == nil && c.Fault != "" {
+		r.Fault = &audit.Fault{Name: c.Fault, Fired: c.Timeline.fired()}
+	}
+	return r
+}
+
+// agree tells whether all repetitions came out as expected. Nil tries are one.
+func (t *Tries) agree(e Expectation) bool {
+	switch {
+	case t == nil:
+		return true
+	case e == Hold:
+		return t.Violated+t.Undecided == 0
+	case e == Break:
+		return t.Held+t.Undecided == 0
+	default:
+		return t.Undecided == 0
+	}
 }
 
 // met tells whether the drive did what was expected. Whatever that is, the

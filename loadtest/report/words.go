@@ -32,7 +32,9 @@ func (c Cell) plain() string {
 }
 
 func (c Cell) booksHeld() bool {
-	return !slices.ContainsFunc(c.Invariants[1:], func(i audit.Invariant) bool { return i.Verdict == audit.Violated })
+	return !slices.ContainsFunc(c.Invariants, func(i audit.Invariant) bool {
+		return i.Verdict == audit.Violated && i.Name != audit.NeverOversold && !i.Counted
+	})
 }
 
 // Wrong returns the evidence for everything about the cell that is not as it
@@ -42,8 +44,8 @@ func (c Cell) Wrong() []string {
 	if c.Expectation == Break && c.Verdict == audit.Held {
 		wrong = append(wrong, "it was expected to oversell and did not: the race was not close enough, or the lock is better than thought")
 	}
-	for n, i := range c.Invariants {
-		if i.Verdict == audit.Held || n == 0 && c.Expectation != Hold {
+	for _, i := range c.Invariants {
+		if i.Verdict == audit.Held || i.Counted || i.Name == audit.NeverOversold && c.Expectation != Hold {
 			continue
 		}
 		wrong = append(wrong, fmt.Sprintf("%s: %s: %s", i.Verdict, i.Name, i.Evidence))
