@@ -33,8 +33,8 @@ func neverOversold(b *books) (Verdict, string) {
 	}
 	for _, m := range b.Ledger {
 		if m.OnHand < 0 {
-			return found("order %s took the level%s to %d at version %d, with token %d at replica %s; %d units too many were sold in the end",
-				m.OrderID, (&book{sku: m.SKU}).of(), m.OnHand, m.Version, m.Token, m.Replica, b.oversold())
+			return found("order %s took the level%s to %d at version %d, with token %d at replica %s; in the end %s too many had been sold",
+				m.OrderID, (&book{sku: m.SKU}).of(), m.OnHand, m.Version, m.Token, m.Replica, plural(b.oversold(), "unit"))
 		}
 	}
 	if len(b.skus) > 1 {

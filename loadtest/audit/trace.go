@@ -49,8 +49,8 @@ func (b *book) lastEnough(i int) int {
 
 func (b *books) tell(one *book, first, second load.Movement) []string {
 	if first.Version == second.Version {
-		return []string{fmt.Sprintf("%s took %d units%s of the %d that there were, which no check should let pass.",
-			b.who(second), -second.Delta, one.of(), second.OnHand-second.Delta)}
+		return []string{fmt.Sprintf("%s took %s%s of the %d that there were, which no check should let pass.",
+			b.who(second), plural(-second.Delta, "unit"), one.of(), second.OnHand-second.Delta)}
 	}
 	story := []string{
 		fmt.Sprintf("%s took the last of what there was%s: %d left at version %d.", b.who(first), one.of(), first.OnHand, first.Version),
@@ -100,11 +100,18 @@ func (b *books) who(m load.Movement) string {
 // units says what an order asked for.
 func units(op *load.Op) string {
 	if len(op.Lines) == 0 {
-		return fmt.Sprintf("%d units", op.Quantity)
+		return plural(op.Quantity, "unit")
 	}
 	var lines []string
 	for _, l := range op.Lines {
 		lines = append(lines, fmt.Sprintf("%d of %s", l.Quantity, l.SKU))
 	}
 	return strings.Join(lines, ", ")
+}
+
+func plural(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -131,7 +131,15 @@ func (c *Cell) known(r audit.Records) audit.Records {
 	return r
 }
 
-// agree tells whether all repetitions came out as expected. Nil tries are one.
+// total is how often the cell was tried. Nil tries are one.
+func (t *Tries) total() int {
+	if t == nil {
+		return 1
+	}
+	return t.Held + t.Violated + t.Undecided
+}
+
+// agree tells whether all repetitions came out as expected.
 func (t *Tries) agree(e Expectation) bool {
 	switch {
 	case t == nil:

@@ -57,6 +57,9 @@ func (c Cell) Wrong() []string {
 func Story(r Result) []string {
 	var broke, held, constrained, alone []string
 	for _, c := range r.Cells {
+		if c.Fault != "" {
+			continue
+		}
 		name := fmt.Sprintf("%s × %d", c.Lock, c.Replicas)
 		switch {
 		case !c.booksHeld() || c.Verdict == audit.Undecided: // no verdict to tell of
@@ -64,13 +67,13 @@ func Story(r Result) []string {
 			alone = append(alone, name)
 		case c.Verdict == audit.Violated:
 			broke = append(broke, fmt.Sprintf("%s (by %d)", name, c.Oversold))
-		case c.Guard == "predicate" && c.Lock == "none":
+		case c.Guard == guardPredicate && c.Lock == "none":
 			constrained = append(constrained, name)
 		case c.Guard == "none":
 			held = append(held, name)
 		}
 	}
-	var story []string
+	story := faultStory(r.Cells)
 	tell := func(cells []string, format string) {
 		if len(cells) > 0 {
 			story = append(story, fmt.Sprintf(format, strings.Join(cells, ", ")))
