@@ -34,6 +34,7 @@ report-charts: ## build the charts of report.html again; needs Node
 	cd $(CHARTS) && npm ci --ignore-scripts && npm run build && cp node_modules/echarts/LICENSE ../echarts.LICENSE
 
 report-picture: ## take the picture of the latest report for the README
+	mkdir -p docs
 	go test ./loadtest/report -run '^TestPicture$$' -count 1 -args -of $(CURDIR)/results/latest/report.html -picture $(CURDIR)/docs/report.png
 
 compose-demo: ## the same oversell and its prevention, in containers behind a balancer

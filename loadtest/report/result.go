@@ -118,7 +118,8 @@ func (c *Cell) Judge(r audit.Records, took time.Duration) {
 // known adds to the records what the cell knows of the drive: whether it is up
 // to the lock alone, and of a fault, what its timeline has seen.
 func (c *Cell) known(r audit.Records) audit.Records {
-	r.Exclusive = c.Expectation == Hold && c.Guard == "none" && c.Clients > 1
+	// Under a fault a holder may outlive its lease and yet be stopped in time.
+	r.Exclusive = c.Expectation == Hold && c.Guard == "none" && c.Clients > 1 && (c.Fault == "" || c.CaughtBy == "lock")
 	if c.Timeline == nil {
 		return r
 	}

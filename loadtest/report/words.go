@@ -11,8 +11,10 @@ import (
 // Words says what became of a cell, and whether that was expected.
 func (c Cell) Words() string {
 	switch {
-	case !c.booksHeld() && c.Verdict == audit.Violated:
+	case c.broken(notOfTheBooks...):
 		return "THE BOOKS ARE WRONG"
+	case c.broken(audit.NeverOversold) && c.Oversold == 0:
+		return "TWO HELD THE LOCK"
 	case c.Met:
 		return c.plain() + ", as expected"
 	default:
@@ -31,9 +33,13 @@ func (c Cell) plain() string {
 	}
 }
 
-func (c Cell) booksHeld() bool {
-	return !slices.ContainsFunc(c.Invariants, func(i audit.Invariant) bool {
-		return i.Verdict == audit.Violated && i.Name != audit.NeverOversold && !i.Counted
+// notOfTheBooks are the invariants that a sound ledger may show violated.
+var notOfTheBooks = []string{audit.NeverOversold, audit.TokensGrow, audit.TurnsApart, audit.OneHolder}
+
+// broken tells whether an invariant that decides is violated, besides those.
+func (c Cell) broken(besides ...string) bool {
+	return slices.ContainsFunc(c.Invariants, func(i audit.Invariant) bool {
+		return i.Verdict == audit.Violated && !i.Counted && !slices.Contains(besides, i.Name)
 	})
 }
 
@@ -62,7 +68,7 @@ func Story(r Result) []string {
 		}
 		name := fmt.Sprintf("%s × %d", c.Lock, c.Replicas)
 		switch {
-		case !c.booksHeld() || c.Verdict == audit.Undecided: // no verdict to tell of
+		case c.broken(audit.NeverOversold) || c.Verdict == audit.Undecided: // no verdict to tell of
 		case c.Clients == 1 && c.Verdict == audit.Held:
 			alone = append(alone, name)
 		case c.Verdict == audit.Violated:
