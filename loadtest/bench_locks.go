@@ -17,7 +17,8 @@ import (
 
 // benchCommands are the benchmarks.
 type benchCommands struct {
-	Locks benchLocksCommand `cmd:"" help:"Measure orderd's lock modes beside public lock libraries, on the same servers."`
+	Locks  benchLocksCommand  `cmd:"" help:"Measure orderd's lock modes beside public lock libraries, on the same servers."`
+	Orders benchOrdersCommand `cmd:"" help:"Measure orders beside pgbench, and the goals of the design."`
 }
 
 type benchLocksCommand struct {

@@ -36,6 +36,7 @@ type commands struct {
 	Audit    auditCommand    `cmd:"" help:"Judge a finished run again from its files."`
 	Report   reportCommand   `cmd:"" help:"Draw a finished run's report again from its files."`
 	Selftest selftestCommand `cmd:"" help:"Try the audit on histories with seeded bugs, each of which it must catch."`
+	Nothing  nothingCommand  `cmd:"" hidden:"" help:"Serve HTTP with a handler that does nothing."`
 	Doctor   doctorCommand   `cmd:"" help:"Tell which servers are found, and how to install the missing ones."`
 }
 

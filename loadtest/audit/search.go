@@ -13,8 +13,8 @@ import (
 // searches are a second opinion, found in another way, and worth what they cost
 // only while that is little. Orders of unknown outcome double the work each.
 const (
-	searchLimit   = 5 * time.Second
-	searchOrders  = 10_000
+	searchLimit   = 10 * time.Second
+	searchOrders  = 2_000
 	searchUnknown = 12
 )
 
@@ -127,7 +127,7 @@ func oneHolder(b *books) (Verdict, string) {
 	switch {
 	case len(b.Leases) == 0:
 		return silent()
-	case len(b.Leases) > searchOrders/10: // the search's time grows with their square
+	case len(b.Leases) > searchOrders/2: // the search's time grows with their square
 		return silent()
 	}
 	deadline := time.Now().Add(searchLimit)

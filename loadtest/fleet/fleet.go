@@ -73,15 +73,32 @@ func Open(ctx context.Context, orderd string) (_ *Fleet, err error) {
 	if err := starting.Wait(); err != nil {
 		return nil, err
 	}
-	out, err := exec.CommandContext(ctx, f.orderd, "migrate", "--database-url", f.postgres.URL).CombinedOutput()
-	if err != nil {
-		return nil, fmt.Errorf("orderd migrate: %w\n%s", err, strings.TrimSpace(string(out)))
+	if err := f.Migrate(ctx, f.postgres.URL); err != nil {
+		return nil, err
 	}
 	if f.db, err = pgx.Connect(ctx, f.postgres.URL); err != nil {
 		return nil, fmt.Errorf("connect to Postgres: %w", err)
 	}
 	return f, nil
 }
+
+// Migrate brings the schema of a database up to date.
+func (f *Fleet) Migrate(ctx context.Context, databaseURL string) error {
+	out, err := exec.CommandContext(ctx, f.orderd, "migrate", "--database-url", databaseURL).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("orderd migrate: %w\n%s", err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+// Run starts a program beside the replicas. It ends with the fleet, if nobody
+// stops it before.
+func (f *Fleet) Run(ctx context.Context, c stack.Command) (*stack.Process, error) {
+	return f.stack.Start(ctx, c)
+}
+
+// PostgresTool is the path of one of the programs that came with the server.
+func (f *Fleet) PostgresTool(name string) string { return f.postgres.Tool(name) }
 
 // Close ends the replicas and the servers and removes their files.
 func (f *Fleet) Close() error {
@@ -98,7 +115,12 @@ func (f *Fleet) DatabaseURL() string { return f.postgres.URL }
 
 // Ledger reads a SKU's movements in version order from the database.
 func (f *Fleet) Ledger(ctx context.Context, sku string) ([]load.Movement, error) {
-	rows, err := f.db.Query(ctx, `
+	return ReadLedger(ctx, f.db, sku)
+}
+
+// ReadLedger reads a SKU's movements in version order over a connection.
+func ReadLedger(ctx context.Context, db *pgx.Conn, sku string) ([]load.Movement, error) {
+	rows, err := db.Query(ctx, `
 		SELECT version, delta, reason, coalesce(order_id::text, ''), on_hand, token, replica
 		FROM movements WHERE sku = $1 ORDER BY version`, sku)
 	if err != nil {

@@ -1,10 +1,12 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +25,8 @@ type Setup struct {
 	BatchMax int           // --batch-max
 	// Ports are the replicas' ports; free ones if it is nil.
 	Ports []int
+	// DatabaseURL is the database; the fleet's own if it is empty.
+	DatabaseURL string
 }
 
 // Replicas are running processes of orderd that are ready.
@@ -63,7 +67,7 @@ func (f *Fleet) startOne(ctx context.Context, s Setup, n, port, admin int) (*sta
 			"serve", "--id", id,
 			"--listen", "127.0.0.1:" + strconv.Itoa(port),
 			"--admin-listen", "127.0.0.1:" + strconv.Itoa(admin),
-			"--database-url", f.postgres.URL,
+			"--database-url", cmp.Or(s.DatabaseURL, f.postgres.URL),
 			"--redis-url", f.stock.URL,
 			"--lock-redis-url", f.lockRedis(s.Mode),
 			"--zookeeper", f.zooKeeper.Addr,
@@ -124,4 +128,26 @@ func (r *Replicas) Stop(ctx context.Context) error {
 		})
 	}
 	return stopping.Wait()
+}
+
+// PeakMiB is the most memory that any of the replicas has had resident at one
+// time, in MiB, as the kernel counts it; 0 where it does not tell.
+func (r *Replicas) PeakMiB() (float64, error) {
+	most := 0.0
+	for _, p := range r.processes {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Pid()))
+		if errors.Is(err, os.ErrNotExist) {
+			return 0, nil // not Linux
+		}
+		if err != nil {
+			return 0, err
+		}
+		for line := range strings.Lines(string(status)) {
+			var kiB float64
+			if n, _ := fmt.Sscanf(line, "VmHWM: %f kB", &kiB); n == 1 {
+				most = max(most, kiB/1024)
+			}
+		}
+	}
+	return most, nil
 }

@@ -59,3 +59,12 @@ func (h histogram) buckets() []Bucket {
 	}
 	return buckets
 }
+
+// PercentilesOf summarises durations.
+func PercentilesOf(durations []time.Duration) Percentiles {
+	h := newHistogram()
+	for _, d := range durations {
+		h.add(d)
+	}
+	return h.percentiles()
+}
