@@ -22,9 +22,6 @@ type Invariant struct {
 	Name     string  `json:"name"`
 	Verdict  Verdict `json:"verdict"`
 	Evidence string  `json:"evidence"`
-	// Counted marks what is reported here and decides nothing: a lock that may
-	// fail in this drive, or a history too long to search.
-	Counted bool `json:"counted,omitempty"`
 }
 
 // A Judgement is the verdict on a drive. Oversold and Undersold are units.
@@ -32,6 +29,9 @@ type Judgement struct {
 	Oversold   int64       `json:"oversold"`
 	Undersold  int64       `json:"undersold"`
 	Invariants []Invariant `json:"invariants"` // NeverOversold first; without those the records say nothing of
+	// Counted are invariants that decide nothing here: those of a lock that may
+	// fail in this drive, and of a history too long to search.
+	Counted []Invariant `json:"counted,omitempty"`
 	// Trace tells, when more was sold than was there, which two orders took
 	// the same unit, and who held the lock meanwhile, in a few sentences.
 	Trace []string `json:"trace,omitempty"`
@@ -96,7 +96,11 @@ func Judge(r Records) Judgement {
 	j := Judgement{Oversold: b.oversold(), Undersold: b.undersold()}
 	add := func(c check, counted bool) {
 		if verdict, evidence := c.look(b); verdict != "" {
-			j.Invariants = append(j.Invariants, Invariant{c.name, verdict, evidence, counted})
+			list := &j.Invariants
+			if counted {
+				list = &j.Counted
+			}
+			*list = append(*list, Invariant{c.name, verdict, evidence})
 		}
 	}
 	for _, c := range gated {
@@ -124,17 +128,16 @@ func (j Judgement) Stock() Verdict {
 	return j.Books()
 }
 
-// Books is the verdict on all the other invariants together, without those
-// that are only counted.
+// Books is the verdict on all the other invariants together.
 func (j Judgement) Books() Verdict {
 	verdict := Held
 	for _, i := range j.Invariants[1:] {
-		switch {
-		case i.Counted:
-		case i.Verdict == Violated:
+		switch i.Verdict {
+		case Violated:
 			return Violated
-		case i.Verdict == Undecided:
+		case Undecided:
 			verdict = Undecided
+		case Held:
 		}
 	}
 	return verdict

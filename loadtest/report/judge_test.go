@@ -69,17 +69,29 @@ func TestCell_JudgesAFault(t *testing.T) {
 			t.Errorf("%s: caught by %q, story %q; want what the fault's maker saw", name, c.CaughtBy, c.Story)
 		}
 	}
-	// Who says that the lock did it must not show two holders.
+	// Two were inside, and it is told.
 	c := cell(Hold, "none", Tries{Held: 20})
-	c.CaughtBy = "lock"
-	if c.Judge(raced(false), time.Second); c.Met || c.Words() != "TWO HELD THE LOCK" {
-		t.Errorf("two holders = %s, met %v; want it not as expected", c.Words(), c.Met)
+	if c.Judge(raced(false), time.Second); len(c.Counted) != 3 || c.Counted[1].Verdict != audit.Violated {
+		t.Errorf("Counted = %+v, want the tokens, and the two holders", c.Counted)
 	}
 	// Without a pause in it, the timeline does not show that the fault fired.
 	c = cell(Hold, "claim", Tries{Held: 20})
 	c.Timeline.Spans = slices.Delete(c.Timeline.Spans, 1, 2)
 	if c.Judge(raced(false), time.Second); c.Verdict != audit.Undecided || c.Met {
 		t.Errorf("a fault that was not seen = %s, met %v; want undecided", c.Verdict, c.Met)
+	}
+}
+
+// Without a fault nothing but the lock holds where there is no guard.
+func TestCell_TheLockAloneMustHold(t *testing.T) {
+	t.Parallel()
+	r := sell(6, 3, 3)
+	r.Ledger[2].Token, r.Ledger[3].Token = 9, 8
+	if c := judged(Cell{Expectation: Hold, Guard: "none", Clients: 2}, r); c.Met || c.Words() != "TWO HELD THE LOCK" || len(c.Wrong()) != 1 {
+		t.Errorf("%s, met %v, %q; want that two held the lock", c.Words(), c.Met, c.Wrong())
+	}
+	if c := judged(Cell{Expectation: Hold, Guard: "predicate", Clients: 2}, r); !c.Met || len(c.Counted) != 1 {
+		t.Errorf("%s, met %v, counted %+v; want it only counted", c.Words(), c.Met, c.Counted)
 	}
 }
 

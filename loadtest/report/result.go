@@ -71,7 +71,8 @@ type Cell struct {
 	Verdict     audit.Verdict     `json:"verdict"` // on never overselling
 	Met         bool              `json:"met"`
 	Invariants  []audit.Invariant `json:"invariants"`
-	CaughtBy    string            `json:"caught_by"` // lock, predicate or nothing; empty without a race
+	Counted     []audit.Invariant `json:"counted,omitempty"` // that decide nothing here
+	CaughtBy    string            `json:"caught_by"`         // lock, predicate or nothing; empty without a race
 
 	// Of a fault's cell, which is run several times: how the tries came out, and
 	// what was seen of the one that Verdict is about. Story tells it in the
@@ -108,7 +109,7 @@ func (c *Cell) Judge(r audit.Records, took time.Duration) {
 	c.Latencies = latencies.buckets()
 
 	j := audit.Judge(c.known(r))
-	c.Oversold, c.Undersold, c.Invariants, c.Verdict = j.Oversold, j.Undersold, j.Invariants, j.Stock()
+	c.Oversold, c.Undersold, c.Invariants, c.Counted, c.Verdict = j.Oversold, j.Undersold, j.Invariants, j.Counted, j.Stock()
 	c.Met = met(c.Expectation, j) && c.Tries.agree(c.Expectation)
 	if c.Fault == "" { // of a fault, both are told by who made it
 		c.CaughtBy, c.Story = caughtBy(c), j.Trace
@@ -119,7 +120,7 @@ func (c *Cell) Judge(r audit.Records, took time.Duration) {
 // to the lock alone, and of a fault, what its timeline has seen.
 func (c *Cell) known(r audit.Records) audit.Records {
 	// Under a fault a holder may outlive its lease and yet be stopped in time.
-	r.Exclusive = c.Expectation == Hold && c.Guard == "none" && c.Clients > 1 && (c.Fault == "" || c.CaughtBy == "lock")
+	r.Exclusive = c.Expectation == Hold && c.Guard == "none" && c.Clients > 1 && c.Fault == ""
 	if c.Timeline == nil {
 		return r
 	}

@@ -36,10 +36,10 @@ func (c Cell) plain() string {
 // notOfTheBooks are the invariants that a sound ledger may show violated.
 var notOfTheBooks = []string{audit.NeverOversold, audit.TokensGrow, audit.TurnsApart, audit.OneHolder}
 
-// broken tells whether an invariant that decides is violated, besides those.
+// broken tells whether an invariant is violated, besides those.
 func (c Cell) broken(besides ...string) bool {
 	return slices.ContainsFunc(c.Invariants, func(i audit.Invariant) bool {
-		return i.Verdict == audit.Violated && !i.Counted && !slices.Contains(besides, i.Name)
+		return i.Verdict == audit.Violated && !slices.Contains(besides, i.Name)
 	})
 }
 
@@ -51,7 +51,7 @@ func (c Cell) Wrong() []string {
 		wrong = append(wrong, "it was expected to oversell and did not: the race was not close enough, or the lock is better than thought")
 	}
 	for _, i := range c.Invariants {
-		if i.Verdict == audit.Held || i.Counted || i.Name == audit.NeverOversold && c.Expectation != Hold {
+		if i.Verdict == audit.Held || i.Name == audit.NeverOversold && c.Expectation != Hold {
 			continue
 		}
 		wrong = append(wrong, fmt.Sprintf("%s: %s: %s", i.Verdict, i.Name, i.Evidence))

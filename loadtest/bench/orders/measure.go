@@ -152,7 +152,7 @@ func (d database) audit(ctx context.Context, skus []string, orders []load.Order,
 		}
 		for _, invariant := range audit.Judge(audit.Records{Ops: ops[i], Ledger: ledgers[i]}).Invariants {
 			// Undecided is what was not put to the test: here, that the stock runs out.
-			if invariant.Verdict == audit.Violated && !invariant.Counted {
+			if invariant.Verdict == audit.Violated {
 				m.Violations = append(m.Violations, skus[i]+": "+invariant.Name+": "+invariant.Evidence)
 			}
 		}

@@ -46,8 +46,10 @@ function fill(panel, cell) {
     draw(chart, timeline(cell.timeline));
   }
   if (cell.invariants?.length) {
-    const checks = cell.invariants.map((i) => node("li", i.verdict === "held" ? {} : { class: "bad" }, `${i.verdict}${i.counted ? " (only counted)" : ""}: ${i.name} (${i.evidence})`));
-    panel.append(node("details", {}, node("summary", {}, "What was checked"), node("ul", { class: "checks" }, ...checks)));
+    const line = (i, attributes, before) => node("li", attributes, `${before}${i.verdict}: ${i.name} (${i.evidence})`);
+    const checks = cell.invariants.map((i) => line(i, i.verdict === "held" ? {} : { class: "bad" }, ""));
+    const counted = (cell.counted || []).map((i) => line(i, {}, "only counted, "));
+    panel.append(node("details", {}, node("summary", {}, "What was checked"), node("ul", { class: "checks" }, ...checks, ...counted)));
   }
 }
 
