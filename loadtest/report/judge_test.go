@@ -152,7 +152,7 @@ func TestFolder_KeepsAllRecords(t *testing.T) {
 	}
 }
 
-func TestMatrix(t *testing.T) {
+func TestMarks(t *testing.T) {
 	t.Parallel()
 	m := newMatrix(faults(t).Cells)
 	if !slices.Equal(m.Locks, []string{"none", "local", "redis", "redis-sentinel", "redlock", "zookeeper", "postgres"}) ||
