@@ -56,7 +56,8 @@ function fill(panel, cell) {
 function outcome(cell) {
   const what = { held: "Sold no more than there was", violated: `Sold ${cell.oversold || "what was"} that ${cell.oversold === 1 || !cell.oversold ? "was" : "were"} not there`, undecided: "Undecided" }[cell.verdict];
   const caught = !cell.caught_by ? "" : cell.caught_by === "nothing" ? "; nothing stopped the second sale" : `; stopped by: ${cell.caught_by}`;
-  const tries = cell.tries ? `. Of ${cell.tries.held + cell.tries.violated + cell.tries.undecided} tries ${cell.tries.held} held, ${cell.tries.violated} oversold, ${cell.tries.undecided} were undecided` : "";
+  const total = cell.tries ? cell.tries.held + cell.tries.violated + cell.tries.undecided : 1;
+  const tries = total > 1 ? `. Of ${total} tries ${cell.tries.held} held, ${cell.tries.violated} oversold, ${cell.tries.undecided} were undecided` : "";
   const expected = { hold: "it had to hold", break: "it had to oversell", either: "either was possible" }[cell.expectation];
   return `${what}${caught}${tries}. Expected: ${expected}${cell.met ? "." : " – NOT MET."}`;
 }
