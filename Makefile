@@ -3,9 +3,10 @@ GOLANGCI_LINT_VERSION := v2.15.0
 export CGO_ENABLED ?= 0
 # A module of its own, for the libraries that orderd does without; ./... does not reach into it.
 LOCKBENCH := loadtest/lockbench
+CHARTS := loadtest/report/page/echarts
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint build compose-demo setup clean
+.PHONY: help demo run test lint build report-charts report-picture compose-demo setup clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,7 +18,7 @@ run: setup ## a stack and three replicas to play with, until Ctrl-C
 	@bin/loadtest play --orderd bin/orderd
 
 test: setup ## run all tests on real servers, with the race detector
-	@bin/loadtest doctor --compiler --install
+	@bin/loadtest doctor --compiler --browser --install
 	CGO_ENABLED=1 go build -race ./...
 	CGO_ENABLED=1 go test -p 1 -parallel 4 -race -shuffle=on -timeout 15m ./... # one package at a time, for each has servers of its own; its tests mostly wait
 	cd $(LOCKBENCH) && CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m ./...
@@ -28,6 +29,13 @@ lint: bin/golangci-lint-$(GOLANGCI_LINT_VERSION) ## check style, imports and com
 	GOOS=darwin go vet ./internal/stack/... ./loadtest/...
 	$< run ./...
 	cd $(LOCKBENCH) && go mod tidy -diff && GOOS=darwin go vet ./... && $(CURDIR)/$< run ./...
+
+report-charts: ## build the charts of report.html again; needs Node
+	cd $(CHARTS) && npm ci --ignore-scripts && npm run build && cp node_modules/echarts/LICENSE ../echarts.LICENSE
+
+report-picture: ## take the picture of the latest report for the README
+	mkdir -p docs
+	go test ./loadtest/report -run '^TestPicture$$' -count 1 -args -of $(CURDIR)/results/latest/report.html -picture $(CURDIR)/docs/report.png
 
 compose-demo: ## the same oversell and its prevention, in containers behind a balancer
 	deploy/compose-demo.sh

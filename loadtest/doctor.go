@@ -16,6 +16,7 @@ import (
 
 type doctorCommand struct {
 	Install  bool `help:"Install what is missing: says what first, and only prints the command where it may not run it. Says nothing if nothing is missing."`
+	Browser  bool `help:"Look for Chromium too: the tests of the report need one."`
 	Compiler bool `help:"Look for a C compiler too: the race detector of go test needs one."`
 }
 
@@ -51,7 +52,28 @@ func (c *doctorCommand) look() []stack.Server {
 	if c.Compiler {
 		found = append(found, compiler())
 	}
+	if c.Browser {
+		found = append(found, browser())
+	}
 	return found
+}
+
+// browser looks for one that draws a page without showing it.
+func browser() stack.Server {
+	s := stack.Server{Name: "Chromium", Package: "chromium"}
+	for _, name := range []string{
+		"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+	} {
+		if path, err := exec.LookPath(name); err == nil {
+			s.Path = path
+			return s
+		}
+	}
+	if runtime.GOOS == "darwin" {
+		s.Package = "google-chrome"
+	}
+	s.Install = (&stack.MissingError{Servers: []stack.Server{s}}).Install()
+	return s
 }
 
 // compiler looks for what cgo calls.

@@ -29,14 +29,15 @@ const (
 )
 
 type commands struct {
-	Compare compareCommand `cmd:"" help:"Drive every lock mode with one replica and with several, on servers of its own, and compare."`
-	Run     runCommand     `cmd:"" help:"Drive a deployment that is already there, then audit it over HTTP."`
-	Play    playCommand    `cmd:"" help:"Start servers and replicas to play with, until Ctrl-C."`
-	Bench   benchCommands  `cmd:"" help:"Measure speed, as ratios within one run."`
-	Audit   auditCommand   `cmd:"" help:"Judge a finished run again from its files."`
-	Report  reportCommand  `cmd:"" help:"Draw a finished run's report again from its files."`
-	Nothing nothingCommand `cmd:"" hidden:"" help:"Serve HTTP with a handler that does nothing."`
-	Doctor  doctorCommand  `cmd:"" help:"Tell which servers are found, and how to install the missing ones."`
+	Compare  compareCommand  `cmd:"" help:"Drive every lock mode with one replica and with several, on servers of its own, and compare."`
+	Run      runCommand      `cmd:"" help:"Drive a deployment that is already there, then audit it over HTTP."`
+	Play     playCommand     `cmd:"" help:"Start servers and replicas to play with, until Ctrl-C."`
+	Bench    benchCommands   `cmd:"" help:"Measure speed, as ratios within one run."`
+	Audit    auditCommand    `cmd:"" help:"Judge a finished run again from its files."`
+	Report   reportCommand   `cmd:"" help:"Draw a finished run's report again from its files."`
+	Selftest selftestCommand `cmd:"" help:"Try the audit on histories with seeded bugs, each of which it must catch."`
+	Nothing  nothingCommand  `cmd:"" hidden:"" help:"Serve HTTP with a handler that does nothing."`
+	Doctor   doctorCommand   `cmd:"" help:"Tell which servers are found, and how to install the missing ones."`
 }
 
 // A console is what the commands talk to people through: results go to out,

@@ -170,6 +170,7 @@ func TestUsageErrorsNameTheFlag(t *testing.T) {
 		{"--sku", "run", "--target", "http://x", "--sku", "a/b"},
 		{"--expect", "run", "--target", "http://x", "--expect", "hope"},
 		{"--quantity", "run", "--target", "http://x", "--quantity", "0"},
+		{"--seeds", "selftest", "--seeds", "0"},
 		{"--port", "play", "--port", "0"},
 		{"--contenders", "bench", "locks", "--contenders", "hope"},
 		{"--holds", "bench", "locks", "--holds", "2s"},

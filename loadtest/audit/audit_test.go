@@ -45,17 +45,17 @@ func TestJudge_PassesACleanDrive(t *testing.T) {
 func TestJudge_CatchesSeededBugs(t *testing.T) {
 	t.Parallel()
 	const (
-		oversold = iota
-		adds
-		written
-		ordered
-		refusals
-		realTime
-		tested
+		oversold = audit.NeverOversold
+		adds     = audit.AddsUp
+		written  = audit.ConfirmedExist
+		ordered  = audit.SalesWereAsked
+		refusals = audit.RefusalsTrue
+		realTime = audit.RealTime
+		tested   = audit.PutToTheTest
 	)
 	for name, row := range map[string]struct {
 		seed func(r *audit.Records)
-		want int // index of the invariant
+		want string // the name of the invariant
 		as   audit.Verdict
 	}{
 		"a unit sold twice": {func(r *audit.Records) {
@@ -90,6 +90,13 @@ func TestJudge_CatchesSeededBugs(t *testing.T) {
 			}
 			r.Ops[4].Call, r.Ops[4].Return = at(0), at(10)
 		}, refusals, audit.Violated},
+		"refused before the order that emptied it could follow another": {func(r *audit.Records) {
+			for i, call := range []int{0, 300, 10} { // the last one could only be placed after the one before it
+				r.Ops[i].Call, r.Ops[i].Return = at(call), at(400)
+			}
+			r.Ops[3].Call, r.Ops[3].Return = at(0), at(20)
+			r.Ops[4].Call, r.Ops[4].Return = at(380), at(390)
+		}, refusals, audit.Violated},
 		"a later sale answered before an earlier was sent": {func(r *audit.Records) {
 			r.Ops[0].Call, r.Ops[0].Return = at(80), at(90)
 		}, realTime, audit.Violated},
@@ -106,7 +113,7 @@ func TestJudge_CatchesSeededBugs(t *testing.T) {
 			r := clean()
 			row.seed(&r)
 			j := audit.Judge(r)
-			if got := j.Invariants[row.want]; got.Verdict != row.as || got.Evidence == "" {
+			if got := named(j, row.want); got.Verdict != row.as || got.Evidence == "" {
 				t.Errorf("%q = %s (%s), want %s", got.Name, got.Verdict, got.Evidence, row.as)
 			}
 			if j.Stock() == audit.Held {
@@ -128,6 +135,16 @@ func TestJudge_Counts(t *testing.T) {
 	if got := audit.Judge(r).Undersold; got != 2 {
 		t.Errorf("Undersold = %d, want 2", got)
 	}
+}
+
+// named finds the judgement's invariant of that name; none is of no verdict.
+func named(j audit.Judgement, name string) audit.Invariant {
+	for _, i := range j.Invariants {
+		if i.Name == name {
+			return i
+		}
+	}
+	return audit.Invariant{Name: name}
 }
 
 // An order of unknown outcome may be in the ledger, or not.

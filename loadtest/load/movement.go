@@ -10,4 +10,5 @@ type Movement struct {
 	OnHand  int64  `json:"on_hand"`
 	Token   int64  `json:"token,omitempty"`
 	Replica string `json:"replica,omitempty"`
+	SKU     string `json:"sku,omitempty" db:"-"` // of a drive of several; empty in a drive of one
 }

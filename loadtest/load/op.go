@@ -22,8 +22,10 @@ const (
 type Op struct {
 	Seq      int           `json:"seq"`
 	Client   int           `json:"client"`
-	Replica  string        `json:"replica,omitempty"` // as the answer names it
-	Quantity int64         `json:"quantity"`
+	Replica  string        `json:"replica,omitempty"`         // as the answer names it
+	Quantity int64         `json:"quantity"`                  // 0 of a cart
+	Lines    []Line        `json:"lines,omitempty"`           // of a cart; without them the order is one line of the drive's SKU
+	Key      string        `json:"idempotency_key,omitempty"` // of all attempts at one order
 	Outcome  Outcome       `json:"outcome"`
 	Status   int           `json:"status,omitempty"` // of HTTP; 0 without an answer
 	Code     string        `json:"code,omitempty"`   // of the problem
@@ -40,3 +42,12 @@ type Op struct {
 
 // Latency is how long the client waited for its answer.
 func (o Op) Latency() time.Duration { return o.Return - o.Call }
+
+// A Line is one line of a cart as it was asked for. Left and Version are those
+// of its SKU, as the answer tells them to a confirmed cart.
+type Line struct {
+	SKU      string `json:"sku"`
+	Quantity int64  `json:"quantity"`
+	Left     int64  `json:"remaining,omitempty"`
+	Version  int64  `json:"stock_version,omitempty"`
+}

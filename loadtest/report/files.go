@@ -1,17 +1,14 @@
 package report
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
 
 	"orderd/loadtest/audit"
-	"orderd/loadtest/load"
 )
 
 // Names of the files of a run.
@@ -123,60 +120,4 @@ func (f Folder) Read() (Result, error) {
 		return r, fmt.Errorf("%s has schema %d, this program reads %d", f.path(resultFile), r.SchemaVersion, SchemaVersion)
 	}
 	return r, nil
-}
-
-// A line of history.jsonl is an order or a movement of one cell.
-type line struct {
-	Cell     int            `json:"cell"`
-	Op       *load.Op       `json:"op,omitempty"`
-	Movement *load.Movement `json:"movement,omitempty"`
-}
-
-// writeHistory writes history.jsonl: the records of each cell, in their order.
-func (f Folder) writeHistory(cells []audit.Records) error {
-	file, err := os.Create(f.path(historyFile))
-	if err != nil {
-		return err
-	}
-	buffer := bufio.NewWriter(file)
-	enc := json.NewEncoder(buffer)
-	for i, r := range cells {
-		for j := range r.Ops {
-			err = errors.Join(err, enc.Encode(line{Cell: i, Op: &r.Ops[j]}))
-		}
-		for j := range r.Ledger {
-			err = errors.Join(err, enc.Encode(line{Cell: i, Movement: &r.Ledger[j]}))
-		}
-	}
-	return errors.Join(err, buffer.Flush(), file.Close())
-}
-
-// ReadHistory reads the records of n cells.
-func (f Folder) ReadHistory(n int) ([]audit.Records, error) {
-	file, err := os.Open(f.path(historyFile))
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	cells := make([]audit.Records, n)
-	dec := json.NewDecoder(bufio.NewReader(file))
-	for number := 1; ; number++ {
-		var l line
-		err := dec.Decode(&l)
-		if errors.Is(err, io.EOF) {
-			return cells, nil
-		}
-		if err == nil && (l.Cell < 0 || l.Cell >= n) {
-			err = fmt.Errorf("there is no cell %d", l.Cell)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s, record %d: %w", f.path(historyFile), number, err)
-		}
-		if l.Op != nil {
-			cells[l.Cell].Ops = append(cells[l.Cell].Ops, *l.Op)
-		}
-		if l.Movement != nil {
-			cells[l.Cell].Ledger = append(cells[l.Cell].Ledger, *l.Movement)
-		}
-	}
 }

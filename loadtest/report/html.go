@@ -1,36 +1,57 @@
 package report
 
 import (
-	_ "embed" // for page.html
+	_ "embed" // for the parts of the page
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strings"
 
 	"orderd/loadtest/audit"
 )
 
-//go:embed page.html
-var pageSource string
+// The parts of the page. echarts.min.js is built by page/echarts.
+var (
+	//go:embed page/page.html
+	pageSource string
+	//go:embed page/page.css
+	pageStyle string
+	//go:embed page/echarts.min.js
+	pageCharts string
+	//go:embed page/page.js
+	pageScript string
+	//go:embed page/rows.js
+	rowsScript string
+	//go:embed page/timeline.js
+	timelineScript string
+	//go:embed page/matrix.js
+	matrixScript string
+)
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"story":      Story,
 	"conclusion": conclusion,
 	"header":     header,
+	"look":       Cell.look,
+	"sign":       Cell.sign,
 	"ms":         func(v float64) string { return fmt.Sprintf("%.1f", v) },
 	"rate":       func(v float64) string { return fmt.Sprintf("%.0f", v) },
-	"mark": func(ok bool) string {
-		if ok {
-			return "✓"
-		}
-		return "✗"
-	},
 	"asExpected": func(c Cell, i audit.Invariant) bool {
 		return i.Verdict == audit.Held || i.Name == audit.NeverOversold && c.Expectation != Hold && c.Met
 	},
-	"share": share,
-	"join":  strings.Join,
+	"join": strings.Join,
 }).Parse(pageSource))
+
+// A view is a result as the page shows it.
+type view struct {
+	Result
+	Rows   []Cell  // drives without a fault
+	Matrix *matrix // of the others; nil without any
+	Style  template.CSS
+	Charts template.JS
+	Script template.JS
+}
 
 // modes says in a sentence what each lock mode is.
 var modes = map[string]string{
@@ -46,28 +67,25 @@ var modes = map[string]string{
 func (r Result) Modes() map[string]string {
 	seen := map[string]string{}
 	for _, c := range r.Cells {
-		seen[c.Lock] = modes[c.Lock]
+		if what, ok := modes[c.Lock]; ok {
+			seen[c.Lock] = what
+		}
 	}
 	return seen
 }
 
 // HTML writes the result as one page that needs nothing from the network.
 func HTML(w io.Writer, r Result) error {
-	if err := page.Execute(w, r); err != nil {
+	v := view{
+		Result: r, Matrix: newMatrix(r.Cells),
+		Rows: slices.DeleteFunc(slices.Clone(r.Cells), func(c Cell) bool { return c.Fault != "" }),
+		// All of it is this program's own: what the run has to say is in the cells.
+		Style:  template.CSS(pageStyle),                                              //nolint:gosec // G203
+		Charts: template.JS(pageCharts),                                              //nolint:gosec // G203
+		Script: template.JS(pageScript + rowsScript + timelineScript + matrixScript), //nolint:gosec // G203
+	}
+	if err := page.Execute(w, v); err != nil {
 		return fmt.Errorf("write the page: %w", err)
 	}
 	return nil
-}
-
-// share is a cell's oversold units in percent of the most of any cell, for the
-// length of its bar.
-func share(r Result, c Cell) int64 {
-	var most int64
-	for _, other := range r.Cells {
-		most = max(most, other.Oversold)
-	}
-	if most == 0 {
-		return 0
-	}
-	return 100 * c.Oversold / most
 }

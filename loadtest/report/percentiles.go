@@ -1,6 +1,7 @@
 package report
 
 import (
+	"math"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -33,6 +34,30 @@ func (h histogram) percentiles() Percentiles {
 	}
 	at := func(q float64) float64 { return float64(h.h.ValueAtQuantile(q)) / 1000 }
 	return Percentiles{P50: at(50), P90: at(90), P99: at(99), Max: float64(h.h.Max()) / 1000}
+}
+
+// A Bucket is how many orders took at most so long, and longer than those of
+// the bucket before: ten buckets for each power of ten. Empty ones are left out.
+type Bucket struct {
+	UpTo   float64 `json:"up_to_ms"`
+	Orders int64   `json:"orders"`
+}
+
+func (h histogram) buckets() []Bucket {
+	var buckets []Bucket
+	for _, bar := range h.h.Distribution() {
+		if bar.Count == 0 {
+			continue
+		}
+		n := math.Ceil(10*math.Log10(float64(bar.To)/1000) - 1e-9)
+		upTo := math.Round(math.Pow(10, n/10)*1e4) / 1e4
+		if last := len(buckets) - 1; last >= 0 && buckets[last].UpTo == upTo {
+			buckets[last].Orders += bar.Count
+			continue
+		}
+		buckets = append(buckets, Bucket{upTo, bar.Count})
+	}
+	return buckets
 }
 
 // PercentilesOf summarises durations.

@@ -90,9 +90,11 @@ func TestHTML_Golden(t *testing.T) {
 	if err := HTML(&b, r); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "page.golden.html", b.Bytes())
-	for _, foreign := range []string{"http://", "https://", "<script", "@import", "url("} {
-		if strings.Contains(b.String(), foreign) {
+	// Without the program, which is the same in all pages.
+	own := strings.NewReplacer(pageCharts, "CHARTS", pageScript+rowsScript+timelineScript+matrixScript, "SCRIPT", pageStyle, "STYLE").Replace(b.String())
+	golden(t, "page.golden.html", []byte(own))
+	for _, foreign := range []string{"http://", "https://", "<script>alert", "@import", "url(", "src="} {
+		if strings.Contains(own, foreign) {
 			t.Errorf("the page contains %q", foreign)
 		}
 	}

@@ -64,13 +64,15 @@ type Cell struct {
 	Seconds         float64     `json:"seconds"`
 	OrdersPerSecond float64     `json:"orders_per_second"` // confirmed and sold_out: the ones decided
 	Latency         Percentiles `json:"latency_ms"`
+	Latencies       []Bucket    `json:"latency_histogram,omitempty"`
 	LockWait        Percentiles `json:"lock_wait_ms"` // of the orders that came to the lock
 
 	Expectation Expectation       `json:"expectation"`
 	Verdict     audit.Verdict     `json:"verdict"` // on never overselling
 	Met         bool              `json:"met"`
 	Invariants  []audit.Invariant `json:"invariants"`
-	CaughtBy    string            `json:"caught_by"` // lock, predicate or nothing; empty without a race
+	Counted     []audit.Invariant `json:"counted,omitempty"` // that decide nothing here
+	CaughtBy    string            `json:"caught_by"`         // lock, predicate or nothing; empty without a race
 
 	// Of a fault's cell, which is run several times: how the tries came out, and
 	// what was seen of the one that Verdict is about. Story tells it in the
@@ -104,11 +106,53 @@ func (c *Cell) Judge(r audit.Records, took time.Duration) {
 		}
 	}
 	c.Latency, c.LockWait = latencies.percentiles(), waits.percentiles()
+	c.Latencies = latencies.buckets()
 
-	j := audit.Judge(r)
-	c.Oversold, c.Undersold, c.Invariants, c.Verdict = j.Oversold, j.Undersold, j.Invariants, j.Stock()
-	c.Met = met(c.Expectation, j)
-	c.CaughtBy = caughtBy(c)
+	j := audit.Judge(c.known(r))
+	c.Oversold, c.Undersold, c.Invariants, c.Counted, c.Verdict = j.Oversold, j.Undersold, j.Invariants, j.Counted, j.Stock()
+	c.Met = met(c.Expectation, j) && c.Tries.agree(c.Expectation)
+	if c.Fault == "" { // of a fault, both are told by who made it
+		c.CaughtBy, c.Story = caughtBy(c), j.Trace
+	}
+}
+
+// known adds to the records what the cell knows of the drive: whether it is up
+// to the lock alone, and of a fault, what its timeline has seen.
+func (c *Cell) known(r audit.Records) audit.Records {
+	// Under a fault a holder may outlive its lease and yet be stopped in time.
+	r.Exclusive = c.Expectation == Hold && c.Guard == "none" && c.Clients > 1 && c.Fault == ""
+	if c.Timeline == nil {
+		return r
+	}
+	if r.Leases == nil {
+		r.Leases = c.Timeline.leases()
+	}
+	if r.Fault == nil && c.Fault != "" {
+		r.Fault = &audit.Fault{Name: c.Fault, Fired: c.Timeline.fired()}
+	}
+	return r
+}
+
+// total is how often the cell was tried. Nil tries are one.
+func (t *Tries) total() int {
+	if t == nil {
+		return 1
+	}
+	return t.Held + t.Violated + t.Undecided
+}
+
+// agree tells whether all repetitions came out as expected.
+func (t *Tries) agree(e Expectation) bool {
+	switch {
+	case t == nil:
+		return true
+	case e == Hold:
+		return t.Violated+t.Undecided == 0
+	case e == Break:
+		return t.Held+t.Undecided == 0
+	default:
+		return t.Undecided == 0
+	}
 }
 
 // met tells whether the drive did what was expected. Whatever that is, the

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -119,7 +120,11 @@ func conclusion(r Result) string {
 			met++
 		}
 	}
-	s := fmt.Sprintf("%d of %d rows as expected", met, len(r.Cells))
+	what := "rows"
+	if slices.ContainsFunc(r.Cells, func(c Cell) bool { return c.Fault != "" }) {
+		what = "cells"
+	}
+	s := fmt.Sprintf("%d of %d %s as expected", met, len(r.Cells), what)
 	switch r.Verdict {
 	case audit.Held:
 		return s + "."

@@ -1,5 +1,11 @@
 package report
 
+import (
+	"time"
+
+	"orderd/loadtest/audit"
+)
+
 // A Timeline is what was seen of one run under a fault, on one clock: the
 // milliseconds since the run began.
 type Timeline struct {
@@ -58,3 +64,55 @@ type Tries struct {
 	Violated  int `json:"violated"`
 	Undecided int `json:"undecided"`
 }
+
+// leases are the turns that replicas believed they had: a lease that has ended
+// goes on for as long as its holder works on.
+func (t *Timeline) leases() []audit.Lease {
+	var leases []audit.Lease
+	for _, s := range t.Spans {
+		if s.Kind == Holds {
+			leases = append(leases, audit.Lease{
+				Replica: s.Lane, Token: s.Token, Asked: t.asked(s), Entered: moment(s.From), Left: moment(t.left(s)),
+			})
+		}
+	}
+	return leases
+}
+
+// asked is when the replica began to wait for a lease that it then held.
+func (t *Timeline) asked(held Span) time.Duration {
+	for _, s := range t.Spans {
+		if s.Kind == Waits && s.Lane == held.Lane && s.From <= held.From && s.To >= held.From {
+			return moment(s.From)
+		}
+	}
+	return moment(held.From)
+}
+
+// left is when the replica stopped working under a lease, ended or not.
+func (t *Timeline) left(held Span) float64 {
+	left := held.To
+	for _, s := range t.Spans {
+		if s.Kind == Expired && s.Lane == held.Lane && s.From >= held.From && s.From <= held.To {
+			left = max(left, s.To)
+		}
+	}
+	return left
+}
+
+// fired tells whether anything was done that was seen.
+func (t *Timeline) fired() bool {
+	for _, s := range t.Spans {
+		if s.Kind == Paused || s.Kind == CutOff || s.Kind == Down {
+			return true
+		}
+	}
+	for _, m := range t.Marks {
+		if m.Kind == Event {
+			return true
+		}
+	}
+	return false
+}
+
+func moment(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }

@@ -11,8 +11,10 @@ import (
 // Words says what became of a cell, and whether that was expected.
 func (c Cell) Words() string {
 	switch {
-	case !c.booksHeld() && c.Verdict == audit.Violated:
+	case c.broken(notOfTheBooks...):
 		return "THE BOOKS ARE WRONG"
+	case c.broken(audit.NeverOversold) && c.Oversold == 0:
+		return "TWO HELD THE LOCK"
 	case c.Met:
 		return c.plain() + ", as expected"
 	default:
@@ -31,8 +33,14 @@ func (c Cell) plain() string {
 	}
 }
 
-func (c Cell) booksHeld() bool {
-	return !slices.ContainsFunc(c.Invariants[1:], func(i audit.Invariant) bool { return i.Verdict == audit.Violated })
+// notOfTheBooks are the invariants that a sound ledger may show violated.
+var notOfTheBooks = []string{audit.NeverOversold, audit.TokensGrow, audit.TurnsApart, audit.OneHolder}
+
+// broken tells whether an invariant is violated, besides those.
+func (c Cell) broken(besides ...string) bool {
+	return slices.ContainsFunc(c.Invariants, func(i audit.Invariant) bool {
+		return i.Verdict == audit.Violated && !slices.Contains(besides, i.Name)
+	})
 }
 
 // Wrong returns the evidence for everything about the cell that is not as it
@@ -42,8 +50,8 @@ func (c Cell) Wrong() []string {
 	if c.Expectation == Break && c.Verdict == audit.Held {
 		wrong = append(wrong, "it was expected to oversell and did not: the race was not close enough, or the lock is better than thought")
 	}
-	for n, i := range c.Invariants {
-		if i.Verdict == audit.Held || n == 0 && c.Expectation != Hold {
+	for _, i := range c.Invariants {
+		if i.Verdict == audit.Held || i.Name == audit.NeverOversold && c.Expectation != Hold {
 			continue
 		}
 		wrong = append(wrong, fmt.Sprintf("%s: %s: %s", i.Verdict, i.Name, i.Evidence))
@@ -55,20 +63,23 @@ func (c Cell) Wrong() []string {
 func Story(r Result) []string {
 	var broke, held, constrained, alone []string
 	for _, c := range r.Cells {
+		if c.Fault != "" {
+			continue
+		}
 		name := fmt.Sprintf("%s × %d", c.Lock, c.Replicas)
 		switch {
-		case !c.booksHeld() || c.Verdict == audit.Undecided: // no verdict to tell of
+		case c.broken(audit.NeverOversold) || c.Verdict == audit.Undecided: // no verdict to tell of
 		case c.Clients == 1 && c.Verdict == audit.Held:
 			alone = append(alone, name)
 		case c.Verdict == audit.Violated:
 			broke = append(broke, fmt.Sprintf("%s (by %d)", name, c.Oversold))
-		case c.Guard == "predicate" && c.Lock == "none":
+		case c.Guard == guardPredicate && c.Lock == "none":
 			constrained = append(constrained, name)
 		case c.Guard == "none":
 			held = append(held, name)
 		}
 	}
-	var story []string
+	story := faultStory(r.Cells)
 	tell := func(cells []string, format string) {
 		if len(cells) > 0 {
 			story = append(story, fmt.Sprintf(format, strings.Join(cells, ", ")))

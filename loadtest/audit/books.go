@@ -1,0 +1,158 @@
+package audit
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"orderd/loadtest/load"
+)
+
+// books are the records, joined for the checks: each check is linear in them,
+// or sorts once.
+type books struct {
+	Records
+	orders []load.Op           // the attempts at one order, by its key, are one
+	skus   []*book             // by name
+	told   map[string]*load.Op // the confirmed ones, by the id that the answer names; the first if there are more
+	sales  map[saleKey]load.Movement
+	lines  map[string]int // how many movements an order has
+}
+
+// A book is what is known of one SKU.
+type book struct {
+	sku     string
+	ledger  []load.Movement
+	demands []demand
+}
+
+// A demand is what an order wants of a SKU: its lines of it, summed.
+type demand struct {
+	op                      *load.Op
+	quantity, left, version int64
+}
+
+type saleKey struct{ sku, order string }
+
+func open(r Records) *books {
+	b := &books{
+		Records: r, orders: attempts(r.Ops),
+		told: map[string]*load.Op{}, sales: map[saleKey]load.Movement{}, lines: map[string]int{},
+	}
+	bySKU := map[string]*book{}
+	of := func(sku string) *book {
+		if bySKU[sku] == nil {
+			bySKU[sku] = &book{sku: sku}
+		}
+		return bySKU[sku]
+	}
+	for _, m := range r.Ledger {
+		of(m.SKU).ledger = append(of(m.SKU).ledger, m)
+		if m.Reason == sale {
+			if _, twice := b.sales[saleKey{m.SKU, m.OrderID}]; !twice {
+				b.sales[saleKey{m.SKU, m.OrderID}] = m
+			}
+			b.lines[m.OrderID]++
+		}
+	}
+	for i := range b.orders {
+		op := &b.orders[i]
+		if op.Outcome == load.Confirmed && b.told[op.OrderID] == nil {
+			b.told[op.OrderID] = op
+		}
+		if len(op.Lines) == 0 {
+			one := of("")
+			one.demands = append(one.demands, demand{op, op.Quantity, op.Left, op.Version})
+			continue
+		}
+		for sku, d := range summed(op) {
+			of(sku).demands = append(of(sku).demands, d)
+		}
+	}
+	b.skus = slices.SortedFunc(maps.Values(bySKU), func(x, y *book) int { return cmp.Compare(x.sku, y.sku) })
+	return b
+}
+
+// sale is the reason of a movement that an order made.
+const sale = "sale"
+
+// summed are the demands of a cart.
+func summed(op *load.Op) map[string]demand {
+	demands := map[string]demand{}
+	for _, l := range op.Lines {
+		demands[l.SKU] = demand{op, demands[l.SKU].quantity + l.Quantity, l.Left, l.Version}
+	}
+	return demands
+}
+
+// attempts makes one order of all attempts with the same idempotency key that
+// were confirmed or may have been: it may have been placed from the first call
+// on, and was by the first answer that says so.
+func attempts(ops []load.Op) []load.Op {
+	if !slices.ContainsFunc(ops, func(op load.Op) bool { return op.Key != "" }) {
+		return ops
+	}
+	var orders []load.Op
+	first := map[string]int{}
+	for _, op := range ops {
+		at, again := first[op.Key]
+		placed := op.Outcome == load.Confirmed || op.Outcome == load.Unknown
+		switch {
+		case op.Key == "" || !placed:
+			orders = append(orders, op)
+		case !again:
+			first[op.Key] = len(orders)
+			orders = append(orders, op)
+		default:
+			call, before := min(op.Call, orders[at].Call), orders[at]
+			if before.Outcome != load.Confirmed || op.Outcome == load.Confirmed && op.Return < before.Return {
+				orders[at] = op
+			}
+			orders[at].Call = call
+		}
+	}
+	return orders
+}
+
+// driven is the ledger without the movement that the drive started from.
+func (b *book) driven() []load.Movement {
+	if len(b.ledger) == 0 {
+		return nil
+	}
+	return b.ledger[1:]
+}
+
+// last is the SKU's level at the end.
+func (b *book) last() int64 {
+	if len(b.ledger) == 0 {
+		return 0
+	}
+	return b.ledger[len(b.ledger)-1].OnHand
+}
+
+// of names the SKU in a sentence, in a drive of several.
+func (b *book) of() string {
+	if b.sku == "" {
+		return ""
+	}
+	return " of " + b.sku
+}
+
+// each asks every SKU in turn, until one has a violation.
+func (b *books) each(look func(*book) (Verdict, string)) (Verdict, string) {
+	for _, one := range b.skus {
+		if verdict, evidence := look(one); verdict == Violated {
+			return verdict, evidence
+		}
+	}
+	return Held, ""
+}
+
+func (b *books) count(o load.Outcome) (n int) {
+	for i := range b.orders {
+		if b.orders[i].Outcome == o {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,117 @@
+package audit
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"orderd/loadtest/load"
+)
+
+// respectsRealTime checks that no order was answered before another, earlier
+// in the sequence of sales, was even sent.
+func respectsRealTime(b *books) (Verdict, string) {
+	sales := 0
+	verdict, evidence := b.each(func(one *book) (Verdict, string) {
+		confirmed := slices.DeleteFunc(slices.Clone(one.demands), func(d demand) bool { return d.op.Outcome != load.Confirmed })
+		if sales += len(confirmed); len(confirmed) == 0 {
+			return held("")
+		}
+		slices.SortFunc(confirmed, func(x, y demand) int { return cmp.Compare(x.version, y.version) })
+		earliest := confirmed[len(confirmed)-1] // the first to return of all later in the sequence
+		for _, d := range slices.Backward(confirmed[:len(confirmed)-1]) {
+			if earliest.op.Return < d.op.Call {
+				return found("version %d%s was answered at %s, before the order of version %d was sent at %s",
+					earliest.version, one.of(), ms(earliest.op.Return), d.version, ms(d.op.Call))
+			}
+			if d.op.Return < earliest.op.Return {
+				earliest = d
+			}
+		}
+		return held("")
+	})
+	if verdict == Violated {
+		return verdict, evidence
+	}
+	return held("%d sales", sales)
+}
+
+// putToTheTest guards against a verdict on nothing. Of a drive without fault:
+// something was sold, the stock ran out, and where there were several clients
+// their orders met. Of one with a fault: it fired, and where there were several
+// clients orders met.
+func putToTheTest(b *books) (Verdict, string) {
+	sold, refused := b.count(load.Confirmed), b.count(load.SoldOut)
+	most := overlap(b.Ops)
+	switch {
+	case b.Fault != nil && !b.Fault.Fired:
+		return Undecided, fmt.Sprintf("the fault %q was not seen to have fired", b.Fault.Name)
+	case b.Fault == nil && sold == 0:
+		return Undecided, "nothing was sold"
+	case b.Fault == nil && refused == 0:
+		return Undecided, "the stock never ran out"
+	case b.Clients > 1 && most < 2:
+		return Undecided, "no two orders were under way at once"
+	}
+	fired := ""
+	if b.Fault != nil {
+		fired = fmt.Sprintf("the fault %q fired, ", b.Fault.Name)
+	}
+	return held("%sup to %d orders at once, %d sold and %d refused", fired, most, sold, refused)
+}
+
+// progress checks that the first order after the fault was decided: sold, or
+// refused as sold out.
+func progress(b *books) (Verdict, string) {
+	if b.Fault == nil || b.Fault.Healed == nil {
+		return silent()
+	}
+	healed, after := *b.Fault.Healed, 0
+	var decided *load.Op
+	for i := range b.Ops {
+		op := &b.Ops[i]
+		if op.Call < healed {
+			continue
+		}
+		after++
+		if (op.Outcome == load.Confirmed || op.Outcome == load.SoldOut) && (decided == nil || op.Return < decided.Return) {
+			decided = op
+		}
+	}
+	switch {
+	case after == 0:
+		return Undecided, fmt.Sprintf("nobody ordered after the fault was over at %s", ms(healed))
+	case decided == nil:
+		return found("the fault was over at %s, and none of the %d orders since then was decided", ms(healed), after)
+	default:
+		return held("the fault was over at %s, and an order was decided %s later", ms(healed), ms(decided.Return-healed))
+	}
+}
+
+// overlap is the most orders that were under way at one moment.
+func overlap(ops []load.Op) int {
+	type edge struct {
+		at    time.Duration
+		delta int
+	}
+	edges := make([]edge, 0, 2*len(ops))
+	for _, op := range ops {
+		edges = append(edges, edge{op.Call, 1}, edge{op.Return, -1})
+	}
+	slices.SortFunc(edges, func(a, b edge) int {
+		if c := cmp.Compare(a.at, b.at); c != 0 {
+			return c
+		}
+		return a.delta - b.delta // one that ends as another begins does not meet it
+	})
+	most, now := 0, 0
+	for _, e := range edges {
+		now += e.delta
+		most = max(most, now)
+	}
+	return most
+}
+
+// ms writes a moment or a while in milliseconds.
+func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d)/1e6) }

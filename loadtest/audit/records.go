@@ -1,0 +1,70 @@
+package audit
+
+import (
+	"time"
+
+	"orderd/loadtest/load"
+)
+
+// Records are all that is known of a drive. What is missing is not judged.
+type Records struct {
+	Ops []load.Op
+	// Ledger holds the movements of each SKU in version order: the one that the
+	// drive started from, and those after it.
+	Ledger []load.Movement
+	// Clients is how many clients the drive had at a time.
+	Clients int
+
+	// Leases are the locks held, as their holders believed.
+	Leases []Lease
+	// Exclusive tells that nothing but the lock keeps the stock right, and must.
+	Exclusive bool
+	// Placed are the orders in the database. Nil if nobody looked.
+	Placed []Placed
+	// Levels are the stock levels after the last order. Nil if nobody looked.
+	Levels []Level
+	// Fault is what was done on purpose. Nil if nothing was.
+	Fault *Fault
+}
+
+// A Lease is a turn with a key, as its holder saw it: it asked, it entered, and
+// it left when it last touched what the lock protects. Times are of the clock
+// of the Ops.
+type Lease struct {
+	Key     string        `json:"key,omitempty"` // empty in a drive of one SKU
+	Replica string        `json:"replica"`
+	Token   int64         `json:"token,omitempty"` // 0 if nobody knows
+	Asked   time.Duration `json:"asked_ns"`
+	Entered time.Duration `json:"entered_ns"`
+	Left    time.Duration `json:"left_ns"`
+}
+
+// A Placed is an order as the database has it.
+type Placed struct {
+	ID     string `json:"id"`
+	Client string `json:"client,omitempty"`
+	Key    string `json:"idempotency_key,omitempty"`
+}
+
+// A Level is a SKU's stock in Postgres, and its copy in Redis if there is one.
+type Level struct {
+	SKU     string `json:"sku,omitempty"`
+	OnHand  int64  `json:"on_hand"`
+	Version int64  `json:"version"`
+	Quick   *Quick `json:"quick,omitempty"`
+}
+
+// A Quick is the level that Redis answers.
+type Quick struct {
+	OnHand  int64 `json:"on_hand"`
+	Version int64 `json:"version"`
+}
+
+// A Fault is what was done to a drive, and what was seen of it.
+type Fault struct {
+	Name  string `json:"name"`
+	Fired bool   `json:"fired"` // it was seen to have happened
+	// Healed is when it was over, on the clock of the Ops. Nil for a fault after
+	// which nobody ordered, such as a holder's death.
+	Healed *time.Duration `json:"healed_ns,omitempty"`
+}

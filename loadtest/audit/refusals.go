@@ -1,0 +1,91 @@
+package audit
+
+import (
+	"math"
+	"slices"
+	"sort"
+	"time"
+
+	"orderd/loadtest/load"
+)
+
+// TruthAge is how old the truth behind a refusal may be, by design: for so long
+// after a restock a replica may still say that the SKU is sold out.
+const TruthAge = 100 * time.Millisecond
+
+// soldOutWasTrue checks that each refusal was true at some moment of its
+// request, or up to TruthAge before it: of a cart, for one of its SKUs.
+//
+// A version is not stamped with the moment of its commit. It lies between the
+// call and the return of its own order; so a version may have been the present
+// one from its own call to the return of the order after it. Only a refusal
+// that no such moment can explain is called false.
+func soldOutWasTrue(b *books) (Verdict, string) {
+	explained := map[*load.Op]bool{}
+	for _, one := range b.skus {
+		one.explain(b.told, explained)
+	}
+	refusals := 0
+	for i := range b.orders {
+		op := &b.orders[i]
+		if op.Outcome != load.SoldOut {
+			continue
+		}
+		if refusals++; !explained[op] {
+			return found("order %d was refused %s between %s and %s, and there was enough all the time",
+				op.Seq, units(op), ms(op.Call), ms(op.Return))
+		}
+	}
+	return held("%d refusals", refusals)
+}
+
+// explain marks the refusals that the SKU's levels explain. The versions that
+// may have been the present one during a request are those next to each other,
+// and hardly more than there were orders under way.
+func (b *book) explain(told map[string]*load.Op, explained map[*load.Op]bool) {
+	spans := b.spans(told)
+	for _, d := range b.demands {
+		if d.op.Outcome != load.SoldOut {
+			continue
+		}
+		begun := sort.Search(len(spans), func(i int) bool { return spans[i].from > d.op.Return })
+		for i := begun - 1; i >= 0 && spans[i].to >= d.op.Call-TruthAge; i-- {
+			if spans[i].level < d.quantity {
+				explained[d.op] = true
+				break
+			}
+		}
+	}
+}
+
+// A span is a level, and when it may have been the present one at most.
+type span struct {
+	level    int64
+	from, to time.Duration
+}
+
+const (
+	longAgo = math.MinInt64 / 2
+	forever = math.MaxInt64
+)
+
+// spans are those of the ledger's versions, both ends in order: a version began
+// after all before it, and ended before all after it.
+func (b *book) spans(told map[string]*load.Op) []span {
+	spans := make([]span, len(b.ledger))
+	from := time.Duration(longAgo)
+	for i, m := range b.ledger {
+		if op := told[m.OrderID]; op != nil {
+			from = max(from, op.Call)
+		}
+		spans[i].level, spans[i].from = m.OnHand, from
+	}
+	to := time.Duration(forever)
+	for i, m := range slices.Backward(b.ledger) {
+		spans[i].to = to
+		if op := told[m.OrderID]; op != nil {
+			to = min(to, op.Return)
+		}
+	}
+	return spans
+}

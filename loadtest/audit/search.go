@@ -1,0 +1,166 @@
+package audit
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+
+	"orderd/loadtest/load"
+)
+
+// Bounds of the searches. The linear checks are a proof of their own; the
+// searches are a second opinion, found in another way, and worth what they cost
+// only while that is little. Orders of unknown outcome double the work each.
+const (
+	searchLimit   = 10 * time.Second
+	searchOrders  = 2_000
+	searchUnknown = 12
+)
+
+// An answer is what a sale's model is asked to explain. Left is -1 for an order
+// of unknown outcome, and for a refusal.
+type answer struct {
+	outcome        load.Outcome
+	quantity, left int64
+}
+
+// tooLong tells whether the history is beyond what is searched.
+func (b *books) tooLong() bool {
+	return len(b.orders) > searchOrders || b.count(load.Unknown) > searchUnknown
+}
+
+// linearizable asks a search whether there is a sequence of the sales, each
+// within the time of its order, in which a plain counter gives every answer.
+func linearizable(b *books) (Verdict, string) {
+	if b.tooLong() {
+		return Undecided, fmt.Sprintf("%d orders, %d of unknown outcome, are too many to search; the checks above stand alone",
+			len(b.orders), b.count(load.Unknown))
+	}
+	deadline := time.Now().Add(searchLimit)
+	searched := 0
+	for _, one := range b.skus {
+		if len(one.ledger) == 0 {
+			continue
+		}
+		history := one.history()
+		searched += len(history)
+		switch porcupine.CheckOperationsTimeout(one.counter(), history, max(1, time.Until(deadline))) {
+		case porcupine.Illegal:
+			return found("no sequence explains the %d answers%s", len(history), one.of())
+		case porcupine.Unknown:
+			return Undecided, fmt.Sprintf("the search of %d answers%s did not end in %v", len(history), one.of(), searchLimit)
+		case porcupine.Ok:
+		}
+	}
+	return held("%d answers", searched)
+}
+
+// counter is a SKU that is right: it gives what it has and never more.
+func (b *book) counter() porcupine.Model {
+	model := porcupine.NondeterministicModel{
+		Init: func() []any { return []any{b.ledger[0].OnHand} },
+		Step: func(state, _, output any) []any {
+			level, a := state.(int64), output.(answer)
+			enough := level >= a.quantity
+			switch {
+			case a.outcome == load.SoldOut && !enough:
+				return []any{level}
+			case a.outcome == load.Confirmed && enough && level-a.quantity == a.left:
+				return []any{a.left}
+			case a.outcome == load.Unknown && enough:
+				return []any{level, level - a.quantity}
+			case a.outcome == load.Unknown:
+				return []any{level}
+			default:
+				return nil
+			}
+		},
+	}
+	return model.ToModel()
+}
+
+// history is what the search has to explain. What was refused for any other
+// reason than the stock had no effect, and of a cart's refusal nobody knows
+// which line it was for.
+func (b *book) history() []porcupine.Operation {
+	var history []porcupine.Operation
+	for _, d := range b.demands {
+		op := porcupine.Operation{
+			ClientId: d.op.Client, Call: int64(d.op.Call), Return: int64(d.op.Return),
+			Output: answer{d.op.Outcome, d.quantity, d.left},
+		}
+		switch d.op.Outcome {
+		case load.Confirmed:
+		case load.SoldOut:
+			if len(d.op.Lines) > 1 {
+				continue
+			}
+			op.Call -= int64(TruthAge)
+		case load.Unknown:
+			op.Return = forever // it may yet be placed
+		case load.Busy, load.Failed:
+			continue
+		}
+		history = append(history, op)
+	}
+	return history
+}
+
+// A turn is an acquire or a release, by the number of its lease.
+type turn struct {
+	lease   int
+	acquire bool
+	token   int64
+}
+
+// A holder is who has the lock, -1 for nobody, and the newest token.
+type holder struct {
+	lease int
+	token int64
+}
+
+// oneHolder asks a search whether there is a sequence of acquires and releases,
+// each acquire between its asking and its entering, in which the lock is never
+// given while it is held, nor with a token that is not new.
+func oneHolder(b *books) (Verdict, string) {
+	switch {
+	case len(b.Leases) == 0:
+		return silent()
+	case len(b.Leases) > searchOrders/2: // the search's time grows with their square
+		return silent()
+	}
+	deadline := time.Now().Add(searchLimit)
+	for _, leases := range b.leases() {
+		var history []porcupine.Operation
+		for i, l := range leases {
+			history = append(history,
+				porcupine.Operation{ClientId: i, Input: turn{i, true, l.Token}, Call: int64(min(l.Asked, l.Entered)), Return: int64(l.Entered)},
+				porcupine.Operation{ClientId: i, Input: turn{i, false, 0}, Call: int64(l.Left), Return: int64(l.Left)})
+		}
+		switch porcupine.CheckOperationsTimeout(mutex, history, max(1, time.Until(deadline))) {
+		case porcupine.Illegal:
+			return found("no sequence of one holder at a time explains the %d leases", len(leases))
+		case porcupine.Unknown:
+			return Undecided, fmt.Sprintf("the search of %d leases did not end in %v", len(leases), searchLimit)
+		case porcupine.Ok:
+		}
+	}
+	return held("%d leases", len(b.Leases))
+}
+
+// mutex is a lock that is right.
+var mutex = porcupine.Model{
+	Init: func() any { return holder{-1, 0} },
+	Step: func(state, input, _ any) (bool, any) {
+		now, t := state.(holder), input.(turn)
+		switch {
+		case !t.acquire:
+			return now.lease == t.lease, holder{-1, now.token}
+		case now.lease != -1 || t.token != 0 && t.token <= now.token:
+			return false, now
+		default:
+			return true, holder{t.lease, max(now.token, t.token)}
+		}
+	},
+}
