@@ -24,6 +24,12 @@ func (s *Stack) Redis(ctx context.Context, name string, args ...string) (*Redis,
 	return s.redis(ctx, name, 1, func([]int) []string { return args })
 }
 
+// Do sends the server a command over a connection of its own and returns the
+// answer as text. The command may be one that makes the server refuse others.
+func (r *Redis) Do(ctx context.Context, args ...any) (string, error) {
+	return redisDo(ctx, r.Addr, args...)
+}
+
 // redis starts a Redis server on the first of n free ports. Its further
 // arguments may name the others.
 func (s *Stack) redis(ctx context.Context, name string, n int, args func(ports []int) []string) (*Redis, error) {

@@ -1,0 +1,221 @@
+package fault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"orderd/internal/stack"
+	"orderd/loadtest/audit"
+	"orderd/loadtest/fleet"
+	"orderd/loadtest/load"
+	"orderd/loadtest/report"
+	"syscall"
+)
+
+const (
+	// sceneLimit is how long a try may take: far more than any does.
+	sceneLimit = 20 * time.Second
+	// atOnce is how many rigs run beside each other: most of their time they wait.
+	atOnce = 4
+)
+
+// A Plan is what to run.
+type Plan struct {
+	Faults        []Fault
+	Modes, Guards []string
+	Repeat        int // tries of each cell
+	// Done is called after each cell, from several goroutines.
+	Done func(report.Cell)
+}
+
+// A job is one fault with one mode, and a rig.
+type job struct {
+	fault Fault
+	mode  string
+	cells []report.Cell
+	kept  []audit.Records
+}
+
+// Cells is how many cells the plan has.
+func (p Plan) Cells() int {
+	n := 0
+	for _, j := range p.jobs() {
+		n += len(j.cells)
+	}
+	return n
+}
+
+func (p Plan) jobs() []*job {
+	var jobs []*job
+	for _, f := range p.Faults {
+		for _, mode := range f.Modes {
+			if !slices.Contains(p.Modes, mode) {
+				continue
+			}
+			j := &job{fault: f, mode: mode, kept: make([]audit.Records, len(p.Guards))}
+			for _, guard := range p.Guards {
+				j.cells = append(j.cells, report.Cell{
+					Fault: f.Name, Lock: mode, Guard: guard, Replicas: actors, BatchMax: 1, Clients: actors, Stock: 1,
+					Expectation: f.expectation(mode, guard),
+				})
+			}
+			jobs = append(jobs, j)
+		}
+	}
+	return jobs
+}
+
+// Run runs the plan on the fleet's servers and returns its cells, in the order
+// of the faults, and what each was judged by. An error means that the laboratory
+// could not do its work.
+func Run(ctx context.Context, f *fleet.Fleet, p Plan) ([]report.Cell, []audit.Records, error) {
+	jobs := p.jobs()
+	var number atomic.Int64
+	running, ctx := errgroup.WithContext(ctx)
+	running.SetLimit(atOnce)
+	for _, j := range jobs {
+		running.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := p.run(ctx, f, j, fmt.Sprintf("rig%d", number.Add(1))); err != nil {
+				return fmt.Errorf("%s, %s: %w", j.fault.Name, j.mode, err)
+			}
+			return nil
+		})
+	}
+	if err := running.Wait(); err != nil {
+		return nil, nil, err
+	}
+	var cells []report.Cell
+	var records []audit.Records
+	for _, j := range jobs {
+		cells, records = append(cells, j.cells...), append(records, j.kept...)
+	}
+	return cells, records, nil
+}
+
+func (p Plan) run(ctx context.Context, shared *fleet.Fleet, j *job, name string) error {
+	own := j.fault.Own
+	own.Masters = j.mode == redlock
+	f, err := shared.Fork(ctx, name, own)
+	if err != nil {
+		return err
+	}
+	defer f.CloseFork()
+	rig, err := openRig(ctx, f, j.mode, j.fault.TTL)
+	if err != nil {
+		return err
+	}
+	defer rig.close()
+	for i := range j.cells {
+		if err := p.cell(ctx, rig, j, i, name); err != nil {
+			return err
+		}
+		p.Done(j.cells[i])
+	}
+	return nil
+}
+
+// cell runs the tries of one cell, and keeps the one that is worth telling: the
+// first that was not as expected, else the last.
+func (p Plan) cell(ctx context.Context, rig *Rig, j *job, i int, name string) error {
+	var tries report.Tries
+	settled := false
+	for n := range p.Repeat {
+		cell := j.cells[i]
+		cell.SKU = fmt.Sprintf("%s-%s-%s-%s-%d", name, j.fault.Name, j.mode, cell.Guard, n+1)
+		records, err := rig.try(ctx, j.fault, &cell)
+		if err != nil {
+			return err
+		}
+		switch cell.Verdict {
+		case audit.Held:
+			tries.Held++
+		case audit.Violated:
+			tries.Violated++
+		case audit.Undecided:
+			tries.Undecided++
+		}
+		if !settled {
+			j.cells[i], j.kept[i] = cell, records
+			settled = !cell.Met
+		}
+	}
+	j.cells[i].Tries = &tries
+	return nil
+}
+
+// try runs the fault's schedule once and judges it.
+func (r *Rig) try(ctx context.Context, f Fault, cell *report.Cell) (audit.Records, error) {
+	if err := r.restore(ctx); err != nil {
+		return audit.Records{}, err
+	}
+	if err := r.observer.SetStock(ctx, cell.SKU, 1, cell.Guard); err != nil {
+		return audit.Records{}, err
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, sceneLimit, fmt.Errorf("%v are over", sceneLimit))
+	defer cancel()
+	s := &Scene{
+		Rig: r, ctx: limited, sku: cell.SKU, guard: cell.Guard, clock: time.Now(),
+		orders: map[*Actor]*order{}, waited: map[*Actor]bool{},
+	}
+	watching, stop := context.WithCancel(limited)
+	if slices.Contains(leases, r.mode) {
+		r.running.Go(func() { s.watch(watching) })
+	}
+	cause := f.Schedule(s)
+	stop()
+	if ctx.Err() != nil {
+		return audit.Records{}, ctx.Err()
+	}
+	if cause != nil { // what still hangs is let go
+		cancel()
+	}
+	r.running.Wait()
+	if err := r.settle(ctx, s); err != nil && cause == nil {
+		cause = err
+	}
+	ledger, err := r.fleet.Ledger(ctx, cell.SKU)
+	if err != nil {
+		return audit.Records{}, err
+	}
+	records := audit.Records{Ops: s.ops, Ledger: ledger, Clients: actors}
+	s.judge(cell, records, cause)
+	return records, nil
+}
+
+// settle heals everything and has somebody else order until the SKU is sold out:
+// the shop goes on afterwards, and says the truth.
+func (r *Rig) settle(ctx context.Context, s *Scene) error {
+	for _, a := range []*Actor{r.A, r.B} {
+		a.heal()
+		_ = resumeProcess(a.process)
+		if o, ordered := s.orders[a]; ordered {
+			s.ops = append(s.ops, o.op)
+		}
+	}
+	slices.SortFunc(s.ops, func(a, b load.Op) int { return a.Seq - b.Seq })
+	for range 3 {
+		op := load.Op{Seq: len(s.ops), Client: actors + 1, Quantity: 1, Call: time.Since(s.clock)}
+		r.client.Order(ctx, actors, s.sku, &op)
+		op.Return = time.Since(s.clock)
+		s.ops = append(s.ops, op)
+		if op.Outcome == load.SoldOut {
+			return nil
+		}
+		if op.Outcome != load.Confirmed {
+			return fmt.Errorf("after the fault an order is answered %d %s %s", op.Status, op.Code, op.Error)
+		}
+	}
+	return errors.New("after the fault the SKU does not sell out")
+}
+
+// resumeProcess lets a process go on that may be stopped.
+func resumeProcess(p *stack.Process) error { return p.Signal(syscall.SIGCONT) }

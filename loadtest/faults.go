@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"orderd/loadtest/audit"
+	"orderd/loadtest/fault"
+	"orderd/loadtest/fleet"
+	"orderd/loadtest/report"
+)
+
+type faultsCommand struct {
+	Only    []string `enum:"${faults}" placeholder:"NAME" help:"Faults to run; all by default. See --list."`
+	Repeat  int      `default:"1" help:"How often each cell is tried."`
+	Modes   []string `default:"${modes}" enum:"${modes}" help:"Lock modes to break, where the fault concerns them: ${enum}."`
+	Guards  []string `default:"${guards}" enum:"${guards}" help:"What Postgres itself checks: ${enum}."`
+	List    bool     `help:"List the faults and the modes that each concerns, and run none."`
+	Orderd  string   `placeholder:"PATH" help:"Binary of orderd. Default: built from the source in this folder."`
+	Results string   `default:"results" placeholder:"DIR" help:"Folder for the files of the run."`
+	outputFlags
+}
+
+// Validate finds values that make no sense. Errors name the flag.
+func (c *faultsCommand) Validate() error {
+	if c.Repeat < 1 || c.Repeat > 1000 {
+		return errors.New("--repeat: must be 1 to 1000")
+	}
+	return nil
+}
+
+func (c *faultsCommand) faults() []fault.Fault {
+	if len(c.Only) == 0 {
+		return fault.All
+	}
+	return slices.DeleteFunc(slices.Clone(fault.All), func(f fault.Fault) bool { return !slices.Contains(c.Only, f.Name) })
+}
+
+// Run breaks things and writes the result.
+func (c *faultsCommand) Run(con *console, verdict *audit.Verdict) error {
+	if c.List {
+		for _, f := range fault.All {
+			fmt.Fprintf(con.out, "%-24s %s (%s)\n", f.Name, f.Title, joined(f.Modes))
+		}
+		return nil
+	}
+	started := time.Now()
+	con.say("starting PostgreSQL, Redis (two) and ZooKeeper")
+	f, err := fleet.Open(con.ctx, c.Orderd)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	con.say("servers ready after %.1f s", time.Since(started).Seconds())
+	plan := fault.Plan{Faults: c.faults(), Modes: c.Modes, Guards: c.Guards, Repeat: c.Repeat}
+	if plan.Cells() == 0 {
+		return errors.New("none of these faults concerns these modes: see --list")
+	}
+	r, records, err := c.run(con.ctx, con, f, plan, started)
+	if err := con.ctx.Err(); err != nil {
+		return err // nobody wants the logs of what they ended themselves
+	}
+	if err != nil {
+		return errors.Join(err, keepLogs(c.Results, "faults-failed", started, f.SaveLogs))
+	}
+	*verdict = r.Verdict
+	folder, err := report.NewFolder(c.Results, "faults", started)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.SaveLogs(folder.Logs()), folder.Finish(r, records)); err != nil {
+		return err
+	}
+	if err := c.print(con, r); err != nil {
+		return err
+	}
+	con.say("took %.0f s", time.Since(started).Seconds())
+	return con.pointTo(c.Format, folder)
+}
+
+func (c *faultsCommand) run(ctx context.Context, con *console, f *fleet.Fleet, plan fault.Plan, started time.Time) (report.Result, []audit.Records, error) {
+	bar := con.track(plan.Cells())
+	defer bar.stop()
+	plan.Done = func(cell report.Cell) {
+		bar.step()
+		if !cell.Met {
+			con.say("%s, %s, guard %s: %s", cell.Fault, cell.Lock, cell.Guard, cell.Words())
+		}
+	}
+	cells, records, err := fault.Run(ctx, f, plan)
+	r := report.Result{
+		SchemaVersion: report.SchemaVersion, Command: "faults", Arguments: con.arguments, Started: started.UTC(),
+		Host: report.ThisHost(), Versions: versions(), Cells: cells,
+		Config: map[string]string{
+			"repeat": strconv.Itoa(c.Repeat), "stock": "1", "actors": "2 replicas with an order each, for the same unit",
+			"took": time.Since(started).Round(time.Second).String(),
+		},
+	}
+	r.Conclude()
+	return r, records, err
+}
