@@ -57,6 +57,19 @@ var All = []Fault{
 	pauseStaleFirst,
 	killBeforeCommit,
 	killAfterCommit,
+	redisRestarted,
+	redlockRestart,
+	slowWork,
+	workUnrenewed,
+	cutOff,
+	acquireReplyLost,
+	commitLost,
+	commitReplyLost,
+	sessionExpiry,
+	flushLocks,
+	flushStock,
+	advisoryKilled,
+	serviceDown,
 }
 
 // Names lists the faults.

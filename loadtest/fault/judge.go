@@ -103,7 +103,7 @@ func (s *Scene) caughtBy(cell *report.Cell) string {
 		if !ordered || o.op.Outcome == load.Confirmed {
 			continue
 		}
-		if layer := s.stopped(a, &o.op); layer != "" {
+		if layer := s.stopped(a, s.other(a), &o.op); layer != "" {
 			return layer
 		}
 	}
@@ -113,14 +113,19 @@ func (s *Scene) caughtBy(cell *report.Cell) string {
 	return ""
 }
 
-// stopped finds what stopped an actor's order.
-func (s *Scene) stopped(a *Actor, op *load.Op) string {
+// other is the other actor.
+func (s *Scene) other(a *Actor) *Actor {
+	if a == s.A {
+		return s.B
+	}
+	return s.A
+}
+
+// stopped finds what stopped an actor's order, while the other's went through.
+func (s *Scene) stopped(a, winner *Actor, op *load.Op) string {
 	events := a.Postgres.Events()
 	refused := func(statement wire.Statement, tag string) bool {
 		return slices.ContainsFunc(events, func(e wire.Event) bool { return e.Statement == statement && e.Tag == tag })
-	}
-	asked := func(statement wire.Statement) bool {
-		return slices.ContainsFunc(events, func(e wire.Event) bool { return e.Statement == statement })
 	}
 	switch {
 	case refused(wire.Place, "INSERT 0 0"):
@@ -129,12 +134,32 @@ func (s *Scene) stopped(a *Actor, op *load.Op) string {
 		return claim
 	case op.Code == "lease_lost":
 		return byLeaseCheck
-	case op.Code == "sold_out" && asked(wire.Claim) && !s.waited[a]:
-		return claim // it looked at the row, and not at Redis
+	case op.Code == "sold_out" && s.looked(events, winner):
+		return claim
 	case op.Code == "busy", op.Code == "sold_out" && s.waited[a]:
 		return byLock
 	}
 	return ""
+}
+
+// looked tells whether an order claimed the row, and so read it instead of
+// Redis, although the lock had let it in before the winner told Redis.
+func (s *Scene) looked(events []wire.Event, winner *Actor) bool {
+	sold, told := time.Time{}, s.orders[winner].done
+	for _, e := range winner.Postgres.Events() {
+		if e.Statement == wire.Commit {
+			sold = e.Done
+		}
+	}
+	lost := sold.IsZero() // it died before it could tell anybody
+	select {
+	case <-told:
+		lost = lost || s.orders[winner].op.Outcome == load.Unknown
+	default:
+	}
+	return slices.ContainsFunc(events, func(e wire.Event) bool {
+		return e.Statement == wire.Claim && (lost || e.Asked.Before(sold))
+	})
 }
 
 // tell is the story in the fewest sentences: what was done, and what the two

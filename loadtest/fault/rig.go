@@ -22,6 +22,9 @@ import (
 // schedule waits for.
 const lockWait = 8 * time.Second
 
+// restoreLimit is how long replicas and servers may take to be whole again.
+const restoreLimit = 20 * time.Second
+
 // A Rig is the replicas of one fault and mode, each behind proxies of its own,
 // and their servers.
 type Rig struct {
@@ -184,7 +187,11 @@ func (r *Rig) restore(ctx context.Context) error {
 			_ = resumeProcess(a.process)
 		}
 	}
-	return nil
+	targets := load.NewClient(r.replicas.URLs, actors)
+	defer targets.Close()
+	ctx, cancel := context.WithTimeout(ctx, restoreLimit)
+	defer cancel()
+	return targets.AwaitReady(ctx)
 }
 
 func (a *Actor) heal() {

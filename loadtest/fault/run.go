@@ -2,7 +2,6 @@ package fault
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -21,6 +20,9 @@ import (
 const (
 	// sceneLimit is how long a try may take: far more than any does.
 	sceneLimit = 20 * time.Second
+	// recoverLimit is how long after a fault orders may be refused for lack of a
+	// server or of the lock.
+	recoverLimit = 5 * time.Second
 	// atOnce is how many rigs run beside each other: most of their time they wait.
 	atOnce = 4
 )
@@ -197,24 +199,23 @@ func (r *Rig) settle(ctx context.Context, s *Scene) error {
 	for _, a := range []*Actor{r.A, r.B} {
 		a.heal()
 		_ = resumeProcess(a.process)
-		if o, ordered := s.orders[a]; ordered {
-			s.ops = append(s.ops, o.op)
-		}
 	}
-	slices.SortFunc(s.ops, func(a, b load.Op) int { return a.Seq - b.Seq })
-	for range 3 {
+	for _, o := range s.all {
+		s.ops = append(s.ops, o.op)
+	}
+	limit := time.Now().Add(recoverLimit)
+	for {
 		op := load.Op{Seq: len(s.ops), Client: actors + 1, Quantity: 1, Call: time.Since(s.clock)}
 		r.client.Order(ctx, actors, s.sku, &op)
 		op.Return = time.Since(s.clock)
 		s.ops = append(s.ops, op)
-		if op.Outcome == load.SoldOut {
+		switch {
+		case op.Outcome == load.SoldOut:
 			return nil
-		}
-		if op.Outcome != load.Confirmed {
-			return fmt.Errorf("after the fault an order is answered %d %s %s", op.Status, op.Code, op.Error)
+		case time.Now().After(limit):
+			return fmt.Errorf("%v after the fault an order is answered %d %s %s", recoverLimit, op.Status, op.Code, op.Error)
 		}
 	}
-	return errors.New("after the fault the SKU does not sell out")
 }
 
 // resumeProcess lets a process go on that may be stopped.

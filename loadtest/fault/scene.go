@@ -33,7 +33,8 @@ type Scene struct {
 	clock time.Time // everything is counted from it, on the monotonic clock
 
 	mu       sync.Mutex
-	orders   map[*Actor]*order
+	orders   map[*Actor]*order // the latest of each
+	all      []*order
 	ops      []load.Op
 	story    []string
 	fire     string // what was seen of the fault; empty if it has not fired
@@ -52,8 +53,9 @@ type order struct {
 func (s *Scene) order(a *Actor) {
 	o := &order{done: make(chan struct{}), op: load.Op{Client: a.n, Quantity: 1, Call: time.Since(s.clock)}}
 	s.mu.Lock()
-	o.op.Seq = len(s.orders)
+	o.op.Seq = len(s.all)
 	s.orders[a] = o
+	s.all = append(s.all, o)
 	s.mu.Unlock()
 	s.running.Go(func() {
 		defer close(o.done)
@@ -154,6 +156,19 @@ func (s *Scene) insideWaitingOrAnswered(a *Actor, gate *wire.Gate) error {
 		select {
 		case <-gate.Arrived():
 			return true, nil
+		case <-s.orders[a].done:
+			return true, nil
+		default:
+		}
+		return s.isWaiting(a, &seen)
+	})
+}
+
+// waitingOrAnswered waits until an order waits for its turn or has its answer.
+func (s *Scene) waitingOrAnswered(a *Actor) error {
+	seen := 0
+	return s.await(a.ID+" waiting or answered", func() (bool, error) {
+		select {
 		case <-s.orders[a].done:
 			return true, nil
 		default:

@@ -28,3 +28,8 @@ func (c *Client) Lock(ctx context.Context, sku string) (Lock, error) {
 	err := c.call(ctx, http.MethodGet, "/v1/locks/"+url.PathEscape(sku), "", &l)
 	return l, err
 }
+
+// Evict has the first target take a SKU's lock from its holder, if it has one.
+func (c *Client) Evict(ctx context.Context, sku string) error {
+	return c.call(ctx, http.MethodDelete, "/v1/locks/"+url.PathEscape(sku), "", nil)
+}
