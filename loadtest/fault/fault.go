@@ -23,8 +23,9 @@ type Fault struct {
 	Modes []string // the lock modes that it concerns
 	// TTL is that of the leases. It is short where a schedule waits for a lease's
 	// end, and long where it has to come before the holder's next renewal.
-	TTL time.Duration
-	Own fleet.Own // servers that it breaks, and that nobody else may need
+	TTL   time.Duration
+	Own   fleet.Own // servers that it breaks, and that nobody else may need
+	Fresh bool      // every try needs servers that nothing has been done to
 	// Breaks tells whether more is sold than there is, by the design of the mode
 	// and the guard. All else has to hold, and may only lose time.
 	Breaks func(mode, guard string) bool
@@ -36,6 +37,8 @@ type Fault struct {
 const (
 	shortTTL = time.Second
 	longTTL  = 30 * time.Second
+	// electionTTL outlives an election, and is a ZooKeeper session's.
+	electionTTL = 10 * time.Second
 )
 
 // Names of modes and guards.
@@ -69,6 +72,10 @@ var All = []Fault{
 	flushLocks,
 	flushStock,
 	advisoryKilled,
+	sentinelFailover,
+	clusterFailover,
+	leaderKilled,
+	quorumLost,
 	serviceDown,
 }
 

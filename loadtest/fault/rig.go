@@ -113,6 +113,9 @@ func (a *Actor) connect(to fleet.Addresses, mode string) (_ fleet.Addresses, err
 	}
 	switch mode {
 	case redis, redlock:
+		if strings.HasPrefix(to.LockRedis, "redis+") {
+			break // its clients are told other addresses by the servers
+		}
 		urls := strings.Split(to.LockRedis, ",")
 		for i := range urls {
 			if urls[i], err = through(urls[i], lock); err != nil {

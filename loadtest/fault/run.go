@@ -40,7 +40,8 @@ type Plan struct {
 type job struct {
 	fault Fault
 	mode  string
-	cells []report.Cell
+	plain []report.Cell // as planned
+	cells []report.Cell // as they came out
 	kept  []audit.Records
 }
 
@@ -62,11 +63,12 @@ func (p Plan) jobs() []*job {
 			}
 			j := &job{fault: f, mode: mode, kept: make([]audit.Records, len(p.Guards))}
 			for _, guard := range p.Guards {
-				j.cells = append(j.cells, report.Cell{
+				j.plain = append(j.plain, report.Cell{
 					Fault: f.Name, Lock: mode, Guard: guard, Replicas: actors, BatchMax: 1, Clients: actors, Stock: 1,
 					Expectation: f.expectation(mode, guard),
 				})
 			}
+			j.cells = slices.Clone(j.plain)
 			jobs = append(jobs, j)
 		}
 	}
@@ -104,6 +106,18 @@ func Run(ctx context.Context, f *fleet.Fleet, p Plan) ([]report.Cell, []audit.Re
 }
 
 func (p Plan) run(ctx context.Context, shared *fleet.Fleet, j *job, name string) error {
+	if j.fault.Fresh {
+		return p.cells(ctx, j, name, func(try string, use func(*Rig) error) error {
+			return withRig(ctx, shared, j, try, use)
+		})
+	}
+	return withRig(ctx, shared, j, name, func(rig *Rig) error {
+		return p.cells(ctx, j, name, func(_ string, use func(*Rig) error) error { return use(rig) })
+	})
+}
+
+// withRig opens a rig for a job, has it used, and closes it.
+func withRig(ctx context.Context, shared *fleet.Fleet, j *job, name string, use func(*Rig) error) error {
 	own := j.fault.Own
 	own.Masters = j.mode == redlock
 	f, err := shared.Fork(ctx, name, own)
@@ -116,42 +130,48 @@ func (p Plan) run(ctx context.Context, shared *fleet.Fleet, j *job, name string)
 		return err
 	}
 	defer rig.close()
+	return use(rig)
+}
+
+// cells runs the job's cells, one after the other, each try on the rig that it
+// is given.
+func (p Plan) cells(ctx context.Context, j *job, name string, on func(try string, use func(*Rig) error) error) error {
 	for i := range j.cells {
-		if err := p.cell(ctx, rig, j, i, name); err != nil {
-			return err
+		var tries report.Tries
+		settled := false
+		for n := range p.Repeat {
+			cell := j.plain[i]
+			cell.SKU = fmt.Sprintf("%s-%s-%s-%s-%d", name, j.fault.Name, j.mode, cell.Guard, n+1)
+			var records audit.Records
+			err := on(fmt.Sprintf("%s_%d_%d", name, i+1, n+1), func(rig *Rig) (err error) {
+				records, err = rig.try(ctx, j.fault, &cell)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			count(&tries, cell.Verdict)
+			// The try that is told is the first that was not as expected, else the last.
+			if !settled {
+				j.cells[i], j.kept[i] = cell, records
+				settled = !cell.Met
+			}
 		}
+		j.cells[i].Tries = &tries
 		p.Done(j.cells[i])
 	}
 	return nil
 }
 
-// cell runs the tries of one cell, and keeps the one that is worth telling: the
-// first that was not as expected, else the last.
-func (p Plan) cell(ctx context.Context, rig *Rig, j *job, i int, name string) error {
-	var tries report.Tries
-	settled := false
-	for n := range p.Repeat {
-		cell := j.cells[i]
-		cell.SKU = fmt.Sprintf("%s-%s-%s-%s-%d", name, j.fault.Name, j.mode, cell.Guard, n+1)
-		records, err := rig.try(ctx, j.fault, &cell)
-		if err != nil {
-			return err
-		}
-		switch cell.Verdict {
-		case audit.Held:
-			tries.Held++
-		case audit.Violated:
-			tries.Violated++
-		case audit.Undecided:
-			tries.Undecided++
-		}
-		if !settled {
-			j.cells[i], j.kept[i] = cell, records
-			settled = !cell.Met
-		}
+func count(tries *report.Tries, v audit.Verdict) {
+	switch v {
+	case audit.Held:
+		tries.Held++
+	case audit.Violated:
+		tries.Violated++
+	case audit.Undecided:
+		tries.Undecided++
 	}
-	j.cells[i].Tries = &tries
-	return nil
 }
 
 // try runs the fault's schedule once and judges it.

@@ -36,6 +36,11 @@ type Servers struct {
 	Locks     *stack.Redis
 	Masters   [redlockMasters]*stack.Redis // of mode redlock
 	ZooKeeper *stack.ZooKeeper
+
+	// Instead of Locks and ZooKeeper, where a fork has them.
+	Sentinel *stack.Sentinel
+	Cluster  *stack.RedisCluster
+	Ensemble *stack.ZooKeeperEnsemble
 }
 
 // redlockMasters is how many masters RedLock asks: it needs most of them.

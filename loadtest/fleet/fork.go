@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -14,7 +15,13 @@ import (
 // Own says which servers a fork has for itself besides its Redis servers.
 type Own struct {
 	Masters, Postgres, ZooKeeper bool
+	// Ensemble is three ZooKeeper servers instead of one; Sentinel and Cluster
+	// keep the locks of mode redis.
+	Ensemble, Sentinel, Cluster bool
 }
+
+// ensembleSize is how many servers an ensemble has: one can be missed.
+const ensembleSize = 3
 
 // Fork returns a fleet with Redis servers and a database of its own, so that
 // nothing that is broken there is missed elsewhere. What is not its own it
@@ -28,21 +35,18 @@ func (f *Fleet) Fork(ctx context.Context, name string, own Own) (_ *Fleet, err e
 		}
 	}()
 	starting, ctx2 := errgroup.WithContext(ctx)
-	starting.Go(func() (err error) { k.Stock, err = f.stack.Redis(ctx2, k.prefix+"redis-stock"); return })
-	starting.Go(func() (err error) { k.Locks, err = f.stack.Redis(ctx2, k.prefix+"redis-locks"); return })
-	if own.Masters {
-		for i := range k.Masters {
-			starting.Go(func() (err error) {
-				k.Masters[i], err = f.stack.Redis(ctx2, fmt.Sprintf("%sredis-master-%d", k.prefix, i+1))
-				return err
-			})
-		}
-	}
+	k.startRedis(ctx2, starting, own)
 	if own.Postgres {
 		starting.Go(func() (err error) { k.Postgres, err = f.stack.Postgres(ctx2, k.prefix+"postgres"); return })
 	}
 	if own.ZooKeeper {
 		starting.Go(func() (err error) { k.ZooKeeper, err = f.stack.ZooKeeper(ctx2, k.prefix+"zookeeper"); return })
+	}
+	if own.Ensemble {
+		starting.Go(func() (err error) {
+			k.Ensemble, err = f.stack.ZooKeeperEnsemble(ctx2, k.prefix+"zookeeper", ensembleSize)
+			return err
+		})
 	}
 	err = starting.Wait()
 	k.mine = k.alone(f)
@@ -56,30 +60,59 @@ func (f *Fleet) Fork(ctx context.Context, name string, own Own) (_ *Fleet, err e
 	return k, k.prepare(ctx, url)
 }
 
+func (k *Fleet) startRedis(ctx context.Context, starting *errgroup.Group, own Own) {
+	starting.Go(func() (err error) { k.Stock, err = k.stack.Redis(ctx, k.prefix+"redis-stock"); return })
+	switch {
+	case own.Masters:
+		for i := range k.Masters {
+			starting.Go(func() (err error) {
+				k.Masters[i], err = k.stack.Redis(ctx, fmt.Sprintf("%sredis-master-%d", k.prefix, i+1))
+				return err
+			})
+		}
+	case own.Sentinel:
+		starting.Go(func() (err error) { k.Sentinel, err = k.stack.Sentinel(ctx, k.prefix+"redis"); return })
+	case own.Cluster:
+		starting.Go(func() (err error) { k.Cluster, err = k.stack.RedisCluster(ctx, k.prefix+"redis"); return })
+	default:
+		starting.Go(func() (err error) { k.Locks, err = k.stack.Redis(ctx, k.prefix+"redis-locks"); return })
+	}
+}
+
 // alone lists the servers that the fork does not share with f.
 func (k *Fleet) alone(f *Fleet) []*stack.Process {
+	var redis []*stack.Redis
+	redis = append(redis, k.Masters[:]...)
+	redis = append(redis, k.Stock, k.Locks)
 	var mine []*stack.Process
-	for _, r := range append(k.Masters[:], k.Stock, k.Locks) {
-		if r != nil && !contains(f, r) {
+	if k.Sentinel != nil {
+		redis = append(append(redis, k.Sentinel.Master), k.Sentinel.Replicas...)
+		for _, s := range k.Sentinel.Sentinels {
+			mine = append(mine, s.Process)
+		}
+	}
+	if k.Cluster != nil {
+		redis = append(redis, k.Cluster.Nodes...)
+	}
+	shared := append(f.Masters[:], f.Stock, f.Locks)
+	for _, r := range redis {
+		if r != nil && !slices.Contains(shared, r) {
 			mine = append(mine, r.Process)
 		}
 	}
 	if k.Postgres != nil && k.Postgres != f.Postgres {
 		mine = append(mine, k.Postgres.Process)
 	}
-	if k.ZooKeeper != nil && k.ZooKeeper != f.ZooKeeper {
-		mine = append(mine, k.ZooKeeper.Process)
+	zooKeepers := []*stack.ZooKeeper{k.ZooKeeper}
+	if k.Ensemble != nil {
+		zooKeepers = append(zooKeepers, k.Ensemble.Servers...)
 	}
-	return mine
-}
-
-func contains(f *Fleet, r *stack.Redis) bool {
-	for _, master := range f.Masters {
-		if master == r {
-			return true
+	for _, z := range zooKeepers {
+		if z != nil && z != f.ZooKeeper {
+			mine = append(mine, z.Process)
 		}
 	}
-	return r == f.Stock || r == f.Locks
+	return mine
 }
 
 // CloseFork ends the servers that are the fork's alone.

@@ -104,6 +104,14 @@ func (f *Fleet) startOne(ctx context.Context, s Setup, n, port, admin int) (*sta
 // Addresses are where the servers are, for a replica of that lock mode.
 func (f *Fleet) Addresses(mode string) Addresses {
 	to := Addresses{f.url, f.Stock.URL, f.Locks.URL, f.ZooKeeper.Addr}
+	switch {
+	case f.Sentinel != nil:
+		to.LockRedis = "redis+sentinel://" + manyAddresses(f.Sentinel.Addrs) + "&master_name=" + f.Sentinel.MasterName
+	case f.Cluster != nil:
+		to.LockRedis = "redis+cluster://" + manyAddresses(f.Cluster.Addrs)
+	case f.Ensemble != nil:
+		to.ZooKeeper = strings.Join(f.Ensemble.Addrs, ",")
+	}
 	if mode == "redlock" {
 		urls := make([]string, len(f.Masters))
 		for i, master := range f.Masters {
@@ -112,6 +120,11 @@ func (f *Fleet) Addresses(mode string) Addresses {
 		to.LockRedis = strings.Join(urls, ",")
 	}
 	return to
+}
+
+// manyAddresses are hosts in the syntax of --redis-url.
+func manyAddresses(hosts []string) string {
+	return hosts[0] + "?addr=" + strings.Join(hosts[1:], "&addr=")
 }
 
 func baseURL(port int) string { return "http://127.0.0.1:" + strconv.Itoa(port) }
