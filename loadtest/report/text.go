@@ -15,6 +15,10 @@ import (
 // Text writes the result for a person at a terminal. Colours only repeat what
 // the words say.
 func Text(w io.Writer, r Result, colours bool) {
+	if r.Command == FaultsCommand {
+		Matrix(w, r, colours)
+		return
+	}
 	fmt.Fprintln(w, header(r))
 	for line := range strings.Lines(grid(r, colours)) {
 		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
@@ -119,7 +123,11 @@ func conclusion(r Result) string {
 			met++
 		}
 	}
-	s := fmt.Sprintf("%d of %d rows as expected", met, len(r.Cells))
+	what := "rows"
+	if r.Command == FaultsCommand {
+		what = "cells"
+	}
+	s := fmt.Sprintf("%d of %d %s as expected", met, len(r.Cells), what)
 	switch r.Verdict {
 	case audit.Held:
 		return s + "."
