@@ -29,8 +29,13 @@ type Fault struct {
 	// Breaks tells whether more is sold than there is, by the design of the mode
 	// and the guard. All else has to hold, and may only lose time.
 	Breaks func(mode, guard string) bool
+	// May tells where it is up to chance; nil: nowhere.
+	May func(mode, guard string) bool
 	// Schedule does it. An error says what did not come about.
 	Schedule func(*Scene) error
+	// Weather does it under load instead, with Work in each order.
+	Weather *weather
+	Work    time.Duration
 }
 
 // Lease ends for schedules.
@@ -77,6 +82,9 @@ var All = []Fault{
 	leaderKilled,
 	quorumLost,
 	serviceDown,
+	postgresRestart,
+	killRandom,
+	sigterm,
 }
 
 // Names lists the faults.
@@ -100,6 +108,9 @@ func unlessGuard(guards ...string) func(mode, guard string) bool {
 func (f Fault) expectation(mode, guard string) report.Expectation {
 	if f.Breaks(mode, guard) {
 		return report.Break
+	}
+	if f.May != nil && f.May(mode, guard) {
+		return report.Either
 	}
 	return report.Hold
 }

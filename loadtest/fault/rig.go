@@ -22,6 +22,9 @@ import (
 // schedule waits for.
 const lockWait = 8 * time.Second
 
+// maxConnections is how many the clients keep open to each replica.
+const maxConnections = 16
+
 // restoreLimit is how long replicas and servers may take to be whole again.
 const restoreLimit = 20 * time.Second
 
@@ -52,7 +55,7 @@ type Actor struct {
 const actors = 2
 
 // openRig starts the replicas on the fleet's servers.
-func openRig(ctx context.Context, f *fleet.Fleet, mode string, ttl time.Duration) (_ *Rig, err error) {
+func openRig(ctx context.Context, f *fleet.Fleet, mode string, fault Fault) (_ *Rig, err error) {
 	r := &Rig{fleet: f, mode: mode}
 	defer func() {
 		if err != nil {
@@ -68,7 +71,7 @@ func openRig(ctx context.Context, f *fleet.Fleet, mode string, ttl time.Duration
 		}
 	}
 	r.replicas, err = f.Start(ctx, fleet.Setup{
-		Mode: mode, Replicas: actors + 1, LockWait: lockWait, LockTTL: ttl, BatchMax: 1,
+		Mode: mode, Replicas: actors + 1, LockWait: lockWait, LockTTL: fault.TTL, Work: fault.Work, BatchMax: 1,
 		Reach: func(replica int) fleet.Addresses { return addresses[replica] },
 	})
 	if err != nil {
@@ -77,7 +80,7 @@ func openRig(ctx context.Context, f *fleet.Fleet, mode string, ttl time.Duration
 	for i, a := range []*Actor{r.A, r.B} {
 		a.process, a.admin = r.replicas.Processes[i], r.replicas.AdminURLs[i]
 	}
-	r.client = load.NewClient(r.replicas.URLs, actors)
+	r.client = load.NewClient(r.replicas.URLs, maxConnections)
 	r.observer = load.NewClient(r.replicas.URLs[actors:], actors)
 	return r, nil
 }

@@ -112,6 +112,9 @@ func (p Plan) run(ctx context.Context, shared *fleet.Fleet, j *job, name string)
 		})
 	}
 	return withRig(ctx, shared, j, name, func(rig *Rig) error {
+		if j.fault.Weather != nil {
+			return p.stormy(ctx, rig, j, name)
+		}
 		return p.cells(ctx, j, name, func(_ string, use func(*Rig) error) error { return use(rig) })
 	})
 }
@@ -125,7 +128,7 @@ func withRig(ctx context.Context, shared *fleet.Fleet, j *job, name string, use 
 		return err
 	}
 	defer f.CloseFork()
-	rig, err := openRig(ctx, f, j.mode, j.fault.TTL)
+	rig, err := openRig(ctx, f, j.mode, j.fault)
 	if err != nil {
 		return err
 	}

@@ -84,6 +84,25 @@ func (r *recorder) hold(l load.Lock, at time.Duration) {
 	})
 }
 
+// finish ends what still lasts, and gives everything a lane.
+func (*recorder) finish(t *report.Timeline, clock time.Time) {
+	over := ms(time.Since(clock))
+	lane := func(name string) {
+		if !slices.Contains(t.Lanes, name) {
+			t.Lanes = append(t.Lanes, name)
+		}
+	}
+	for i := range t.Spans {
+		if t.Spans[i].To < 0 {
+			t.Spans[i].To = over
+		}
+		lane(t.Spans[i].Lane)
+	}
+	for _, m := range t.Marks {
+		lane(m.Lane)
+	}
+}
+
 // A section is the time that a replica was in its critical section, as far as
 // Postgres was asked for anything.
 type section struct{ from, to time.Duration }
@@ -112,15 +131,7 @@ func (s *Scene) draw(ledger []load.Movement, caught string) *report.Timeline {
 	s.timeline.mu.Lock()
 	defer s.timeline.mu.Unlock()
 	t := &report.Timeline{Lanes: []string{s.A.ID, s.B.ID}, Spans: s.timeline.spans, Marks: s.timeline.marks}
-	over := ms(time.Since(s.clock))
-	for i := range t.Spans {
-		if t.Spans[i].To < 0 {
-			t.Spans[i].To = over
-		}
-		if !slices.Contains(t.Lanes, t.Spans[i].Lane) {
-			t.Lanes = append(t.Lanes, t.Spans[i].Lane)
-		}
-	}
+	s.timeline.finish(t, s.clock)
 	for _, a := range []*Actor{s.A, s.B} {
 		s.drawActor(t, a, caught)
 	}
