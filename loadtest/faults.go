@@ -30,14 +30,18 @@ func (c *faultsCommand) Validate() error {
 	if c.Repeat < 1 || c.Repeat > 1000 {
 		return errors.New("--repeat: must be 1 to 1000")
 	}
+	if c.plan().Cells() == 0 {
+		return errors.New("--only, --modes, --guards: none of these faults concerns these modes (see --list)")
+	}
 	return nil
 }
 
-func (c *faultsCommand) faults() []fault.Fault {
-	if len(c.Only) == 0 {
-		return fault.All
+func (c *faultsCommand) plan() fault.Plan {
+	p := fault.Plan{Faults: slices.Clone(fault.All), Modes: c.Modes, Guards: c.Guards, Repeat: c.Repeat}
+	if len(c.Only) > 0 {
+		p.Faults = slices.DeleteFunc(p.Faults, func(f fault.Fault) bool { return !slices.Contains(c.Only, f.Name) })
 	}
-	return slices.DeleteFunc(slices.Clone(fault.All), func(f fault.Fault) bool { return !slices.Contains(c.Only, f.Name) })
+	return p
 }
 
 // Run breaks things and writes the result.
@@ -56,11 +60,7 @@ func (c *faultsCommand) Run(con *console, verdict *audit.Verdict) error {
 	}
 	defer f.Close()
 	con.say("servers ready after %.1f s", time.Since(started).Seconds())
-	plan := fault.Plan{Faults: c.faults(), Modes: c.Modes, Guards: c.Guards, Repeat: c.Repeat}
-	if plan.Cells() == 0 {
-		return errors.New("none of these faults concerns these modes: see --list")
-	}
-	r, records, err := c.run(con.ctx, con, f, plan, started)
+	r, records, err := c.run(con.ctx, con, f, started)
 	if err := con.ctx.Err(); err != nil {
 		return err // nobody wants the logs of what they ended themselves
 	}
@@ -82,7 +82,8 @@ func (c *faultsCommand) Run(con *console, verdict *audit.Verdict) error {
 	return con.pointTo(c.Format, folder)
 }
 
-func (c *faultsCommand) run(ctx context.Context, con *console, f *fleet.Fleet, plan fault.Plan, started time.Time) (report.Result, []audit.Records, error) {
+func (c *faultsCommand) run(ctx context.Context, con *console, f *fleet.Fleet, started time.Time) (report.Result, []audit.Records, error) {
+	plan := c.plan()
 	bar := con.track(plan.Cells())
 	defer bar.stop()
 	plan.Done = func(cell report.Cell) {

@@ -30,9 +30,7 @@ const (
 // schedule did not go through, if it did not.
 func (s *Scene) judge(cell *report.Cell, r audit.Records, cause error) {
 	cell.Judge(r, time.Since(s.clock))
-	// Of two orders for one unit, one of which may be nobody's to answer, the
-	// audit asks too much: what they put to the test is told below.
-	cell.Invariants = slices.DeleteFunc(cell.Invariants, func(i audit.Invariant) bool { return i.Name == driveTested })
+	cell.Invariants = withoutDriveTested(cell.Invariants)
 	fired, met := audit.Held, audit.Held
 	evidence := s.fire
 	if s.fire == "" || cause != nil {
@@ -74,6 +72,34 @@ func conclude(cell *report.Cell) {
 	wanted := map[report.Expectation]audit.Verdict{report.Hold: audit.Held, report.Break: audit.Violated}
 	cell.Met = books == audit.Held && (cell.Verdict == wanted[cell.Expectation] ||
 		cell.Expectation == report.Either && cell.Verdict != audit.Undecided)
+}
+
+// Again judges a cell of a finished run once more. What was seen while it ran,
+// that the fault happened and that the two met, is taken from the cell.
+func Again(cell *report.Cell, r audit.Records) {
+	var seen []audit.Invariant
+	for _, i := range cell.Invariants {
+		if i.Name == faultFired || i.Name == theyMet {
+			seen = append(seen, i)
+		}
+	}
+	caught, before := cell.CaughtBy, cell.Verdict
+	cell.Judge(r, time.Duration(cell.Seconds*float64(time.Second)))
+	if len(seen) > 1 { // two actors, and no load
+		cell.Invariants = withoutDriveTested(cell.Invariants)
+	}
+	cell.Invariants = append(cell.Invariants, seen...)
+	conclude(cell)
+	if cell.CaughtBy = ""; cell.Verdict == before {
+		cell.CaughtBy = caught
+	}
+}
+
+// withoutDriveTested takes away what the audit asks of a drive and two orders
+// for one unit cannot give, one of which may be nobody's to answer: what they
+// put to the test is told by theyMet.
+func withoutDriveTested(invariants []audit.Invariant) []audit.Invariant {
+	return slices.DeleteFunc(invariants, func(i audit.Invariant) bool { return i.Name == driveTested })
 }
 
 // howMet says how the two were in each other's way, or nothing.

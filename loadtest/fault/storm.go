@@ -42,8 +42,8 @@ type drive struct {
 
 const (
 	stormClients = 4 // of each SKU
-	// stormWork is what an order takes inside the lock, so that a known number of
-	// units lasts for a known time at least.
+	// stormWork is what an order takes inside the lock: the machine has time left,
+	// and what breaks mostly finds somebody inside.
 	stormWork = 40 * time.Millisecond
 	// stormBackoff is the wait of a client that was refused.
 	stormBackoff = 20 * time.Millisecond
@@ -55,11 +55,9 @@ const (
 type weather struct {
 	lasts  time.Duration
 	every  time.Duration
+	stock  int64 // units of each SKU: about as many as are sold meanwhile
 	strike func(*storm) error
 }
-
-// stock is how many units outlast the storm.
-func (w weather) stock() int64 { return int64(w.lasts/stormWork) + 20 }
 
 // storms has all cells of a job stand the storm at once.
 func (r *Rig) storms(ctx context.Context, w weather, cells []*report.Cell) ([]audit.Records, error) {
@@ -74,7 +72,7 @@ func (r *Rig) storms(ctx context.Context, w weather, cells []*report.Cell) ([]au
 	}
 	var clients sync.WaitGroup
 	for _, cell := range cells {
-		cell.Stock, cell.Clients, cell.Replicas = w.stock(), stormClients, len(r.replicas.Processes)
+		cell.Stock, cell.Clients, cell.Replicas = w.stock, stormClients, len(r.replicas.Processes)
 		if err := r.observer.SetStock(ctx, cell.SKU, cell.Stock, cell.Guard); err != nil {
 			return nil, err
 		}
@@ -236,7 +234,7 @@ var killRandom = Fault{
 	Name: "kill-random", Title: "for a minute, every 500 ms a replica is killed and started again, under load",
 	Modes: leases, TTL: shortTTL, Work: stormWork,
 	Breaks: never, May: mayLeak,
-	Weather: &weather{lasts: time.Minute, every: 500 * time.Millisecond, strike: func(s *storm) error {
+	Weather: &weather{lasts: time.Minute, every: 500 * time.Millisecond, stock: 600, strike: func(s *storm) error {
 		p := s.anyReplica()
 		return s.absent(replicaOf(p), "killed", func() error {
 			if err := p.Kill(); err != nil {
@@ -253,7 +251,7 @@ var sigterm = Fault{
 	Name: "sigterm", Title: "replicas are told to end and are started again, one after the other, under load",
 	Modes: leases, TTL: shortTTL, Work: stormWork,
 	Breaks: never,
-	Weather: &weather{lasts: 8 * time.Second, every: time.Second, strike: func(s *storm) error {
+	Weather: &weather{lasts: 8 * time.Second, every: time.Second, stock: 120, strike: func(s *storm) error {
 		p := s.anyReplica()
 		return s.absent(replicaOf(p), "told to end", func() error {
 			if err := p.Stop(s.ctx); err != nil {
@@ -268,7 +266,7 @@ var postgresRestart = Fault{
 	Name: "postgres-restart", Title: "Postgres ends at once, as in a crash, and comes back, under load",
 	Modes: leases, TTL: shortTTL, Work: stormWork, Own: fleet.Own{Postgres: true},
 	Breaks: never, May: mayLeak,
-	Weather: &weather{lasts: 8 * time.Second, every: 2 * time.Second, strike: func(s *storm) error {
+	Weather: &weather{lasts: 8 * time.Second, every: 2 * time.Second, stock: 120, strike: func(s *storm) error {
 		pg := s.fleet.Postgres
 		return s.absent("postgres", "down", func() error {
 			if err := pg.Signal(syscall.SIGQUIT); err != nil {
