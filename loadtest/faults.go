@@ -23,6 +23,8 @@ type faultsCommand struct {
 	Orderd  string   `placeholder:"PATH" help:"Binary of orderd. Default: built from the source in this folder."`
 	Results string   `default:"results" placeholder:"DIR" help:"Folder for the files of the run."`
 	outputFlags
+
+	without []string // faults that cannot be done here
 }
 
 // Validate finds values that make no sense. Errors name the flag.
@@ -36,11 +38,30 @@ func (c *faultsCommand) Validate() error {
 	return nil
 }
 
+// leaveOut says which faults cannot be done on this machine, and leaves them out
+// unless they were asked for by name.
+func (c *faultsCommand) leaveOut(con *console) error {
+	for _, f := range c.plan().Faults {
+		if f.Needs == nil {
+			continue
+		}
+		err := f.Needs()
+		if err != nil && slices.Contains(c.Only, f.Name) {
+			return fmt.Errorf("%s: %w", f.Name, err)
+		}
+		if err != nil {
+			con.say("%s is left out: %v", f.Name, err)
+			c.without = append(c.without, f.Name)
+		}
+	}
+	return nil
+}
+
 func (c *faultsCommand) plan() fault.Plan {
 	p := fault.Plan{Faults: slices.Clone(fault.All), Modes: c.Modes, Guards: c.Guards, Repeat: c.Repeat}
-	if len(c.Only) > 0 {
-		p.Faults = slices.DeleteFunc(p.Faults, func(f fault.Fault) bool { return !slices.Contains(c.Only, f.Name) })
-	}
+	p.Faults = slices.DeleteFunc(p.Faults, func(f fault.Fault) bool {
+		return len(c.Only) > 0 && !slices.Contains(c.Only, f.Name) || slices.Contains(c.without, f.Name)
+	})
 	return p
 }
 
@@ -51,6 +72,9 @@ func (c *faultsCommand) Run(con *console, verdict *audit.Verdict) error {
 			fmt.Fprintf(con.out, "%-24s %s (%s)\n", f.Name, f.Title, joined(f.Modes))
 		}
 		return nil
+	}
+	if err := c.leaveOut(con); err != nil {
+		return err
 	}
 	started := time.Now()
 	con.say("starting PostgreSQL, Redis (two) and ZooKeeper")

@@ -24,8 +24,9 @@ type Fault struct {
 	// TTL is that of the leases. It is short where a schedule waits for a lease's
 	// end, and long where it has to come before the holder's next renewal.
 	TTL   time.Duration
-	Own   fleet.Own // servers that it breaks, and that nobody else may need
-	Fresh bool      // every try needs servers that nothing has been done to
+	Own   fleet.Own    // servers that it breaks, and that nobody else may need
+	Needs func() error // why it cannot be done here; nil: it can everywhere
+	Fresh bool         // every try needs servers that nothing has been done to
 	// Breaks tells whether more is sold than there is, by the design of the mode
 	// and the guard. All else has to hold, and may only lose time.
 	Breaks func(mode, guard string) bool
@@ -67,6 +68,7 @@ var All = []Fault{
 	killAfterCommit,
 	redisRestarted,
 	redlockRestart,
+	redlockClock,
 	slowWork,
 	workUnrenewed,
 	cutOff,

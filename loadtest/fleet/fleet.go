@@ -41,6 +41,8 @@ type Servers struct {
 	Sentinel *stack.Sentinel
 	Cluster  *stack.RedisCluster
 	Ensemble *stack.ZooKeeperEnsemble
+	// Clock is that of the third master, where a fork has it.
+	Clock *stack.Clock
 }
 
 // redlockMasters is how many masters RedLock asks: it needs most of them.

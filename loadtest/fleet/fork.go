@@ -18,7 +18,12 @@ type Own struct {
 	// Ensemble is three ZooKeeper servers instead of one; Sentinel and Cluster
 	// keep the locks of mode redis.
 	Ensemble, Sentinel, Cluster bool
+	// Clock is that of the third master: it can be set.
+	Clock bool
 }
+
+// clockMaster is the place of the master whose clock can be set.
+const clockMaster = 2
 
 // ensembleSize is how many servers an ensemble has: one can be missed.
 const ensembleSize = 3
@@ -66,7 +71,12 @@ func (k *Fleet) startRedis(ctx context.Context, starting *errgroup.Group, own Ow
 	case own.Masters:
 		for i := range k.Masters {
 			starting.Go(func() (err error) {
-				k.Masters[i], err = k.stack.Redis(ctx, fmt.Sprintf("%sredis-master-%d", k.prefix, i+1))
+				name := fmt.Sprintf("%sredis-master-%d", k.prefix, i+1)
+				if own.Clock && i == clockMaster {
+					k.Masters[i], k.Clock, err = k.stack.RedisWithClock(ctx, name)
+				} else {
+					k.Masters[i], err = k.stack.Redis(ctx, name)
+				}
 				return err
 			})
 		}
