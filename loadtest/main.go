@@ -15,7 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"orderd/loadtest/audit"
-	"orderd/loadtest/bench"
+	"orderd/loadtest/bench/locks"
 	"orderd/loadtest/fault"
 	"orderd/loadtest/report"
 )
@@ -37,6 +37,7 @@ type commands struct {
 	Bench   benchCommands  `cmd:"" help:"Measure speed, as ratios within one run."`
 	Audit   auditCommand   `cmd:"" help:"Judge a finished run again from its files."`
 	Report  reportCommand  `cmd:"" help:"Draw a finished run's report again from its files."`
+	Nothing nothingCommand `cmd:"" hidden:"" help:"Serve HTTP with a handler that does nothing."`
 	Doctor  doctorCommand  `cmd:"" help:"Tell which servers are found, and how to install the missing ones."`
 }
 
@@ -73,7 +74,7 @@ func run(c *console) int {
 		kong.Description("orderd's laboratory. Exit codes: 0 all expectations held, 1 one did not, 2 wrong usage, 3 undecided, 4 could not run."),
 		kong.Writers(c.out, c.progress),
 		kong.Exit(func(int) { exited = true }),
-		kong.Vars{"modes": joined(lockModes), "guards": joined(guards), "contenders": joined(bench.Names()), "faults": joined(fault.Names())},
+		kong.Vars{"modes": joined(lockModes), "guards": joined(guards), "contenders": joined(locks.Names()), "faults": joined(fault.Names())},
 	)
 	if err != nil {
 		return c.fail(exitFailed, err)

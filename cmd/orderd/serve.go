@@ -51,6 +51,7 @@ func (c *serveCommand) Run(ctx context.Context, logs io.Writer) error {
 	}
 	if c.BatchMax > 1 && c.LockMode != locking.ModeNone {
 		service.Lanes = order.NewLanes(service, c.BatchMax)
+		defer service.Lanes.Close() // before the backend: they give their leases back
 	}
 	api := order.NewHandler(order.HandlerConfig{
 		Service: service,

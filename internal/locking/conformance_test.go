@@ -66,6 +66,7 @@ func TestLocal(t *testing.T) {
 	lockingtest.Run(t, lockingtest.Options{
 		Exclusive: true,
 		Ordered:   true,
+		Tells:     true,
 		Backend: func(testing.TB) lockingtest.Backend {
 			var opened []*locking.Local
 			return lockingtest.Backend{
@@ -133,7 +134,7 @@ func redisClient(t testing.TB, url string) *redis.Client {
 func TestRedis(t *testing.T) {
 	t.Parallel()
 	lockingtest.Run(t, lockingtest.Options{
-		Exclusive: true, CrossProcess: true, Leased: true, Fenced: true, Ordered: true,
+		Exclusive: true, CrossProcess: true, Leased: true, Fenced: true, Ordered: true, Tells: true,
 		TTL: ttl,
 		Backend: func(t testing.TB) lockingtest.Backend {
 			url := stacktest.Redis(t)

@@ -46,6 +46,7 @@ type Lease struct {
 	life   context.Context // ends, with the reason, when the lease is lost; nil if ttl is 0
 	lose   context.CancelCauseFunc
 	detach func() bool // unhooks the lease from its locker's life
+	demand *demand     // of others for the keys; nil in modes that do not tell
 
 	mu    sync.Mutex
 	held  []grant   // sorted by key

@@ -20,7 +20,14 @@ type Local struct {
 // A localTurn is somebody's turn with a key.
 type localTurn struct {
 	since   time.Time
-	waiters list.List // chan struct{}
+	demand  *demand   // of the holder
+	waiters list.List // *localWaiter
+}
+
+// A localWaiter waits for a key.
+type localWaiter struct {
+	turn   chan struct{} // closed when it has come
+	demand *demand
 }
 
 var (
@@ -42,14 +49,17 @@ func (l *Local) Acquire(ctx context.Context, keys ...string) (*Lease, error) {
 	}
 	ctx, stop := endedBy(ctx, l.life, errClosed)
 	defer stop()
-	if !l.enterAll(ctx, keys) {
+	d := newDemand()
+	if !l.enterAll(ctx, keys, d) {
 		return nil, waitError(ctx, true)
 	}
-	return unboundedLease(func(held []grant) {
+	lease := unboundedLease(func(held []grant) {
 		for _, g := range held {
 			l.leave(g.key)
 		}
-	}, keys), nil
+	}, keys)
+	lease.demand = d
+	return lease, nil
 }
 
 // Close ends every wait, those to come included. Leases stay until released.
@@ -60,9 +70,9 @@ func (l *Local) Close() error {
 
 // enterAll waits for its turn with each key, in the order given. It reports
 // false, and holds none, if ctx ended before.
-func (l *Local) enterAll(ctx context.Context, keys []string) bool {
+func (l *Local) enterAll(ctx context.Context, keys []string, d *demand) bool {
 	for i, key := range keys {
-		if !l.enter(ctx, key) {
+		if !l.enter(ctx, key, d) {
 			l.leaveAll(keys[:i])
 			return false
 		}
@@ -76,19 +86,20 @@ func (l *Local) leaveAll(keys []string) {
 	}
 }
 
-func (l *Local) enter(ctx context.Context, key string) bool {
+func (l *Local) enter(ctx context.Context, key string, d *demand) bool {
 	if ctx.Err() != nil {
 		return false
 	}
 	l.mu.Lock()
 	held := l.turns[key]
 	if held == nil {
-		l.turns[key] = &localTurn{since: time.Now()}
+		l.turns[key] = &localTurn{since: time.Now(), demand: d}
 		l.mu.Unlock()
 		return true
 	}
+	held.demand.tell()
 	turn := make(chan struct{})
-	place := held.waiters.PushBack(turn)
+	place := held.waiters.PushBack(&localWaiter{turn, d})
 	l.mu.Unlock()
 
 	select {
@@ -121,8 +132,12 @@ func (l *Local) leave(key string) {
 		delete(l.turns, key)
 		return
 	}
-	turn.since = time.Now()
-	close(turn.waiters.Remove(first).(chan struct{}))
+	next := turn.waiters.Remove(first).(*localWaiter)
+	turn.since, turn.demand = time.Now(), next.demand
+	if turn.waiters.Len() > 0 {
+		next.demand.tell()
+	}
+	close(next.turn)
 }
 
 // Inspect implements Inspector. It sees this process alone.

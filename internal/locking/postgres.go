@@ -133,7 +133,7 @@ func (p *Postgres) Acquire(ctx context.Context, keys ...string) (*Lease, error) 
 		return nil, err
 	}
 	defer end()
-	if !p.front.enterAll(ctx, keys) {
+	if !p.front.enterAll(ctx, keys, nil) {
 		return nil, waitError(ctx, p.answers.Load())
 	}
 	// The front is left with the grant and not with the release, lest one

@@ -78,7 +78,7 @@ func NewRedis(cfg RedisConfig) (*Redis, error) {
 	}
 	r.hub = &redisHub{
 		client: r.client, channel: "orderd:wake:" + process, patience: r.ttl / 3,
-		waiters: make(map[string]chan redisWake),
+		waiters: make(map[string]chan redisWake), demands: make(map[string]*demand),
 	}
 	r.crew.run(func() { r.hub.run(r.crew.life) })
 	return r, nil
@@ -108,11 +108,12 @@ func (r *Redis) Acquire(ctx context.Context, keys ...string) (*Lease, error) {
 	defer end()
 
 	h := &redisHolder{redis: r, owner: r.name + ":" + strconv.FormatInt(r.serial.Add(1), 10)}
-	h.woken = r.hub.join(h.owner)
-	defer r.hub.leave(h.owner)
 	l := newLease(r.crew.life, h, r.ttl)
+	h.woken, l.demand = r.hub.join(h.owner)
+	defer r.hub.leave(h.owner)
 	if err := h.take(ctx, l, keys); err != nil {
 		_ = l.Release(ctx) // what it could not settle is settled in the background
+		r.hub.part(h.owner)
 		return nil, err
 	}
 	return l, nil

@@ -17,11 +17,14 @@
 -- lock and keeps its token.
 local owner, ttl, claim, clustered = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
+-- queueUp reports whether the owner was not in the queue before.
 local function queueUp(queue)
-  if not call('LPOS', queue, owner) then
+  local new = not call('LPOS', queue, owner)
+  if new then
     call('RPUSH', queue, owner)
   end
   call('PEXPIRE', queue, ttl)
+  return new
 end
 
 -- take returns the owner's token, or nothing if it has to wait.
@@ -45,7 +48,9 @@ local function take(lock, queue, counter)
     call('PEXPIRE', lock, ttl)
     return token
   end
-  queueUp(queue)
+  if queueUp(queue) then
+    want(lock, value)
+  end
 end
 
 local reply = {0, 0}

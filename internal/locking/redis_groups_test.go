@@ -30,7 +30,7 @@ func groupOptions(t testing.TB, server *redis.UniversalOptions) lockingtest.Opti
 	t.Cleanup(func() { _ = client.Close() })
 	const group = "group"
 	return lockingtest.Options{
-		Exclusive: true, CrossProcess: true, Leased: true, Fenced: true, Ordered: true,
+		Exclusive: true, CrossProcess: true, Leased: true, Fenced: true, Ordered: true, Tells: true,
 		TTL: ttl,
 		Backend: func(testing.TB) lockingtest.Backend {
 			return lockingtest.Backend{

@@ -48,6 +48,8 @@ func (h *redisHolder) take(ctx context.Context, l *Lease, keys []string) error {
 		if len(a.tokens) == len(part) {
 			continue
 		}
+		// Who had to wait may have others behind it.
+		l.demand.tell()
 		woken, ok := h.await(ctx, a.left)
 		if !ok {
 			h.leave(keys[:len(part)-len(a.tokens)])

@@ -22,6 +22,7 @@ type redisHub struct {
 
 	mu      sync.Mutex
 	waiters map[string]chan redisWake // by owner
+	demands map[string]*demand        // by owner, of those who hold or wait
 }
 
 // A redisWake tells a waiter why to stop waiting.
@@ -31,23 +32,32 @@ type redisWake struct {
 	token int64  // and with which token
 }
 
-// join returns the channel on which the owner is told to ask.
-func (h *redisHub) join(owner string) <-chan redisWake {
-	woken := make(chan redisWake, 1)
+// join returns the channel on which the owner is told to ask, and what it is
+// told by that others wait for what it holds.
+func (h *redisHub) join(owner string) (<-chan redisWake, *demand) {
+	woken, d := make(chan redisWake, 1), newDemand()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.waiters[owner] = woken
-	return woken
+	h.waiters[owner], h.demands[owner] = woken, d
+	return woken, d
 }
 
+// leave ends the owner's wait.
 func (h *redisHub) leave(owner string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.waiters, owner)
 }
 
-// wake tells one owner that its turn has come, by the message about it:
-// redis_turns.lua says what that looks like.
+// part ends what leave has left: the owner holds nothing any more.
+func (h *redisHub) part(owner string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.demands, owner)
+}
+
+// wake tells one owner that its turn has come, or that another waits for what
+// it holds, by the message about it: redis_turns.lua says what that looks like.
 func (h *redisHub) wake(message string) {
 	digits, rest, _ := strings.Cut(message, "|")
 	size, rest, _ := strings.Cut(rest, "|")
@@ -58,17 +68,23 @@ func (h *redisHub) wake(message string) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if woken, waits := h.waiters[rest[:n]]; waits {
+	if token == 0 {
+		h.demands[rest[:n]].tell()
+	} else if woken, waits := h.waiters[rest[:n]]; waits {
 		tell(woken, redisWake{wakeTurn, rest[n:], token})
 	}
 }
 
-// wakeAll tells everybody to ask: their message may have been lost.
+// wakeAll tells everybody to ask, and to give way: their message may have been
+// lost.
 func (h *redisHub) wakeAll() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, woken := range h.waiters {
 		tell(woken, redisWake{cause: wakeReconnect})
+	}
+	for _, d := range h.demands {
+		d.tell()
 	}
 }
 

@@ -40,8 +40,8 @@ func TestRedisHolder_messagesThatGrantNothing(t *testing.T) {
 
 func TestRedisHub_messages(t *testing.T) {
 	t.Parallel()
-	h := &redisHub{waiters: make(map[string]chan redisWake)}
-	woken := h.join("shop|1:P:7")
+	h := &redisHub{waiters: make(map[string]chan redisWake), demands: make(map[string]*demand)}
+	woken, wanted := h.join("shop|1:P:7")
 	for _, broken := range []string{"", "1", "1|", "1|x|y", "1|99|short", "1|-1|x", "x|1|y", "1|9|shop|1:P:"} {
 		h.wake(broken)
 	}
@@ -54,6 +54,20 @@ func TestRedisHub_messages(t *testing.T) {
 	default:
 		t.Error("not woken")
 	}
-	h.leave("shop|1:P:7")
+	h.wake("0|10|shop|1:P:8orderd:lock:{1}:a|b") // somebody else's
+	select {
+	case <-wanted.made:
+		t.Error("told that others wait for what another holds")
+	default:
+	}
+	h.leave("shop|1:P:7") // it holds
+	h.wake("0|10|shop|1:P:7orderd:lock:{1}:a|b")
+	select {
+	case <-wanted.made:
+	default:
+		t.Error("not told that others wait")
+	}
+	h.part("shop|1:P:7")
+	h.wake("0|10|shop|1:P:7orderd:lock:{1}:a|b")
 	h.wake("43|10|shop|1:P:7orderd:lock:{1}:a|b")
 }

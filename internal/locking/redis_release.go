@@ -11,6 +11,7 @@ import (
 
 // release implements keeper.
 func (h *redisHolder) release(ctx context.Context, held []grant, lost bool) error {
+	defer h.redis.hub.part(h.owner)
 	if lost {
 		h.forget(heldKeys(held), unsettled)
 		return ErrLost

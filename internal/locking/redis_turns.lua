@@ -32,9 +32,25 @@ local function holds(value, owner)
   end
 end
 
+-- tell sends an owner a message about a lock: with a token, that it is theirs;
+-- with 0, that others want it. The message is "token|length of owner|owner lock".
+-- It returns how many heard it on this server.
+local function tell(owner, lock, token)
+  local channel = 'orderd:wake:' .. string.match(owner, ':(%w+):%d+$')
+  return call('PUBLISH', channel, format('%.0f|%d|%s%s', token, #owner, owner, lock))
+end
+
+-- want tells a lock's holder, by the lock's value, that somebody waits.
+local function want(lock, value)
+  local holder = string.match(value, '^(.*:%w+:%d+)|%d+|%d+$')
+  if holder then -- else somebody has made it by hand
+    tell(holder, lock, 0)
+  end
+end
+
 -- pass gives a lock to whoever waits longest, for the claim: a short time, until
 -- they have said that they are there. It reports false if nobody waits; the
--- lock is then left as it was. last is the token counter's value. The message is "token|length of owner|owner lock".
+-- lock is then left as it was. last is the token counter's value.
 --
 -- A process that nobody hears on its channel is dead, or will ask again once
 -- it is back. In a Cluster a server knows of its own listeners alone, so that
@@ -46,9 +62,7 @@ local function pass(lock, queue, counter, last, claim, clustered)
       return false
     end
     last = grant(lock, counter, last, owner, claim)
-    local channel = 'orderd:wake:' .. string.match(owner, ':(%w+):%d+$')
-    local message = format('%.0f|%d|%s%s', last, #owner, owner, lock)
-    if call('PUBLISH', channel, message) > 0 or clustered == '1' then
+    if tell(owner, lock, last) > 0 or clustered == '1' then
       return true
     end
     call('DEL', lock)

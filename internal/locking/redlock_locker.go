@@ -129,7 +129,7 @@ func (r *Redlock) Acquire(ctx context.Context, keys ...string) (*Lease, error) {
 		return nil, err
 	}
 	defer end()
-	if !r.front.enterAll(ctx, keys) {
+	if !r.front.enterAll(ctx, keys, nil) {
 		return nil, waitError(ctx, r.heardLately())
 	}
 	// The front is left with the grant and not with the release, lest one

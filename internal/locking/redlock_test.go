@@ -263,6 +263,8 @@ func TestRedlock_aLeaseLivesAsLongAsItsQuorum(t *testing.T) {
 			}
 		}
 	}
+	// A quorum is enough for the lease: the others' answers may come later.
+	until(t, 10*time.Second, "all have the lock", func() bool { return len(f.locks(t, "a")) == len(f.clients) })
 	remove(0, 4)
 	first := lease.Until()
 	until(t, 10*time.Second, "the lease was renewed", func() bool { return lease.Until().After(first) })

@@ -2,14 +2,11 @@ package order
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/maphash"
 	"runtime/debug"
+	"slices"
 	"time"
-
-	"orderd/internal/locking"
-	"orderd/internal/stock"
 )
 
 // laneCount is how many groups a replica places at a time. One would leave
@@ -20,18 +17,19 @@ const laneCount = 4
 // Lanes place orders in groups: one lease, one look at the stock and one
 // transaction for all that wait. The zero value is not usable.
 type Lanes struct {
-	service *Service
-	seed    maphash.Seed
-	lanes   [laneCount]lane
+	seed  maphash.Seed
+	lanes [laneCount]lane
 }
 
 // NewLanes returns lanes that place groups of up to limit orders with the
 // service's parts.
 func NewLanes(s *Service, limit int) *Lanes {
-	l := &Lanes{service: s, seed: maphash.MakeSeed()}
+	l := &Lanes{seed: maphash.MakeSeed()}
 	for i := range l.lanes {
-		l.lanes[i].limit = limit
-		l.lanes[i].place = l.placeGroup
+		t := &turn{service: s}
+		l.lanes[i].limit, l.lanes[i].patience = limit, s.LockWait
+		l.lanes[i].place = t.placeGroup
+		l.lanes[i].rest = func() { t.end(context.Background()) }
 	}
 	return l
 }
@@ -39,50 +37,46 @@ func NewLanes(s *Service, limit int) *Lanes {
 // submit places an order with its lane's next group. Orders for one SKU share a
 // lane, and so do not wait for each other's lease.
 func (l *Lanes) submit(ctx context.Context, lines []Line) (Order, error) {
-	ctx, cancel := context.WithTimeout(ctx, l.service.LockWait)
-	defer cancel()
 	return l.lanes[maphash.String(l.seed, lines[0].SKU)%laneCount].submit(ctx, lines)
 }
 
-// placeGroup places the orders and answers each.
-func (l *Lanes) placeGroup(group []*waiter) {
-	s := l.service
-	// A panic here is in nobody's request, and would take the process with it.
-	defer func() {
-		if p := recover(); p != nil {
-			s.Log.Error("panic in a group", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			answerTheRest(group)
-		}
-	}()
+// placeGroup places the orders and answers each. The lease that it takes is
+// still the turn's afterwards, unless something went wrong.
+func (t *turn) placeGroup(group []*waiter) {
 	// The group is nobody's request: it has limits of its own.
 	ctx, cancel := context.WithTimeout(context.Background(), requestLimit)
 	defer cancel()
+	// A panic here is in nobody's request, and would take the process with it.
+	defer func() {
+		if p := recover(); p != nil {
+			t.service.Log.Error("panic in a group", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			answerTheRest(group)
+			t.end(ctx)
+		}
+	}()
 	ctx, record := withRecord(ctx)
 	began := time.Now()
 	orders := make([][]Line, len(group))
 	for i, w := range group {
 		orders[i] = w.lines
 	}
-
-	lease, err := s.lock(ctx, union(orders))
+	err := t.take(ctx, union(orders))
+	if err == nil {
+		if group, orders = present(group); len(group) == 0 {
+			return
+		}
+		err = t.placeOrders(ctx, orders, func(placed []Order, refused []error) {
+			for i, w := range group {
+				w.reply(began, record, result{order: placed[i], err: refused[i]})
+			}
+		})
+	}
 	if err != nil {
 		answerAll(group, began, record, err)
+		t.end(ctx)
 		return
 	}
-	// Released on every path and after the write-back, so that the next holder reads the new level.
-	defer s.release(ctx, lease)
-	if group, orders = present(group); len(group) == 0 {
-		return
-	}
-	placed, refused, err := s.placeOrders(ctx, lease, orders)
-	if err != nil {
-		answerAll(group, began, record, err)
-		return
-	}
-	s.Metrics.grouped(len(group), append(record.steps, step{"lane", began.Sub(group[0].arrived)}))
-	for i, w := range group {
-		w.reply(began, record, result{order: placed[i], err: refused[i]})
-	}
+	t.service.Metrics.grouped(len(group), append(record.steps, step{"lane", began.Sub(group[0].arrived)}))
 }
 
 // present drops those who have given up while the lease was waited for. The
@@ -123,12 +117,14 @@ func (w *waiter) reply(began time.Time, r *record, a result) {
 }
 
 // placeOrders does for a group what place does for an order: check, work,
-// commit, write back. For each order it returns what was placed or why it was
-// not; its own error is of the whole group.
-func (s *Service) placeOrders(ctx context.Context, lease *locking.Lease, orders [][]Line) ([]Order, []error, error) {
-	v, err := s.view(ctx, lease, orders)
+// commit, write back. It answers with what was placed of each order or why it
+// was not, once that is committed: nobody who was answered can be overtaken by
+// the write-back, for the lease is still held. Its error is of the whole group,
+// which then has no answer.
+func (t *turn) placeOrders(ctx context.Context, orders [][]Line, answer func([]Order, []error)) error {
+	v, err := t.view(ctx, orders)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	// Who is refused here is told so after the commit: it is true only if those
 	// before get what they take.
@@ -142,80 +138,37 @@ func (s *Service) placeOrders(ctx context.Context, lease *locking.Lease, orders 
 		}
 	}
 	if len(fit) == 0 {
-		return placed, refused, nil
+		answer(placed, refused)
+		return nil
 	}
-	if err := s.work(ctx); err != nil {
-		return nil, nil, err
+	if err := t.service.work(ctx); err != nil {
+		return err
 	}
 	start := time.Now()
-	sold, unsold, err := s.Ledger.CommitGroup(ctx, groupDraft{
-		orders: fit, token: lease.Token, held: func() error { return lease.Check(s.LockMargin) },
+	sold, unsold, err := t.service.Ledger.CommitGroup(ctx, groupDraft{
+		orders: fit, token: t.lease.Token, held: func() error { return t.lease.Check(t.service.LockMargin) },
 	})
 	timed(ctx, "commit", start)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	for i, at := range places {
 		placed[at], refused[at] = sold[i], unsold[i]
 	}
-	s.writeBack(ctx, sold, v.levels)
-	return placed, refused, nil
+	t.learn(ctx, sold, v.levels)
+	if slices.ContainsFunc(unsold, func(err error) bool { return err != nil }) {
+		t.levels = nil // the rows had less than was thought
+	}
+	answer(placed, refused)
+	return nil
 }
 
-// A view is what is known of a group's stock before the commit.
-type view struct {
-	levels  map[string]stock.Level
-	shelves map[string]*shelf
-	lost    map[string]error // SKUs that a later lease has claimed
-}
-
-// enough lets a line go if there seem to be units for it.
-func (v *view) enough(s *shelf, line Line) error {
-	if err := v.lost[line.SKU]; err != nil {
-		return err
+// Close waits until all lanes are empty and have given their leases back. No
+// order may be submitted any more; those that were have been answered.
+func (l *Lanes) Close() {
+	for i := range l.lanes {
+		l.lanes[i].runs.Wait()
 	}
-	return enough(s, line)
-}
-
-// view looks at the stock of all the orders at once. Levels that are too low for
-// all who want some are confirmed: nobody is refused on Redis' word alone.
-func (s *Service) view(ctx context.Context, lease *locking.Lease, orders [][]Line) (*view, error) {
-	defer timed(ctx, "stock", time.Now())
-	levels, err := s.Cache.Levels(ctx, union(orders))
-	if err != nil {
-		return nil, err
-	}
-	wanted := map[string]int64{}
-	for _, lines := range orders {
-		for _, line := range lines {
-			wanted[line.SKU] += line.Quantity
-		}
-	}
-	v := &view{levels: levels, shelves: map[string]*shelf{}, lost: map[string]error{}}
-	for sku, level := range levels {
-		if level.Guard == stock.GuardClaim {
-			claimed, err := s.claim(ctx, lease, sku)
-			switch {
-			case errors.Is(err, ErrLeaseLost):
-				v.lost[sku] = err
-			case err != nil:
-				return nil, err
-			default:
-				level = claimed
-			}
-		}
-		if level.OnHand < wanted[sku] {
-			confirmed, err := s.Truth.Confirm(ctx, sku, wanted[sku])
-			if err != nil {
-				return nil, err
-			}
-			if confirmed.Version > level.Version {
-				level = confirmed
-			}
-		}
-		v.shelves[sku] = &shelf{Level: level}
-	}
-	return v, nil
 }
 
 // Waiting returns how many orders wait for their group to be placed next.

@@ -30,7 +30,7 @@ type HandlerConfig struct {
 func NewHandler(c HandlerConfig) http.Handler {
 	r := chi.NewRouter()
 	w := &watch{replica: c.Replica, log: c.Service.Log, metrics: c.Service.Metrics}
-	r.Use(w.exchange, w.recoverer, uncrowded(crowdMax), bounded, onlyJSON, middleware.GetHead)
+	r.Use(w.exchange, w.recoverer, uncrowded(crowdMax), onlyJSON, middleware.GetHead)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, frameworkAnswers[http.StatusNotFound].problem(""))
 	})
@@ -43,8 +43,9 @@ func NewHandler(c HandlerConfig) http.Handler {
 	config.SchemasPath = ""
 	config.Formats = map[string]huma.Format{"application/json": strictJSON, "json": strictJSON}
 	config.RejectUnknownQueryParameters = true
-	api := humachi.New(r, config)
-	(&routes{service: c.Service, ledger: c.Service.Ledger}).register(api)
+	orders := &routes{service: c.Service, ledger: c.Service.Ledger}
+	api := humachi.New(r.With(orders.quickly), config)
+	orders.register(api)
 	c.Stock.Register(api)
 	(&lockRoutes{locks: c.Locks, store: c.Service.Store, log: c.Service.Log}).register(api)
 

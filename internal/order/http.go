@@ -44,10 +44,12 @@ type routes struct {
 	ledger  *Ledger
 }
 
+const ordersPath = "/v1/orders"
+
 func (r *routes) register(api huma.API) {
 	tags := []string{"orders"}
 	huma.Register(api, huma.Operation{
-		OperationID: "place-order", Method: http.MethodPost, Path: "/v1/orders", Tags: tags,
+		OperationID: "place-order", Method: http.MethodPost, Path: ordersPath, Tags: tags,
 		Summary:       "Place an order: all of its lines, or nothing",
 		DefaultStatus: http.StatusCreated, MaxBodyBytes: stock.MaxBody,
 		Errors: []int{400, 404, 409, 413, 415, 422, 503},
@@ -57,7 +59,7 @@ func (r *routes) register(api huma.API) {
 		Summary: "Read an order", Errors: []int{404, 422, 503},
 	}, r.get)
 	huma.Register(api, huma.Operation{
-		OperationID: "list-orders", Method: http.MethodGet, Path: "/v1/orders", Tags: tags,
+		OperationID: "list-orders", Method: http.MethodGet, Path: ordersPath, Tags: tags,
 		Summary: "List orders, newest first", Errors: []int{422, 503},
 	}, r.list)
 }

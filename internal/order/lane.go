@@ -20,12 +20,15 @@ var errLaneFull = errors.New("too many orders are waiting already")
 // them as the next group: whatever is waiting, up to a limit, and never waiting
 // for more. It has a goroutine while it has orders.
 type lane struct {
-	limit int // of a group
-	place func([]*waiter)
+	limit    int           // of a group
+	patience time.Duration // for which an order waits
+	place    func([]*waiter)
+	rest     func() // called when nobody waits
 
 	mu      sync.Mutex
 	waiting []*waiter // first come first
 	running bool
+	runs    sync.WaitGroup // while it is
 }
 
 // A waiter is an order in a lane.
@@ -47,22 +50,27 @@ type result struct {
 	err   error
 }
 
-// submit places an order with the next group. If ctx ends before that group has
-// its turn, the order is taken out and the error is locking.ErrBusy, as it is
-// when too many wait.
+// submit places an order with the next group. If ctx or its patience ends before
+// that group has its turn, the order is taken out and the error is
+// locking.ErrBusy, as it is when too many wait.
 func (l *lane) submit(ctx context.Context, lines []Line) (Order, error) {
 	w := &waiter{ctx: ctx, lines: lines, arrived: time.Now(), answer: make(chan result, 1)}
 	if !l.enter(w) {
 		return Order{}, errors.Join(locking.ErrBusy, errLaneFull)
 	}
+	patience := time.NewTimer(l.patience)
+	defer patience.Stop()
+	cause := context.DeadlineExceeded
 	select {
 	case a := <-w.answer:
 		return w.told(a)
+	case <-patience.C:
 	case <-ctx.Done():
+		cause = context.Cause(ctx)
 	}
 	if w.leave() {
 		l.drop(w)
-		return Order{}, errors.Join(locking.ErrBusy, context.Cause(ctx))
+		return Order{}, errors.Join(locking.ErrBusy, cause)
 	}
 	return w.told(<-w.answer) // which is bounded: the group has its own limits
 }
@@ -98,7 +106,7 @@ func (l *lane) enter(w *waiter) bool {
 	l.waiting = append(l.waiting, w)
 	if !l.running {
 		l.running = true
-		go l.run()
+		l.runs.Go(l.run)
 	}
 	return true
 }
@@ -121,6 +129,9 @@ func (l *lane) run() {
 			return
 		}
 		l.place(group)
+		if l.length() == 0 {
+			l.rest()
+		}
 	}
 }
 

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
-	"github.com/go-chi/chi/v5/middleware"
 
 	"orderd/internal/locking"
 )
@@ -29,17 +28,20 @@ type watch struct {
 	metrics *Metrics
 }
 
-// exchange sets the headers that every answer carries, counts the request and
-// logs the ones that failed through no fault of the client.
+// exchange sets the headers that every answer carries and the time that the
+// request may take, counts it, and logs it if it failed through no fault of the
+// client.
 func (w *watch) exchange(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		ctx, record := withRecord(r.Context())
+		ctx, cancel := context.WithTimeout(ctx, requestLimit)
+		defer cancel()
 		rw.Header().Set("X-Orderd-Replica", w.replica)
 		rw.Header().Set("X-Content-Type-Options", "nosniff")
-		status := middleware.NewWrapResponseWriter(&timedWriter{ResponseWriter: rw, record: record}, r.ProtoMajor)
-		next.ServeHTTP(status, r.WithContext(ctx))
-		w.note(r.Method, chi.RouteContext(ctx), status.Status(), time.Since(start), record.err)
+		timed := &timedWriter{ResponseWriter: rw, record: record, status: http.StatusOK}
+		next.ServeHTTP(timed, r.WithContext(ctx))
+		w.note(r.Method, chi.RouteContext(ctx), timed.status, time.Since(start), record.err)
 	})
 }
 
@@ -59,6 +61,9 @@ func (w *watch) note(method string, route *chi.Context, status int, took time.Du
 		level = slog.LevelError
 	case status > http.StatusInternalServerError:
 		level = slog.LevelWarn
+	}
+	if !w.log.Enabled(context.Background(), level) {
+		return // most of the time; its arguments cost more than the question
 	}
 	w.log.Log(context.Background(), level, "request",
 		"method", method, "route", pattern, "status", status, "took_ms", took.Milliseconds(), "err", err)
@@ -99,7 +104,6 @@ func uncrowded(limit int64) func(http.Handler) http.Handler {
 			}
 			defer inside.Add(-1)
 			if inside.Add(1) > limit {
-				w.Header().Set("Retry-After", retryAfter())
 				writeProblem(w, problemOf(fmt.Errorf("%w: too many requests at once", locking.ErrBusy)))
 				return
 			}
@@ -108,22 +112,12 @@ func uncrowded(limit int64) func(http.Handler) http.Handler {
 	}
 }
 
-// bounded ends a request's context when its time is up.
-func bounded(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), requestLimit)
-		defer cancel()
-		next.ServeHTTP(w, r.WithContext(ctx))
-	})
-}
-
 // onlyJSON refuses bodies that do not say they are JSON: a form that a browser
 // was tricked into posting does not.
 func onlyJSON(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost || r.Method == http.MethodPut {
-			media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-			if err != nil || media != "application/json" {
+			if !isJSON(r.Header.Get("Content-Type")) {
 				writeProblem(w, frameworkAnswers[http.StatusUnsupportedMediaType].problem("header.Content-Type: must be application/json"))
 				return
 			}
@@ -132,14 +126,25 @@ func onlyJSON(next http.Handler) http.Handler {
 	})
 }
 
+func isJSON(contentType string) bool {
+	const wanted = "application/json"
+	if contentType == wanted {
+		return true // nearly all; there is nothing to parse
+	}
+	media, _, err := mime.ParseMediaType(contentType)
+	return err == nil && media == wanted
+}
+
 // timedWriter adds the Server-Timing header at the last moment, when the
 // steps' times are known.
 type timedWriter struct {
 	http.ResponseWriter
 	record *record
+	status int // as answered
 }
 
 func (w *timedWriter) WriteHeader(status int) {
+	w.status = status
 	if timing := w.record.String(); timing != "" {
 		w.Header().Set("Server-Timing", timing)
 	}

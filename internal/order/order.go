@@ -73,7 +73,6 @@ func merge(lines []Line) ([]Line, error) {
 	if len(lines) == 0 || len(lines) > MaxLines {
 		return nil, &stock.InvalidError{Field: "body.lines", Problem: fmt.Sprintf("needs 1 to %d lines", MaxLines)}
 	}
-	sums := make(map[string]int64, len(lines))
 	for i, l := range lines {
 		if !stock.ValidSKU(l.SKU) {
 			return nil, &stock.InvalidError{Field: fmt.Sprintf("body.lines[%d].sku", i), Problem: "is not a SKU"}
@@ -84,6 +83,12 @@ func merge(lines []Line) ([]Line, error) {
 				Problem: fmt.Sprintf("needs 1 to %d units", MaxQuantity),
 			}
 		}
+	}
+	if len(lines) == 1 {
+		return lines, nil
+	}
+	sums := make(map[string]int64, len(lines))
+	for _, l := range lines {
 		sums[l.SKU] += l.Quantity
 	}
 	merged := make([]Line, 0, len(sums))

@@ -173,6 +173,9 @@ func retryAfter() string { return strconv.Itoa(1 + rand.IntN(3)) }
 
 // writeProblem answers a request that no handler of the framework sees.
 func writeProblem(w http.ResponseWriter, p *Problem) {
+	if p.Retryable {
+		w.Header().Set("Retry-After", retryAfter())
+	}
 	w.Header().Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) // the client is gone if it fails

@@ -2,8 +2,7 @@ package order
 
 import (
 	"context"
-	"fmt"
-	"strings"
+	"strconv"
 	"time"
 )
 
@@ -43,9 +42,16 @@ func timed(ctx context.Context, name string, start time.Time) {
 
 // String is the value of a Server-Timing header, durations in milliseconds.
 func (r *record) String() string {
-	parts := make([]string, len(r.steps))
-	for i, s := range r.steps {
-		parts[i] = fmt.Sprintf("%s;dur=%.3f", s.name, float64(s.took)/float64(time.Millisecond))
+	if len(r.steps) == 0 {
+		return ""
 	}
-	return strings.Join(parts, ", ")
+	text := make([]byte, 0, 128)
+	for i, s := range r.steps {
+		if i > 0 {
+			text = append(text, ", "...)
+		}
+		text = append(append(text, s.name...), ";dur="...)
+		text = strconv.AppendFloat(text, float64(s.took)/float64(time.Millisecond), 'f', 3, 64)
+	}
+	return string(text)
 }

@@ -77,7 +77,7 @@ func (s *Service) place(ctx context.Context, lines []Line) (Order, error) {
 	if err != nil {
 		return Order{}, err
 	}
-	s.writeBack(ctx, []Order{order}, levels)
+	s.writeBack(ctx, leftBy([]Order{order}, levels))
 	return order, nil
 }
 
@@ -163,10 +163,8 @@ func (s *Service) work(ctx context.Context) error {
 	}
 }
 
-// writeBack tells Redis the levels that the orders left. They are committed
-// whatever becomes of it: a copy that stays behind is put right by the next
-// newer version.
-func (s *Service) writeBack(ctx context.Context, orders []Order, before map[string]stock.Level) {
+// leftBy returns the levels that orders left, one for each SKU that they sold.
+func leftBy(orders []Order, before map[string]stock.Level) []stock.Level {
 	latest := map[string]stock.Level{}
 	for _, order := range orders {
 		for _, line := range order.Lines {
@@ -177,10 +175,15 @@ func (s *Service) writeBack(ctx context.Context, orders []Order, before map[stri
 			}
 		}
 	}
-	after := slices.Collect(maps.Values(latest))
-	s.Truth.Learn(after...)
-	if err := s.Cache.Learn(context.WithoutCancel(ctx), after...); err != nil {
+	return slices.Collect(maps.Values(latest))
+}
+
+// writeBack tells Redis the levels that orders left. They are committed whatever
+// becomes of it: a copy that stays behind is put right by the next newer version.
+func (s *Service) writeBack(ctx context.Context, levels []stock.Level) {
+	s.Truth.Learn(levels...)
+	if err := s.Cache.Learn(context.WithoutCancel(ctx), levels...); err != nil {
 		s.Metrics.writeBackFailed()
-		s.Log.WarnContext(ctx, "levels were not written back", "skus", len(after), "err", err)
+		s.Log.WarnContext(ctx, "levels were not written back", "skus", len(levels), "err", err)
 	}
 }

@@ -17,6 +17,7 @@ import (
 type Postgres struct {
 	*Process
 	URL string // postgres://…: the superuser, on the database postgres
+	bin string // the folder of its programs
 }
 
 // Postgres makes a database cluster and starts its server. Settings are
@@ -34,7 +35,7 @@ func (s *Stack) Postgres(ctx context.Context, name string, settings ...string) (
 	if err := s.initdb(ctx, name, bin, dir); err != nil {
 		return nil, err
 	}
-	pg := &Postgres{}
+	pg := &Postgres{bin: bin}
 	err = s.onFreePorts(1, func(ports []int) error {
 		pg.URL = "postgres://postgres@" + address(ports[0]) + "/postgres?sslmode=disable"
 		var err error
@@ -133,6 +134,16 @@ func postgresReady(ctx context.Context, url, dir string) error {
 		return fmt.Errorf("a PostgreSQL with the data of %s answers", found)
 	}
 	return nil
+}
+
+// Tool is the path of a program that came with the server, such as pgbench. The
+// server's own folder may hold but links to some of them.
+func (p *Postgres) Tool(name string) string {
+	server, err := filepath.EvalSymlinks(filepath.Join(p.bin, "postgres"))
+	if err != nil {
+		return name // the search in PATH will tell
+	}
+	return filepath.Join(filepath.Dir(server), name)
 }
 
 // NewDatabase creates an empty database and returns its URL.

@@ -9,7 +9,6 @@ package stock
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 )
@@ -121,11 +120,19 @@ const SKUPattern = `^(\.{0,2}[A-Za-z0-9_-][A-Za-z0-9._-]*|\.{3}[A-Za-z0-9._-]*)$
 // SKUMaxLength is the most characters a SKU has.
 const SKUMaxLength = 64
 
-var skuPattern = regexp.MustCompile(SKUPattern)
-
-// ValidSKU tells whether sku can be the name of a SKU.
+// ValidSKU tells whether sku can be the name of a SKU: one that SKUPattern
+// matches, within SKUMaxLength.
 func ValidSKU(sku string) bool {
-	return len(sku) <= SKUMaxLength && skuPattern.MatchString(sku)
+	if sku == "" || len(sku) > SKUMaxLength || sku == "." || sku == ".." {
+		return false
+	}
+	for _, c := range []byte(sku) {
+		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
+		if !letter && (c < '0' || c > '9') && c != '.' && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return true
 }
 
 // reservedReasons are the movements that orderd itself writes.

@@ -88,15 +88,17 @@ func Open(ctx context.Context, orderd string) (_ *Fleet, err error) {
 	if err := starting.Wait(); err != nil {
 		return nil, err
 	}
-	return f, f.prepare(ctx, f.Postgres.URL)
+	if err := f.prepare(ctx, f.Postgres.URL); err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 // prepare brings the schema of a database up to date and connects to it.
 func (f *Fleet) prepare(ctx context.Context, url string) error {
 	f.url = url
-	out, err := exec.CommandContext(ctx, f.orderd, "migrate", "--database-url", url).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("orderd migrate: %w\n%s", err, strings.TrimSpace(string(out)))
+	if err := f.Migrate(ctx, url); err != nil {
+		return err
 	}
 	return f.Reconnect(ctx)
 }
@@ -115,6 +117,24 @@ func (f *Fleet) Reconnect(ctx context.Context) error {
 	return nil
 }
 
+// Migrate brings the schema of a database up to date.
+func (f *Fleet) Migrate(ctx context.Context, databaseURL string) error {
+	out, err := exec.CommandContext(ctx, f.orderd, "migrate", "--database-url", databaseURL).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("orderd migrate: %w\n%s", err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+// Run starts a program beside the replicas. It ends with the fleet, if nobody
+// stops it before.
+func (f *Fleet) Run(ctx context.Context, c stack.Command) (*stack.Process, error) {
+	return f.stack.Start(ctx, c)
+}
+
+// PostgresTool is the path of one of the programs that came with the server.
+func (f *Fleet) PostgresTool(name string) string { return f.Postgres.Tool(name) }
+
 // Close ends the replicas and the servers and removes their files.
 func (f *Fleet) Close() error {
 	if f.db != nil {
@@ -130,7 +150,12 @@ func (f *Fleet) DatabaseURL() string { return f.url }
 
 // Ledger reads a SKU's movements in version order from the database.
 func (f *Fleet) Ledger(ctx context.Context, sku string) ([]load.Movement, error) {
-	rows, err := f.db.Query(ctx, `
+	return ReadLedger(ctx, f.db, sku)
+}
+
+// ReadLedger reads a SKU's movements in version order over a connection.
+func ReadLedger(ctx context.Context, db *pgx.Conn, sku string) ([]load.Movement, error) {
+	rows, err := db.Query(ctx, `
 		SELECT version, delta, reason, coalesce(order_id::text, ''), on_hand, token, replica
 		FROM movements WHERE sku = $1 ORDER BY version`, sku)
 	if err != nil {

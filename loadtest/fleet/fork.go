@@ -62,7 +62,10 @@ func (f *Fleet) Fork(ctx context.Context, name string, own Own) (_ *Fleet, err e
 	if err != nil {
 		return nil, err
 	}
-	return k, k.prepare(ctx, url)
+	if err := k.prepare(ctx, url); err != nil {
+		return nil, err
+	}
+	return k, nil
 }
 
 func (k *Fleet) startRedis(ctx context.Context, starting *errgroup.Group, own Own) {

@@ -1,10 +1,12 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +29,8 @@ type Setup struct {
 	Reach func(replica int) Addresses
 	// Ports are the replicas' ports; free ones if it is nil.
 	Ports []int
+	// DatabaseURL is the database; the fleet's own if it is empty.
+	DatabaseURL string
 }
 
 // Addresses are where a replica is told to find its servers.
@@ -71,6 +75,7 @@ func (f *Fleet) startOne(ctx context.Context, s Setup, n, port, admin int) (*sta
 	id := "r" + strconv.Itoa(n)
 	url := baseURL(port)
 	to := f.Addresses(s.Mode)
+	to.DatabaseURL = cmp.Or(s.DatabaseURL, to.DatabaseURL)
 	if s.Reach != nil {
 		to = s.Reach(n - 1)
 	}
@@ -162,4 +167,26 @@ func (r *Replicas) Stop(ctx context.Context) error {
 		})
 	}
 	return stopping.Wait()
+}
+
+// PeakMiB is the most memory that any of the replicas has had resident at one
+// time, in MiB, as the kernel counts it; 0 where it does not tell.
+func (r *Replicas) PeakMiB() (float64, error) {
+	most := 0.0
+	for _, p := range r.Processes {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Pid()))
+		if errors.Is(err, os.ErrNotExist) {
+			return 0, nil // not Linux
+		}
+		if err != nil {
+			return 0, err
+		}
+		for line := range strings.Lines(string(status)) {
+			var kiB float64
+			if n, _ := fmt.Sscanf(line, "VmHWM: %f kB", &kiB); n == 1 {
+				most = max(most, kiB/1024)
+			}
+		}
+	}
+	return most, nil
 }

@@ -49,14 +49,19 @@ func (c *Client) Order(ctx context.Context, n int, sku string, op *Op) {
 	op.Status = a.status
 	op.Replica = a.header.Get("X-Orderd-Replica")
 	op.LockWait = lockWait(a.header.Get("Server-Timing"))
+	op.read(a.body)
+}
+
+// read tells the order's outcome from its answer's status and body.
+func (op *Op) read(body []byte) {
 	if op.Status == http.StatusCreated {
-		confirmed(a.body, op)
+		confirmed(body, op)
 		return
 	}
 	var problem struct {
 		Code string `json:"code"`
 	}
-	_ = json.Unmarshal(a.body, &problem) // without a code it is some other failure
+	_ = json.Unmarshal(body, &problem) // without a code it is some other failure
 	op.Code = problem.Code
 	switch problem.Code {
 	case "sold_out":
@@ -67,7 +72,7 @@ func (c *Client) Order(ctx context.Context, n int, sku string, op *Op) {
 		op.Outcome = Unknown
 	case "":
 		// Somebody between us and orderd answered, and cannot know.
-		op.Outcome, op.Error = Unknown, http.StatusText(a.status)
+		op.Outcome, op.Error = Unknown, http.StatusText(op.Status)
 	default:
 		op.Outcome = Failed
 	}

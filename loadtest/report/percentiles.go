@@ -34,3 +34,12 @@ func (h histogram) percentiles() Percentiles {
 	at := func(q float64) float64 { return float64(h.h.ValueAtQuantile(q)) / 1000 }
 	return Percentiles{P50: at(50), P90: at(90), P99: at(99), Max: float64(h.h.Max()) / 1000}
 }
+
+// PercentilesOf summarises durations.
+func PercentilesOf(durations []time.Duration) Percentiles {
+	h := newHistogram()
+	for _, d := range durations {
+		h.add(d)
+	}
+	return h.percentiles()
+}

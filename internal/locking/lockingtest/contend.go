@@ -203,3 +203,52 @@ func testOrder(t *testing.T, o Options) {
 		t.Errorf("waiters were served in the order %v", order)
 	}
 }
+
+func testWanted(t *testing.T, o Options) {
+	b, keys := o.Backend(t), []string{newKey(t), newKey(t)}
+	one := steady(t, o, b)
+	other := one
+	if o.CrossProcess {
+		other = steady(t, o, b)
+	}
+	unwanted := func(lease *locking.Lease, when string) {
+		t.Helper()
+		select {
+		case <-lease.Wanted():
+			t.Errorf("wanted %s", when)
+		default:
+		}
+	}
+	for _, key := range keys {
+		held := mustAcquire(t, one, keys...)
+		elsewhere := mustAcquire(t, other, newKey(t))
+		unwanted(held, "by nobody")
+		granted := make(chan *locking.Lease, 1)
+		go func() {
+			lease, err := other.Acquire(newContext(t), key)
+			if err != nil {
+				t.Errorf("Acquire() = %v", err)
+			}
+			granted <- lease
+		}()
+		select {
+		case <-held.Wanted():
+		case <-time.After(limit):
+			t.Fatal("nobody said that another waits")
+		}
+		unwanted(elsewhere, "though the wait is for another's key")
+		mustRelease(t, held)
+		if lease := <-granted; lease != nil {
+			mustRelease(t, lease)
+		}
+		mustRelease(t, elsewhere)
+	}
+}
+
+func testNeverWanted(t *testing.T, o Options) {
+	lease := mustAcquire(t, steady(t, o, o.Backend(t)), newKey(t))
+	if lease.Wanted() != nil {
+		t.Error("Wanted() is a channel that nobody closes, want nil")
+	}
+	mustRelease(t, lease)
+}

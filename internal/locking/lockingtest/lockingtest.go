@@ -54,6 +54,8 @@ type Options struct {
 	// Ordered: waiters are served first come, first served, whichever locker
 	// they use.
 	Ordered bool
+	// Tells: holders are told when another waits for what they hold.
+	Tells bool
 
 	// TTL is that of the lockers, for Leased modes.
 	TTL time.Duration
@@ -90,6 +92,8 @@ func Run(t *testing.T, o Options) {
 		{"carts in opposite order do not deadlock", o.Exclusive, testOppositeCarts},
 		{"a cart of 20 keys is held whole and given back whole", true, testLargeCart},
 		{"waiters are served in their order", o.Ordered, testOrder},
+		{"holders are told that others wait", o.Tells, testWanted},
+		{"modes that do not tell say so", !o.Tells, testNeverWanted},
 		{"tokens grow", o.Fenced, testTokens},
 		{"modes that cannot order leases say so", !o.Fenced, testNoTokens},
 		{"leases without an end say so", !o.Leased, testEndless},

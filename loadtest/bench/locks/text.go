@@ -1,4 +1,4 @@
-package bench
+package locks
 
 import (
 	"fmt"
@@ -10,7 +10,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
-	"orderd/loadtest/audit"
+	"orderd/loadtest/bench"
 	"orderd/loadtest/report"
 )
 
@@ -29,25 +29,17 @@ func Text(w io.Writer, f Figures, p Plan, colours bool) {
 	if len(trips) > 0 {
 		fmt.Fprintf(w, "Round trip: %s.\n", strings.Join(trips, ", "))
 	}
-	fmt.Fprintln(w, trimmed(grid(f)))
+	fmt.Fprintln(w, bench.Trimmed(grid(f)))
 	fmt.Fprintln(w)
 	for _, note := range f.Notes {
-		fmt.Fprintln(w, trimmed(text.WrapSoft(note, report.Width)))
+		fmt.Fprintln(w, bench.Trimmed(text.WrapSoft(note, report.Width)))
 	}
 	fmt.Fprintln(w)
 	if len(f.Goals) > 0 {
-		fmt.Fprintln(w, trimmed(goals(f.Goals, colours)))
+		fmt.Fprintln(w, bench.Table(f.Goals, colours))
 	}
-	fmt.Fprintln(w, conclusion(f))
-}
-
-// trimmed takes away the spaces that a table puts behind its lines.
-func trimmed(lines string) string {
-	var b strings.Builder
-	for line := range strings.Lines(lines) {
-		b.WriteString(strings.TrimRight(line, " \n") + "\n")
-	}
-	return strings.TrimSuffix(b.String(), "\n")
+	fmt.Fprintln(w, bench.Conclusion(f.Goals,
+		fmt.Sprintf("No goal to meet: they are for orderd's modes on servers, and for a hold of %s.", goalHold)))
 }
 
 func grid(f Figures) string {
@@ -55,11 +47,7 @@ func grid(f Figures) string {
 	t.AppendHeader(table.Row{
 		"processes ×\nwaiters", "contender", "turns\n/s", "× best\nlibrary", "p50\nwait", "p99\nwait", "longest\nwait", "shares", "",
 	})
-	var columns []table.ColumnConfig
-	for n := 3; n <= 8; n++ {
-		columns = append(columns, table.ColumnConfig{Number: n, Align: text.AlignRight, AlignHeader: text.AlignRight})
-	}
-	t.SetColumnConfigs(columns)
+	t.SetColumnConfigs(bench.Right(3, 4, 5, 6, 7, 8))
 	for i, c := range f.Cells {
 		setting := ""
 		if i == 0 || c.Setting != f.Cells[i-1].Setting {
@@ -108,44 +96,4 @@ func (c Cell) remark() string {
 		remarks = append(remarks, fmt.Sprintf("%d errors, first: %s", m.Failures, m.Failure))
 	}
 	return strings.Join(remarks, "; ")
-}
-
-func goals(goals []Goal, colours bool) string {
-	t := report.NewTable()
-	t.AppendHeader(table.Row{"goal", "limit", "got", ""})
-	t.SetColumnConfigs([]table.ColumnConfig{
-		{Number: 2, Align: text.AlignRight, AlignHeader: text.AlignRight},
-		{Number: 3, Align: text.AlignRight, AlignHeader: text.AlignRight},
-	})
-	for _, g := range goals {
-		sign, words, colour := "≥", "met", text.FgGreen
-		if g.Most {
-			sign = "≤"
-		}
-		if !g.Met {
-			words, colour = "NOT MET", text.FgRed
-		}
-		if colours {
-			words = colour.Sprint(words)
-		}
-		t.AppendRow(table.Row{g.Name, fmt.Sprintf("%s %g", sign, g.Limit), fmt.Sprintf("%.2f", g.Got), words})
-	}
-	return t.Render()
-}
-
-func conclusion(f Figures) string {
-	met := 0
-	for _, g := range f.Goals {
-		if g.Met {
-			met++
-		}
-	}
-	switch s := fmt.Sprintf("%d of %d goals met", met, len(f.Goals)); f.Verdict() {
-	case audit.Held:
-		return s + "."
-	case audit.Undecided:
-		return fmt.Sprintf("No goal to meet: they are for orderd's modes on servers, and for a hold of %s.", goalHold)
-	default:
-		return s + ": TOO SLOW, OR WORSE."
-	}
 }

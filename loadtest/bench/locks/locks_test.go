@@ -1,4 +1,4 @@
-package bench
+package locks
 
 import (
 	"errors"
@@ -9,30 +9,9 @@ import (
 	"time"
 
 	"orderd/loadtest/audit"
+	"orderd/loadtest/bench"
 	"orderd/loadtest/bench/sample"
 )
-
-func TestMedian(t *testing.T) {
-	t.Parallel()
-	for _, row := range []struct {
-		values []float64
-		want   float64
-	}{
-		{nil, 0},
-		{[]float64{3}, 3},
-		{[]float64{9, 1}, 5},
-		{[]float64{9, 1, 2}, 2},
-		{[]float64{4, 1, 9, 2}, 3},
-	} {
-		before := slices.Clone(row.values)
-		if got := median(row.values); got != row.want {
-			t.Errorf("median(%v) = %v, want %v", row.values, got, row.want)
-		}
-		if !slices.Equal(row.values, before) {
-			t.Errorf("median changed %v to %v", before, row.values)
-		}
-	}
-}
 
 // taken is the sample of a process that took turns of 2 ms, each after wait.
 func taken(t *testing.T, turns, overlaps int, wait time.Duration, failure error) sample.Sample {
@@ -157,8 +136,8 @@ func TestJudge(t *testing.T) {
 					t.Errorf("%s: %v of %v, met %v, want %v", g.Name, g.Got, g.Limit, g.Met, want)
 				}
 			}
-			if want := map[bool]audit.Verdict{true: audit.Held, false: audit.Violated}[row.unmet == ""]; f.Verdict() != want {
-				t.Errorf("verdict %s, want %s", f.Verdict(), want)
+			if want := map[bool]audit.Verdict{true: audit.Held, false: audit.Violated}[row.unmet == ""]; bench.Verdict(f.Goals) != want {
+				t.Errorf("verdict %s, want %s", bench.Verdict(f.Goals), want)
 			}
 		})
 	}
@@ -168,8 +147,8 @@ func TestJudge_OnlyWhatWasMeasured(t *testing.T) {
 	t.Parallel()
 	f := figures()
 	f.Cells = slices.DeleteFunc(f.Cells, func(c Cell) bool { return c.Contender != "local" })
-	if f.Goals = judge(f); len(f.Goals) != 0 || f.Verdict() != audit.Undecided {
-		t.Errorf("local alone has goals %+v, verdict %s", f.Goals, f.Verdict())
+	if f.Goals = judge(f); len(f.Goals) != 0 || bench.Verdict(f.Goals) != audit.Undecided {
+		t.Errorf("local alone has goals %+v, verdict %s", f.Goals, bench.Verdict(f.Goals))
 	}
 	f = figures()
 	for i := range f.Cells {
@@ -177,7 +156,7 @@ func TestJudge_OnlyWhatWasMeasured(t *testing.T) {
 			f.Cells[i].Hold = time.Millisecond
 		}
 	}
-	if f.Goals = judge(f); len(f.Goals) != 3 || f.Verdict() != audit.Held {
+	if f.Goals = judge(f); len(f.Goals) != 3 || bench.Verdict(f.Goals) != audit.Held {
 		t.Errorf("with a hold of 1 ms the goals are %+v, want the two of who is alone, and exclusion", f.Goals)
 	}
 }

@@ -1,6 +1,6 @@
-// Package bench measures locks: orderd's modes beside public libraries, on the
+// Package locks measures locks: orderd's modes beside public libraries, on the
 // same servers, in the same run.
-package bench
+package locks
 
 import "slices"
 

@@ -1,10 +1,12 @@
-package bench
+package locks
 
 import (
 	"context"
 	"fmt"
 	"slices"
 	"time"
+
+	"orderd/loadtest/bench"
 )
 
 // A Plan says what to measure.
@@ -71,7 +73,7 @@ func (p Plan) Run(ctx context.Context, l *Lab, begin, end func(string, ...any)) 
 
 	f := Figures{RoundTrips: map[string]float64{}, Cells: r.cells, Versions: r.versions}
 	for server, of := range trips {
-		f.RoundTrips[server] = median(of)
+		f.RoundTrips[server] = bench.Median(of)
 	}
 	for i := range f.Cells {
 		f.Cells[i].conclude()

@@ -1,9 +1,9 @@
-package bench
+package locks
 
 import (
 	"cmp"
-	"slices"
 
+	"orderd/loadtest/bench"
 	"orderd/loadtest/bench/sample"
 )
 
@@ -13,7 +13,7 @@ type Figures struct {
 	// was asked of it; medians.
 	RoundTrips map[string]float64 `json:"round_trip_ms"`
 	Cells      []Cell             `json:"cells"`
-	Goals      []Goal             `json:"goals"`
+	Goals      []bench.Goal       `json:"goals"`
 	Notes      []string           `json:"notes"`
 	Versions   map[string]string  `json:"-"` // of the libraries
 }
@@ -99,7 +99,7 @@ func (c *Cell) conclude() {
 		for i, m := range c.Rounds {
 			values[i] = figure(m)
 		}
-		return median(values)
+		return bench.Median(values)
 	}
 	c.Median = Measurement{
 		TurnsPerSecond: of(func(m Measurement) float64 { return m.TurnsPerSecond }),
@@ -119,17 +119,4 @@ func (c *Cell) conclude() {
 		c.Median.Failures += m.Failures
 		c.Median.Failure = cmp.Or(c.Median.Failure, m.Failure)
 	}
-}
-
-// median is the middle value, or the mean of the two; 0 of none.
-func median(values []float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(values))
-	middle := len(sorted) / 2
-	if len(sorted)%2 == 1 {
-		return sorted[middle]
-	}
-	return (sorted[middle-1] + sorted[middle]) / 2
 }

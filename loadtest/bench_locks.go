@@ -11,12 +11,14 @@ import (
 
 	"orderd/loadtest/audit"
 	"orderd/loadtest/bench"
+	"orderd/loadtest/bench/locks"
 	"orderd/loadtest/report"
 )
 
 // benchCommands are the benchmarks.
 type benchCommands struct {
-	Locks benchLocksCommand `cmd:"" help:"Measure orderd's lock modes beside public lock libraries, on the same servers."`
+	Locks  benchLocksCommand  `cmd:"" help:"Measure orderd's lock modes beside public lock libraries, on the same servers."`
+	Orders benchOrdersCommand `cmd:"" help:"Measure orders beside pgbench, and the goals of the design."`
 }
 
 type benchLocksCommand struct {
@@ -60,18 +62,18 @@ func (c *benchLocksCommand) Validate() error {
 // A benchResult is result.json of a benchmark: it has no rows but figures.
 type benchResult struct {
 	report.Result
-	Figures bench.Figures `json:"figures"`
+	Figures locks.Figures `json:"figures"`
 }
 
 // Run measures and writes the result.
 func (c *benchLocksCommand) Run(con *console, verdict *audit.Verdict) error {
 	started := time.Now()
-	plan := bench.Plan{
-		Contenders: bench.Named(c.Contenders), Processes: c.Processes, Waiters: c.Waiters,
+	plan := locks.Plan{
+		Contenders: locks.Named(c.Contenders), Processes: c.Processes, Waiters: c.Waiters,
 		Holds: slices.Compact(slices.Sorted(slices.Values(c.Holds))), Rounds: c.Rounds, Window: c.Window,
 	}
 	con.say("starting servers and building the contenders' program")
-	lab, err := bench.Open(con.ctx, c.Lockbench, plan.Contenders)
+	lab, err := locks.Open(con.ctx, c.Lockbench, plan.Contenders)
 	if err != nil {
 		return err
 	}
@@ -90,18 +92,18 @@ func (c *benchLocksCommand) Run(con *console, verdict *audit.Verdict) error {
 	if err != nil {
 		return errors.Join(err, keepLogs(c.Results, "bench-failed", started, lab.SaveLogs))
 	}
-	*verdict = figures.Verdict()
+	*verdict = bench.Verdict(figures.Goals)
 	return c.conclude(con, lab, c.result(con, started, figures), plan)
 }
 
-func (c *benchLocksCommand) result(con *console, started time.Time, f bench.Figures) benchResult {
+func (c *benchLocksCommand) result(con *console, started time.Time, f locks.Figures) benchResult {
 	holds := make([]string, len(c.Holds))
 	for i, hold := range c.Holds {
 		holds[i] = hold.String()
 	}
 	r := report.Result{
 		SchemaVersion: report.SchemaVersion, Command: "bench locks", Arguments: con.arguments, Started: started.UTC(),
-		Host: report.ThisHost(), Versions: versions(), Verdict: f.Verdict(), Cells: []report.Cell{},
+		Host: report.ThisHost(), Versions: versions(), Verdict: bench.Verdict(f.Goals), Cells: []report.Cell{},
 		Config: map[string]string{
 			"contenders": joined(c.Contenders), "holds": strings.Join(holds, ","), "processes": strconv.Itoa(c.Processes),
 			"waiters": strconv.Itoa(c.Waiters), "rounds": strconv.Itoa(c.Rounds), "window": c.Window.String(),
@@ -113,13 +115,13 @@ func (c *benchLocksCommand) result(con *console, started time.Time, f bench.Figu
 }
 
 // conclude writes the files of the run and prints the result.
-func (c *benchLocksCommand) conclude(con *console, lab *bench.Lab, r benchResult, plan bench.Plan) error {
+func (c *benchLocksCommand) conclude(con *console, lab *locks.Lab, r benchResult, plan locks.Plan) error {
 	folder, err := report.NewFolder(c.Results, "bench", r.Started)
 	if err != nil {
 		return err
 	}
 	var words bytes.Buffer
-	bench.Text(&words, r.Figures, plan, false)
+	locks.Text(&words, r.Figures, plan, false)
 	if err := errors.Join(lab.SaveLogs(folder.Logs()), folder.FinishFigures(r, words.Bytes())); err != nil {
 		return err
 	}
@@ -127,6 +129,6 @@ func (c *benchLocksCommand) conclude(con *console, lab *bench.Lab, r benchResult
 	if c.Format == "json" {
 		return report.JSON(con.out, r)
 	}
-	bench.Text(con.out, r.Figures, plan, con.colours)
+	locks.Text(con.out, r.Figures, plan, con.colours)
 	return nil
 }

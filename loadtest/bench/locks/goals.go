@@ -1,43 +1,25 @@
-package bench
+package locks
 
 import (
-	"fmt"
 	"time"
 
-	"orderd/loadtest/audit"
+	"orderd/loadtest/bench"
 )
 
 // goalHold is the hold that goals are set for: about what an order's check and
 // commit take. The other holds are published without a verdict.
 const goalHold = 2 * time.Millisecond
 
-// A Goal is a ratio of figures of one run, and its limit.
-type Goal struct {
-	Name  string  `json:"name"`
-	Got   float64 `json:"got"`
-	Limit float64 `json:"limit"`
-	Most  bool    `json:"most"` // the limit is the most that is allowed, else the least
-	Met   bool    `json:"met"`
-}
-
-func atLeast(limit, got float64, format string, args ...any) Goal {
-	return Goal{Name: fmt.Sprintf(format, args...), Got: got, Limit: limit, Met: got >= limit}
-}
-
-func atMost(limit, got float64, format string, args ...any) Goal {
-	return Goal{Name: fmt.Sprintf(format, args...), Got: got, Limit: limit, Most: true, Met: got <= limit}
-}
-
 // judge compares the figures with the goals, those of them that the figures
 // allow to.
-func judge(f Figures) []Goal {
-	var goals []Goal
+func judge(f Figures) []bench.Goal {
+	var goals []bench.Goal
 	contended := func(c Cell) bool { return c.contended() && c.Hold == goalHold }
 	alone := func(c Cell) bool { return !c.contended() }
 	against := func(where func(Cell) bool, limit float64, mode, library, why string) {
 		m, l := f.cell(where, mode), f.cell(where, library)
 		if m != nil && l != nil && l.Median.TurnsPerSecond > 0 {
-			goals = append(goals, atLeast(limit, m.Median.TurnsPerSecond/l.Median.TurnsPerSecond,
+			goals = append(goals, bench.AtLeast(limit, m.Median.TurnsPerSecond/l.Median.TurnsPerSecond,
 				"turns/s, %s: %s ÷ %s%s", m.Setting, mode, library, why))
 		}
 	}
@@ -48,8 +30,8 @@ func judge(f Figures) []Goal {
 		trip := f.RoundTrips[onRedis]
 		ideal := float64(c.wanted()) * (milliseconds(c.Hold) + trip)
 		goals = append(goals,
-			atMost(1.5, c.Median.Wait.P99/ideal, "p99 wait of redis ÷ (%d waiters × (%s + %.3f ms))", c.wanted(), c.Hold, trip),
-			atMost(2, c.Median.Wait.Longest/ideal, "longest wait of redis ÷ the same"))
+			bench.AtMost(1.5, c.Median.Wait.P99/ideal, "p99 wait of redis ÷ (%d waiters × (%s + %.3f ms))", c.wanted(), c.Hold, trip),
+			bench.AtMost(2, c.Median.Wait.Longest/ideal, "longest wait of redis ÷ the same"))
 	}
 	against(alone, 0.9, modeRedis, "redsync", "")
 	against(alone, 1.3, modeZooKeeper, "zk.Lock", "")
@@ -58,7 +40,7 @@ func judge(f Figures) []Goal {
 }
 
 // exclusion is the goal without which speed is worth nothing.
-func (f Figures) exclusion() []Goal {
+func (f Figures) exclusion() []bench.Goal {
 	var wrong int64
 	contended := false
 	for _, c := range f.Cells {
@@ -70,7 +52,7 @@ func (f Figures) exclusion() []Goal {
 	if !contended {
 		return nil
 	}
-	return []Goal{atMost(0, float64(wrong), "orderd's modes: turns beside another's, and errors")}
+	return []bench.Goal{bench.AtMost(0, float64(wrong), "orderd's modes: turns beside another's, and errors")}
 }
 
 // cell returns a contender's cell, nil if there is none.
@@ -97,19 +79,6 @@ func (f Figures) best(c Cell) *Cell {
 		}
 	}
 	return best
-}
-
-// Verdict says whether the goals are met. Without any it is undecided.
-func (f Figures) Verdict() audit.Verdict {
-	if len(f.Goals) == 0 {
-		return audit.Undecided
-	}
-	for _, g := range f.Goals {
-		if !g.Met {
-			return audit.Violated
-		}
-	}
-	return audit.Held
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

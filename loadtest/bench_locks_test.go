@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"orderd/loadtest/audit"
-	"orderd/loadtest/bench"
+	"orderd/loadtest/bench/locks"
 )
 
 // Every contender takes real turns here; how fast is no matter for a test.
@@ -27,7 +27,7 @@ func TestBenchLocks_EveryContenderTakesTurns(t *testing.T) {
 	if (r.Verdict == audit.Held) != (code == exitHeld) || r.Command != "bench locks" {
 		t.Errorf("exit %d for %s and verdict %s", code, r.Command, r.Verdict)
 	}
-	if want := 2 * len(bench.Contenders); len(r.Figures.Cells) != want {
+	if want := 2 * len(locks.Contenders); len(r.Figures.Cells) != want {
 		t.Fatalf("%d cells, want %d", len(r.Figures.Cells), want)
 	}
 	for _, c := range r.Figures.Cells {

@@ -1,0 +1,65 @@
+package order
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-json-experiment/json"
+
+	"orderd/internal/stock"
+)
+
+// quickly places orders without the framework, which takes most of an order's
+// time: it reads a body three times over, to say exactly what is wrong with it.
+// A body that is read at once and has nothing wrong is placed here. All others
+// go the framework's way, from the start: it is the one that refuses, and what
+// it would refuse is never placed here.
+func (r *routes) quickly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.Method != http.MethodPost || req.URL.Path != ordersPath || req.URL.RawQuery != "" {
+			next.ServeHTTP(w, req)
+			return
+		}
+		body, err := io.ReadAll(io.LimitReader(req.Body, stock.MaxBody))
+		in := &placeRequest{}
+		if err != nil || !in.Body.read(body) {
+			req.Body = again{io.MultiReader(bytes.NewReader(body), req.Body), req.Body}
+			next.ServeHTTP(w, req)
+			return
+		}
+		reply, err := r.place(req.Context(), in)
+		if err != nil {
+			recordOf(req.Context()).err = err
+			writeProblem(w, problemOf(err))
+			return
+		}
+		w.Header().Set("Location", reply.Location)
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusCreated)
+		_ = huma.DefaultJSONFormat.Marshal(w, reply.Body) // the client is gone if it fails
+	})
+}
+
+// again is a body of which a part has been read.
+type again struct {
+	io.Reader
+	io.Closer
+}
+
+// read reads an order and reports whether that went well. It accepts nothing
+// that the framework would not, and need not accept all that it would: names
+// that are unknown, twice there or in another case end it, as do fractions; a
+// null leaves a value that is not valid.
+func (o *newOrder) read(body []byte) bool {
+	if len(body) >= stock.MaxBody || json.Unmarshal(body, o, json.RejectUnknownMembers(true)) != nil {
+		return false
+	}
+	for _, line := range o.Lines {
+		if !stock.ValidSKU(string(line.SKU)) || line.Quantity < 1 || line.Quantity > MaxQuantity {
+			return false
+		}
+	}
+	return len(o.Lines) >= 1 && len(o.Lines) <= MaxLines
+}

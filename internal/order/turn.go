@@ -1,0 +1,92 @@
+package order
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"orderd/internal/locking"
+	"orderd/internal/stock"
+)
+
+// turnLimit is how long a lane keeps a lease for one group after the other.
+// Others who want it are heard of at once; the limit is for when they are not.
+const turnLimit = 100 * time.Millisecond
+
+// A turn is a lane's lease. It outlasts a group while more orders for the same
+// SKUs wait here and nobody else is known to want them: taking and giving back
+// the lease, and looking at a level that nobody else has changed, would take
+// longer than some groups do. Its lane's goroutine alone may use it.
+type turn struct {
+	service *Service
+
+	lease *locking.Lease // nil: none
+	keys  []string
+	since time.Time
+	// levels are those that the last group has left, if all is known of them.
+	levels map[string]stock.Level
+	// writing are the levels on their way to Redis. They arrive before the
+	// lease is given back, so that the next holder reads them.
+	writing sync.WaitGroup
+}
+
+// take makes sure that there is a lease on the keys: the one that is there, or
+// a new one.
+func (t *turn) take(ctx context.Context, keys []string) (err error) {
+	defer timed(ctx, "lock", time.Now())
+	if t.lease != nil && slices.Equal(t.keys, keys) && t.goesOn() {
+		return nil
+	}
+	t.end(ctx)
+	ctx, cancel := context.WithTimeout(ctx, t.service.LockWait)
+	defer cancel()
+	t.keys, t.since = keys, time.Now()
+	t.lease, err = t.service.Locks.Acquire(ctx, keys...)
+	return err
+}
+
+// goesOn tells whether the lease may be kept for another group.
+func (t *turn) goesOn() bool {
+	wanted := t.lease.Wanted()
+	if wanted == nil || time.Since(t.since) > turnLimit || t.lease.Check(t.service.LockMargin) != nil {
+		return false
+	}
+	select {
+	case <-wanted:
+		return false
+	default:
+		return true
+	}
+}
+
+// end gives the lease back, if there is one, once all levels are written.
+func (t *turn) end(ctx context.Context) {
+	t.writing.Wait()
+	if t.lease != nil {
+		t.service.release(ctx, t.lease)
+	}
+	t.lease, t.levels = nil, nil
+}
+
+// look returns the levels of the lease's keys.
+func (t *turn) look(ctx context.Context) (map[string]stock.Level, error) {
+	if t.levels != nil {
+		return t.levels, nil
+	}
+	return t.service.Cache.Levels(ctx, t.keys)
+}
+
+// learn keeps what a group that was committed has left, and begins to write it
+// to Redis. The levels before it are what the turn has looked at.
+func (t *turn) learn(ctx context.Context, sold []Order, before map[string]stock.Level) {
+	after := leftBy(sold, before)
+	t.levels = nil
+	if len(before) == len(t.keys) { // else one is unknown, and may not be any more
+		t.levels = before
+		for _, level := range after {
+			t.levels[level.SKU] = level
+		}
+	}
+	t.writing.Go(func() { t.service.writeBack(ctx, after) })
+}

@@ -1,0 +1,65 @@
+package order
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"orderd/internal/stock"
+)
+
+// A view is what is known of a group's stock before the commit.
+type view struct {
+	levels  map[string]stock.Level
+	shelves map[string]*shelf
+	lost    map[string]error // SKUs that a later lease has claimed
+}
+
+// enough lets a line go if there seem to be units for it.
+func (v *view) enough(s *shelf, line Line) error {
+	if err := v.lost[line.SKU]; err != nil {
+		return err
+	}
+	return enough(s, line)
+}
+
+// view looks at the stock of all the orders at once. Levels that are too low for
+// all who want some are confirmed: nobody is refused on Redis' word alone.
+func (t *turn) view(ctx context.Context, orders [][]Line) (*view, error) {
+	defer timed(ctx, "stock", time.Now())
+	levels, err := t.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	wanted := map[string]int64{}
+	for _, lines := range orders {
+		for _, line := range lines {
+			wanted[line.SKU] += line.Quantity
+		}
+	}
+	v := &view{levels: levels, shelves: map[string]*shelf{}, lost: map[string]error{}}
+	for sku, level := range levels {
+		if level.Guard == stock.GuardClaim {
+			claimed, err := t.service.claim(ctx, t.lease, sku)
+			switch {
+			case errors.Is(err, ErrLeaseLost):
+				v.lost[sku] = err
+			case err != nil:
+				return nil, err
+			default:
+				level = claimed
+			}
+		}
+		if level.OnHand < wanted[sku] {
+			confirmed, err := t.service.Truth.Confirm(ctx, sku, wanted[sku])
+			if err != nil {
+				return nil, err
+			}
+			if confirmed.Version > level.Version {
+				level = confirmed
+			}
+		}
+		v.shelves[sku] = &shelf{Level: level}
+	}
+	return v, nil
+}

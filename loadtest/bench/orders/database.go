@@ -1,0 +1,127 @@
+package orders
+
+import (
+	"context"
+	_ "embed" // for the statements
+	"fmt"
+	"net/url"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+
+	"orderd/loadtest/fleet"
+	"orderd/loadtest/load"
+)
+
+var (
+	//go:embed preload.sql
+	preload string
+	//go:embed shelves.sql
+	shelves string
+)
+
+const (
+	// pastSales are in every database that is measured.
+	pastSales = 20_000
+	pastSKUs  = 100
+	// plenty is a level that nothing sells out.
+	plenty = 1_000_000_000
+)
+
+// A database is one of the lab's. Every measurement has a fresh one, so that
+// none is slower for what those before have left.
+type database struct {
+	name, url string
+}
+
+// create makes a database from a template, or with orderd's schema and a past
+// of that many sales if template is empty.
+func (l *Lab) create(ctx context.Context, name, template string, sales int) (database, error) {
+	if template != "" {
+		// The server copies the files, which is faster than writing each page to its log.
+		_, err := l.admin.Exec(ctx, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s STRATEGY file_copy", name, template))
+		return l.named(name), problem("create the database", err)
+	}
+	if _, err := l.admin.Exec(ctx, "CREATE DATABASE "+name); err != nil {
+		return database{}, fmt.Errorf("create the database: %w", err)
+	}
+	d := l.named(name)
+	if err := l.fleet.Migrate(ctx, d.url); err != nil {
+		return d, err
+	}
+	return d, d.with(ctx, func(conn *pgx.Conn) error {
+		for _, statements := range []string{
+			"SET bench.sales = " + strconv.Itoa(sales) + "; SET bench.skus = " + strconv.Itoa(pastSKUs), preload, "VACUUM ANALYZE", "CHECKPOINT",
+		} {
+			// Several statements at once need the simple protocol.
+			if _, err := conn.PgConn().Exec(ctx, statements).ReadAll(); err != nil {
+				return fmt.Errorf("fill the database: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
+func (l *Lab) named(name string) database {
+	u, err := url.Parse(l.fleet.DatabaseURL())
+	if err != nil {
+		panic(err) // it is how we got here
+	}
+	u.Path = "/" + name
+	return database{name, u.String()}
+}
+
+// drop removes a database, whoever is connected.
+func (l *Lab) drop(ctx context.Context, d database) error {
+	_, err := l.admin.Exec(ctx, "DROP DATABASE IF EXISTS "+d.name+" WITH (FORCE)")
+	return problem("drop the database", err)
+}
+
+// with connects for as long as do takes.
+func (d database) with(ctx context.Context, do func(*pgx.Conn) error) error {
+	conn, err := pgx.Connect(ctx, d.url)
+	if err != nil {
+		return fmt.Errorf("connect to the database: %w", err)
+	}
+	defer conn.Close(ctx)
+	return do(conn)
+}
+
+// stock puts n SKUs on the shelves and returns their names.
+func (d database) stock(ctx context.Context, prefix string, n int, units int64) ([]string, error) {
+	skus := make([]string, n)
+	for i := range skus {
+		skus[i] = prefix + strconv.Itoa(i+1)
+	}
+	return skus, d.with(ctx, func(conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, shelves, prefix, n, units)
+		return problem("put the SKUs on the shelves", err)
+	})
+}
+
+// ledgers reads what became of the SKUs.
+func (d database) ledgers(ctx context.Context, skus []string) ([][]load.Movement, error) {
+	all := make([][]load.Movement, len(skus))
+	return all, d.with(ctx, func(conn *pgx.Conn) error {
+		for i, sku := range skus {
+			var err error
+			if all[i], err = fleet.ReadLedger(ctx, conn, sku); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func problem(what string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
+// fill makes the large database.
+func (l *Lab) fill(ctx context.Context, sales int) (err error) {
+	l.large, err = l.create(ctx, "bench_large", "", sales)
+	return err
+}

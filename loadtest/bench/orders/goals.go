@@ -1,0 +1,70 @@
+package orders
+
+import (
+	"fmt"
+	"math"
+
+	"orderd/loadtest/bench"
+)
+
+// figure returns a shape's figure; one without measurements if there is none.
+func (f Figures) figure(s Shape) Figure {
+	for _, figure := range f.Table {
+		if figure.Shape == s {
+			return figure
+		}
+	}
+	return Figure{Shape: s}
+}
+
+// best returns the fastest of a reference's figures on so many SKUs.
+func (f Figures) best(what string, skus int) Figure {
+	best := Figure{}
+	for _, figure := range f.Table {
+		if figure.What == what && figure.SKUs == skus && figure.Median.PerSecond >= best.Median.PerSecond {
+			best = figure
+		}
+	}
+	return best
+}
+
+// judge compares the figures with the goals, those of them that the figures
+// allow to.
+func judge(f Figures) []bench.Goal {
+	var goals []bench.Goal
+	ratio := func(limit float64, s Shape, to Figure, beside string) {
+		if ours := f.figure(s); len(ours.Rounds) > 0 && to.Median.PerSecond > 0 {
+			goals = append(goals, bench.AtLeast(limit, ours.Median.PerSecond/to.Median.PerSecond, "%s ÷ %s", s, beside))
+		}
+	}
+	reference, onMany := f.best(three, 1), f.best(three, spread.SKUs)
+	hotRow := fmt.Sprintf("pgbench at its best (%d clients)", reference.Clients)
+	ratio(8, hot, reference, hotRow)
+	ratio(6, hotFour, reference, hotRow)
+	if m := f.figure(hotFour).Median; m.Latency.P50 > 0 {
+		goals = append(goals,
+			bench.AtMost(5, math.Max(100-m.Least, m.Most-100), "  its replicas' shares, percent from equal"),
+			bench.AtMost(3, m.Latency.P99/m.Latency.P50, "  its p99 ÷ its p50"))
+	}
+	ratio(3, hotZoo, reference, hotRow)
+	ratio(1.3, spread, onMany, fmt.Sprintf("pgbench at its best (%d clients)", onMany.Clients))
+	ratio(0.5, soldOut, f.figure(idle), "the handler that does nothing")
+	ratio(0.9, hotLarge, f.figure(hot), "the same without")
+	return append(goals, f.sound())
+}
+
+// sound is the goal without which speed is worth nothing.
+func (f Figures) sound() bench.Goal {
+	wrong, audited := 0, 0
+	count := func(figures []Figure) {
+		for _, figure := range figures {
+			wrong += len(figure.Median.Violations) + figure.Median.Others
+			audited += figure.Median.Audited
+		}
+	}
+	count(f.Table)
+	for _, curve := range f.Curves {
+		count(curve)
+	}
+	return bench.AtMost(0, float64(wrong), "violations found by the audit, and orders that failed, of %d", audited)
+}

@@ -1,0 +1,72 @@
+// Package orders measures how fast orders are placed, beside pgbench with the
+// same schema on the same servers, in the same run. Every figure of orderd's is
+// audited: what the ledger does not have does not count.
+package orders
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+
+	"orderd/loadtest/fleet"
+)
+
+// A Lab is the servers that are measured on.
+type Lab struct {
+	fleet *fleet.Fleet
+	admin *pgx.Conn
+	dir   string
+	large database
+	made  int // databases and prefixes of SKUs so far
+}
+
+const template = "bench_template"
+
+// Open starts the servers and fills the database that all others are copied
+// from. orderd is the binary; it is built if that is empty. The caller closes
+// the lab.
+func Open(ctx context.Context, orderd string) (_ *Lab, err error) {
+	l := &Lab{}
+	if l.fleet, err = fleet.Open(ctx, orderd); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = l.Close(ctx) // what went wrong before matters more
+		}
+	}()
+	if l.dir, err = os.MkdirTemp("", "loadtest-bench-"); err != nil {
+		return nil, err
+	}
+	if l.admin, err = pgx.Connect(ctx, l.fleet.DatabaseURL()); err != nil {
+		return nil, fmt.Errorf("connect to Postgres: %w", err)
+	}
+	_, err = l.create(ctx, template, "", pastSales)
+	return l, err
+}
+
+// fresh makes a database with a past.
+func (l *Lab) fresh(ctx context.Context) (database, error) {
+	return l.create(ctx, l.next("bench_"), template, 0)
+}
+
+// next returns a name that was not used before.
+func (l *Lab) next(prefix string) string {
+	l.made++
+	return prefix + strconv.Itoa(l.made)
+}
+
+// Close ends the servers and removes their files.
+func (l *Lab) Close(ctx context.Context) error {
+	if l.admin != nil {
+		_ = l.admin.Close(ctx) // the server goes next
+	}
+	return errors.Join(l.fleet.Close(), os.RemoveAll(l.dir))
+}
+
+// SaveLogs copies the logs of all that ran into dir.
+func (l *Lab) SaveLogs(dir string) error { return l.fleet.SaveLogs(dir) }

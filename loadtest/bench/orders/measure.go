@@ -1,0 +1,177 @@
+package orders
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"math/rand/v2"
+	"net/url"
+	"slices"
+	"syscall"
+	"time"
+
+	"orderd/loadtest/audit"
+	"orderd/loadtest/fleet"
+	"orderd/loadtest/load"
+	"orderd/loadtest/report"
+)
+
+// A Measurement is what one round found, or the median of several, each figure
+// of its own.
+type Measurement struct {
+	// PerSecond are orders confirmed and found in the ledger; refusals of a
+	// shape that is sold out, transactions of pgbench, answers of nothing.
+	PerSecond float64            `json:"per_second"`
+	Latency   report.Percentiles `json:"latency_ms"` // of an open loop: from when the order was due
+	// Shares are those of the replicas with the fewest orders and the most, in
+	// percent of an equal one.
+	Least float64 `json:"least_share_percent,omitempty"`
+	Most  float64 `json:"most_share_percent,omitempty"`
+	Group float64 `json:"orders_per_group,omitempty"` // mean; a group is what has one token
+	// Others were answered neither as confirmed nor, where that is right, as
+	// sold out.
+	Others   int     `json:"others,omitempty"`
+	Audited  int     `json:"audited,omitempty"`             // orders that the ledger was compared with
+	ClientUS float64 `json:"client_us_per_order,omitempty"` // CPU that the clients took, µs
+	PeakMiB  float64 `json:"peak_resident_mib,omitempty"`   // of the replica with the most
+	// Violations are what the audit found; there must be none.
+	Violations []string `json:"violations,omitempty"`
+}
+
+func (l *Lab) measure(ctx context.Context, s Shape, warmUp, window time.Duration) (Measurement, error) {
+	switch s.What {
+	case three, one:
+		script := map[string]string{three: threeStatements, one: oneStatement}[s.What]
+		rate, err := l.pgbench(ctx, script, s.Clients, s.SKUs, window)
+		return Measurement{PerSecond: rate}, err
+	case nothing:
+		return l.nothing(ctx, s, warmUp, window)
+	default:
+		return l.orderd(ctx, s, warmUp, window)
+	}
+}
+
+// orderd measures replicas, and audits what they have sold.
+func (l *Lab) orderd(ctx context.Context, s Shape, warmUp, window time.Duration) (m Measurement, err error) {
+	d := l.large
+	if !s.Large {
+		if d, err = l.fresh(ctx); err != nil {
+			return m, err
+		}
+		defer func() { err = errors.Join(err, l.drop(ctx, d)) }()
+	}
+	units := int64(plenty)
+	if s.SoldOut {
+		units = 0
+	}
+	skus, err := d.stock(ctx, l.next("C")+"-", s.SKUs, units)
+	if err != nil {
+		return m, err
+	}
+	replicas, err := l.fleet.Start(ctx, fleet.Setup{
+		Mode: s.Lock, Replicas: s.Replicas, LockWait: 10 * time.Second, BatchMax: s.BatchMax, DatabaseURL: d.url,
+	})
+	if err != nil {
+		return m, err
+	}
+	defer func() { err = errors.Join(err, replicas.Stop(ctx)) }() // before the database goes
+	m, orders, err := s.rush(ctx, load.Rush{
+		Targets: hosts(replicas.URLs), Clients: s.Clients, Lasts: warmUp + window,
+		SKUs: skus, Pick: s.picks(rand.Uint64()), PerSecond: s.Rate,
+	}, warmUp, window)
+	if err != nil {
+		return m, err
+	}
+	if m.PeakMiB, err = replicas.PeakMiB(); err != nil {
+		return m, err
+	}
+	return m, d.audit(ctx, skus, orders, &m)
+}
+
+// rush sends the orders and counts those that were answered in the window.
+func (s Shape) rush(ctx context.Context, r load.Rush, warmUp, window time.Duration) (Measurement, []load.Order, error) {
+	before := cpuTime()
+	orders, err := r.Run(ctx)
+	if err != nil {
+		return Measurement{}, nil, err
+	}
+	m := Measurement{ClientUS: float64((cpuTime() - before).Microseconds()) / float64(max(1, len(orders)))}
+	right := load.Confirmed
+	if s.SoldOut {
+		right = load.SoldOut
+	}
+	shares := map[string]int{}
+	var latencies []time.Duration
+	for _, o := range orders {
+		switch {
+		case o.Outcome != right:
+			m.Others++
+		case o.Return >= warmUp && o.Return < warmUp+window:
+			shares[o.Replica]++
+			latencies = append(latencies, o.Latency())
+		}
+	}
+	m.PerSecond = float64(len(latencies)) / window.Seconds()
+	m.Latency = report.PercentilesOf(latencies)
+	if equal := float64(len(latencies)) / float64(len(r.Targets)); len(r.Targets) > 1 && equal > 0 {
+		counts := slices.Collect(maps.Values(shares))
+		m.Most = 100 * float64(slices.Max(counts)) / equal
+		if m.Least = 100 * float64(slices.Min(counts)) / equal; len(counts) < len(r.Targets) {
+			m.Least = 0
+		}
+	}
+	return m, orders, nil
+}
+
+// cpuTime is what this process has taken so far.
+func cpuTime() time.Duration {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		return 0
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+// audit compares what the clients were told with the ledger.
+func (d database) audit(ctx context.Context, skus []string, orders []load.Order, m *Measurement) error {
+	ledgers, err := d.ledgers(ctx, skus)
+	if err != nil {
+		return err
+	}
+	ops := make([][]load.Op, len(skus))
+	for _, o := range orders {
+		ops[o.SKU] = append(ops[o.SKU], o.Op)
+	}
+	groups, sales := map[int64]bool{}, 0
+	for i := range skus {
+		for _, movement := range ledgers[i] {
+			if movement.Reason == "sale" {
+				sales++
+				groups[movement.Token] = true
+			}
+		}
+		for _, invariant := range audit.Judge(audit.Records{Ops: ops[i], Ledger: ledgers[i]}).Invariants {
+			// Undecided is what was not put to the test: here, that the stock runs out.
+			if invariant.Verdict == audit.Violated {
+				m.Violations = append(m.Violations, skus[i]+": "+invariant.Name+": "+invariant.Evidence)
+			}
+		}
+	}
+	m.Audited = len(orders)
+	if sales > 0 {
+		m.Group = float64(sales) / float64(len(groups))
+	}
+	return nil
+}
+
+func hosts(urls []string) []string {
+	hosts := make([]string, len(urls))
+	for i, u := range urls {
+		parsed, err := url.Parse(u)
+		if err != nil {
+			panic(err) // the fleet has made it
+		}
+		hosts[i] = parsed.Host
+	}
+	return hosts
+}

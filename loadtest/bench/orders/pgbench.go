@@ -1,0 +1,58 @@
+package orders
+
+import (
+	"context"
+	_ "embed" // for the scripts
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+var (
+	//go:embed pgbench_three.sql
+	threeStatements string
+	//go:embed pgbench_one.sql
+	oneStatement string
+)
+
+// referenceClients are those that pgbench is tried with: it is compared at its
+// best, which is at few clients on a hot row and at many on cold ones.
+var referenceClients = []int{1, 2, 4, 8, 16, 32, 64, 128}
+
+var tps = regexp.MustCompile(`(?m)^tps = ([0-9.]+) \(without initial connection time\)`)
+
+// pgbench runs a script on a fresh database and returns its transactions per
+// second.
+func (l *Lab) pgbench(ctx context.Context, script string, clients, skus int, lasts time.Duration) (_ float64, err error) {
+	d, err := l.fresh(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, l.drop(ctx, d)) }()
+	if _, err := d.stock(ctx, "S", skus, plenty); err != nil {
+		return 0, err
+	}
+	file := filepath.Join(l.dir, "script.sql")
+	if err := os.WriteFile(file, []byte(script), 0o644); err != nil {
+		return 0, err
+	}
+	cmd := exec.CommandContext(ctx, l.fleet.PostgresTool("pgbench"), "--no-vacuum", "--protocol=prepared", "--file="+file,
+		"--client="+strconv.Itoa(clients), "--jobs="+strconv.Itoa(min(clients, 2)), "--define=skus="+strconv.Itoa(skus),
+		// It counts whole seconds.
+		"--time="+strconv.Itoa(max(1, int(lasts.Round(time.Second).Seconds()))), d.url)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return 0, fmt.Errorf("pgbench: %w\n%s", err, strings.TrimSpace(string(out)))
+	}
+	found := tps.FindSubmatch(out)
+	if found == nil {
+		return 0, fmt.Errorf("pgbench does not tell its speed:\n%s", out)
+	}
+	return strconv.ParseFloat(string(found[1]), 64)
+}

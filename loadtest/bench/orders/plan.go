@@ -1,0 +1,241 @@
+package orders
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"time"
+
+	"orderd/loadtest/bench"
+	"orderd/loadtest/report"
+)
+
+// A Plan says what to measure, and how often.
+type Plan struct {
+	Rounds int
+	Window time.Duration // in which orders count, after a quarter of it to warm up
+	Large  int           // sales that the large database has already; 0: none is made
+	Curves bool
+	Only   *regexp.Regexp // of the names of the shapes that are measured
+}
+
+func (p Plan) warmUp() time.Duration { return p.Window / 4 }
+
+// hotClients are those on the one SKU that all want, spread over the replicas.
+const hotClients = 64
+
+// Shapes that goals are about.
+var (
+	hot      = Shape{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1}
+	hotFour  = Shape{What: ours, Lock: "redis", Replicas: 4, BatchMax: 64, Clients: 32, SKUs: 1}
+	hotZoo   = Shape{What: ours, Lock: "zookeeper", Replicas: 4, BatchMax: 64, Clients: 32, SKUs: 1}
+	spread   = Shape{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1000}
+	soldOut  = Shape{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1, SoldOut: true}
+	idle     = Shape{What: nothing, Clients: hotClients, SKUs: 1}
+	hotLarge = Shape{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1, Large: true}
+)
+
+// shapes are measured in every round: the references, what goals are about, and
+// what is worth knowing beside it.
+func (p Plan) shapes() []Shape {
+	var shapes []Shape
+	for _, skus := range []int{1, spread.SKUs} {
+		for _, what := range []string{three, one} {
+			for _, clients := range referenceClients {
+				shapes = append(shapes, Shape{What: what, Clients: clients, SKUs: skus})
+			}
+		}
+	}
+	shapes = append(shapes, hot, hotFour,
+		Shape{What: ours, Lock: "zookeeper", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1}, hotZoo,
+		spread, idle, soldOut,
+		Shape{What: ours, Lock: "none", Replicas: 1, BatchMax: 1, Clients: hotClients, SKUs: 1},
+		Shape{What: ours, Lock: "redis", Replicas: 1, BatchMax: 1, Clients: hotClients, SKUs: 1})
+	if p.Large > 0 {
+		shapes = append(shapes, hotLarge)
+	}
+	for _, n := range []int{128, 256} { // XXX
+		h := hot
+		h.Clients = n
+		shapes = append(shapes, h)
+		h.BatchMax = 128
+		shapes = append(shapes, h)
+		h.Clients = 64
+		h.BatchMax = 32
+		shapes = append(shapes, h)
+	}
+	return slices.DeleteFunc(shapes, func(s Shape) bool { return !p.Only.MatchString(s.String()) })
+}
+
+// Curves are what is drawn: one thing changes, all else is as in the hot shape.
+func curves() map[string][]Shape {
+	with := func(base Shape, change func(*Shape)) Shape { change(&base); return base }
+	all := map[string][]Shape{}
+	for clients := 1; clients <= 512; clients *= 2 {
+		all[byClients] = append(all[byClients], with(hot, func(s *Shape) { s.Clients = clients }))
+	}
+	for replicas := 1; replicas <= 4; replicas++ {
+		all[byReplicas] = append(all[byReplicas], with(hotFour, func(s *Shape) { s.Replicas = replicas }))
+	}
+	for skus := 1; skus <= 1000; skus *= 10 {
+		all[bySKUs] = append(all[bySKUs], with(spread, func(s *Shape) { s.SKUs = skus }))
+		if skus > 1 {
+			all[byZipf] = append(all[byZipf], with(spread, func(s *Shape) { s.SKUs, s.Zipf = skus, true }))
+		}
+	}
+	for batch := 1; batch <= 256; batch *= 2 {
+		all[byGroup] = append(all[byGroup], with(hot, func(s *Shape) { s.BatchMax, s.Clients = batch, 256 }))
+	}
+	return all
+}
+
+// The curves, by what changes along them.
+const (
+	byClients  = "clients"
+	byReplicas = "replicas"
+	bySKUs     = "SKUs"
+	byZipf     = "SKUs, Zipf 1.0"
+	byGroup    = "largest group"
+)
+
+// curveNames are the curves in the order that they are told in.
+var curveNames = []string{byClients, byReplicas, byGroup, bySKUs, byZipf}
+
+// Parts is how many measurements the plan takes.
+func (p Plan) Parts() int {
+	parts := p.Rounds * len(p.shapes())
+	if slices.Contains(p.shapes(), hot) {
+		parts += p.Rounds // the open loop
+	}
+	if p.Curves {
+		for _, shapes := range curves() {
+			parts += len(shapes)
+		}
+	}
+	return parts
+}
+
+// Figures are what a run of the benchmark has found.
+type Figures struct {
+	Table  []Figure            `json:"table"`
+	Curves map[string][]Figure `json:"curves,omitempty"` // of one round
+	Goals  []bench.Goal        `json:"goals"`
+	Notes  []string            `json:"notes"`
+}
+
+// Run measures, round by round: what changes on the machine with time hits all
+// shapes alike. begin is called with what comes next, end with what came of it.
+func (p Plan) Run(ctx context.Context, l *Lab, begin, end func(string, ...any)) (Figures, error) {
+	if p.Large > 0 {
+		begin("filling a database with %d sales", p.Large)
+		if err := l.fill(ctx, p.Large); err != nil {
+			return Figures{}, err
+		}
+		end("done")
+	}
+	r := runner{p, l, begin, end}
+	f := Figures{Curves: map[string][]Figure{}}
+	for _, s := range p.shapes() {
+		f.Table = append(f.Table, Figure{Shape: s})
+	}
+	for round := range p.Rounds {
+		for i := range f.Table {
+			if err := r.add(ctx, &f.Table[i], round); err != nil {
+				return f, err
+			}
+		}
+	}
+	if err := r.open(ctx, &f); err != nil {
+		return f, err
+	}
+	if p.Curves {
+		for _, name := range curveNames {
+			for _, s := range curves()[name] {
+				point := Figure{Shape: s}
+				if err := r.add(ctx, &point, 0); err != nil {
+					return f, err
+				}
+				f.Curves[name] = append(f.Curves[name], point)
+			}
+		}
+	}
+	f.Goals = judge(f)
+	f.Notes = notes(p, f)
+	return f, nil
+}
+
+// open adds an open loop. A closed one waits for the answers that are late, and
+// so measures them too rarely.
+func (r runner) open(ctx context.Context, f *Figures) error {
+	found := f.figure(hot)
+	if len(found.Rounds) == 0 {
+		return nil
+	}
+	open := Figure{Shape: hot}
+	open.Clients, open.Rate = openClients, openShare*found.Median.PerSecond
+	for round := range r.plan.Rounds {
+		if err := r.add(ctx, &open, round); err != nil {
+			return err
+		}
+	}
+	f.Table = append(f.Table, open)
+	return nil
+}
+
+const (
+	// openShare is the part of what was found possible that the open loop sends.
+	openShare = 0.7
+	// openClients are enough for it never to wait for a connection.
+	openClients = 512
+)
+
+type runner struct {
+	plan       Plan
+	lab        *Lab
+	begin, end func(string, ...any)
+}
+
+// add takes one more measurement of a figure.
+func (r runner) add(ctx context.Context, f *Figure, round int) error {
+	r.begin("round %d, %s", round+1, f.Shape)
+	m, err := r.lab.measure(ctx, f.Shape, r.plan.warmUp(), r.plan.Window)
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.Shape, err)
+	}
+	f.Rounds = append(f.Rounds, m)
+	f.Median = medianOf(f.Rounds)
+	r.end("%.0f/s, p50 %.2f ms, p99 %.2f ms", m.PerSecond, m.Latency.P50, m.Latency.P99)
+	return nil
+}
+
+// medianOf takes each figure's own median: they need not be of the same round.
+func medianOf(rounds []Measurement) Measurement {
+	of := func(figure func(Measurement) float64) float64 {
+		values := make([]float64, len(rounds))
+		for i, m := range rounds {
+			values[i] = figure(m)
+		}
+		return bench.Median(values)
+	}
+	median := Measurement{
+		PerSecond: of(func(m Measurement) float64 { return m.PerSecond }),
+		Latency: report.Percentiles{
+			P50: of(func(m Measurement) float64 { return m.Latency.P50 }),
+			P90: of(func(m Measurement) float64 { return m.Latency.P90 }),
+			P99: of(func(m Measurement) float64 { return m.Latency.P99 }),
+			Max: of(func(m Measurement) float64 { return m.Latency.Max }),
+		},
+		Least:    of(func(m Measurement) float64 { return m.Least }),
+		Most:     of(func(m Measurement) float64 { return m.Most }),
+		Group:    of(func(m Measurement) float64 { return m.Group }),
+		ClientUS: of(func(m Measurement) float64 { return m.ClientUS }),
+		PeakMiB:  of(func(m Measurement) float64 { return m.PeakMiB }),
+	}
+	for _, m := range rounds { // what must not be is summed
+		median.Others += m.Others
+		median.Audited += m.Audited
+		median.Violations = append(median.Violations, m.Violations...)
+	}
+	return median
+}

@@ -1,0 +1,30 @@
+-- Fills a fresh database with a shop's past: sales of other SKUs than those that are measured, in
+-- orders of one unit. Statistics gathered on empty tables give plans that no shop sees.
+-- bench.sales  how many
+-- bench.skus   SKUs that were sold; a divisor of the sales
+-- These are settings of the session: several statements at once can have no parameters.
+BEGIN;
+-- What the foreign keys would look up for each row is true by construction.
+SET LOCAL session_replication_role = replica;
+
+CREATE TEMP TABLE past ON COMMIT DROP AS
+SELECT current_setting('bench.skus')::bigint AS skus,
+       current_setting('bench.sales')::bigint / current_setting('bench.skus')::bigint AS sold;
+
+INSERT INTO stock (sku, on_hand, sold, version)
+SELECT 'P' || n, 1000000000, sold, 1 + sold FROM past, generate_series(1, skus) AS n;
+
+INSERT INTO movements (sku, delta, reason, on_hand, version, replica)
+SELECT 'P' || n, 1000000000 + sold, 'set', 1000000000 + sold, 1, 'past' FROM past, generate_series(1, skus) AS n;
+
+-- Ids as orderd makes them: the first bits are the time.
+CREATE TEMP TABLE sale ON COMMIT DROP AS
+SELECT n, (lpad(to_hex(1700000000000 + n), 12, '0') || '7' || substr(md5(n::text), 14))::uuid AS id
+FROM past, generate_series(0, skus * sold - 1) AS n;
+
+INSERT INTO orders (id, status) SELECT id, 'confirmed' FROM sale ORDER BY n;
+
+INSERT INTO movements (sku, delta, reason, order_id, on_hand, version, replica)
+SELECT 'P' || 1 + n % skus, -1, 'sale', id, 1000000000 + sold - 1 - n / skus, 2 + n / skus, 'past'
+FROM past, sale ORDER BY n;
+COMMIT;

@@ -1,0 +1,101 @@
+package orders
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sort"
+)
+
+// What a shape measures.
+const (
+	ours    = "orderd"
+	three   = "pgbench"     // three statements in a transaction
+	one     = "pgbench CTE" // one statement
+	nothing = "nothing"     // a server whose handler does nothing
+)
+
+// A Shape is how something is measured.
+type Shape struct {
+	What     string  `json:"what"`
+	Lock     string  `json:"lock,omitempty"`
+	Replicas int     `json:"replicas,omitempty"`
+	BatchMax int     `json:"batch_max,omitempty"`
+	Clients  int     `json:"clients"` // at each replica
+	SKUs     int     `json:"skus"`
+	Zipf     bool    `json:"zipf,omitempty"`       // the nth SKU is wanted 1/n times as often as the first
+	SoldOut  bool    `json:"sold_out,omitempty"`   // there is nothing on the shelf
+	Large    bool    `json:"large,omitempty"`      // the database has many sales already
+	Rate     float64 `json:"per_second,omitempty"` // open loop; 0: closed
+}
+
+// String names the shape in tables.
+func (s Shape) String() string {
+	name := s.What
+	if s.What == ours {
+		name = fmt.Sprintf("%s, %d × %d clients, groups of up to %d", s.Lock, s.Replicas, s.Clients, s.BatchMax)
+		if s.BatchMax == 1 {
+			name = fmt.Sprintf("%s, %d × %d clients, one by one", s.Lock, s.Replicas, s.Clients)
+		}
+	} else {
+		name = fmt.Sprintf("%s, %d clients", name, s.Clients)
+	}
+	switch {
+	case s.SoldOut:
+		name += ", sold out"
+	case s.SKUs == 1:
+		name += ", one SKU"
+	case s.Zipf:
+		name += fmt.Sprintf(", %d SKUs, Zipf 1.0", s.SKUs)
+	default:
+		name += fmt.Sprintf(", %d SKUs", s.SKUs)
+	}
+	if s.Large {
+		name += ", large database"
+	}
+	if s.Rate > 0 {
+		name += fmt.Sprintf(", open loop at %.0f/s", s.Rate)
+	}
+	return name
+}
+
+// picks returns how each client chooses its next SKU.
+func (s Shape) picks(seed uint64) func(client int) func() int {
+	if s.SKUs == 1 {
+		return nil
+	}
+	var cumulated []float64
+	if s.Zipf {
+		sum := 0.0
+		for n := range s.SKUs {
+			sum += 1 / float64(n+1)
+			cumulated = append(cumulated, sum)
+		}
+	}
+	return func(client int) func() int {
+		random := rand.New(rand.NewPCG(seed, uint64(client)))
+		if !s.Zipf {
+			return func() int { return random.IntN(s.SKUs) }
+		}
+		return func() int { return sort.SearchFloat64s(cumulated, random.Float64()*cumulated[s.SKUs-1]) }
+	}
+}
+
+// A Figure is a shape and what was measured of it.
+type Figure struct {
+	Shape
+	Median Measurement   `json:"median"`
+	Rounds []Measurement `json:"rounds"`
+}
+
+// least and most are those of the rounds' rates: how far they lie apart.
+func (f Figure) least() float64 { return f.of(slices.Min[[]float64]) }
+func (f Figure) most() float64  { return f.of(slices.Max[[]float64]) }
+
+func (f Figure) of(choose func([]float64) float64) float64 {
+	rates := make([]float64, len(f.Rounds))
+	for i, m := range f.Rounds {
+		rates[i] = m.PerSecond
+	}
+	return choose(rates)
+}

@@ -1,0 +1,10 @@
+-- Puts the SKUs on the shelves that are measured, each with a level that no measurement sells out.
+-- $1 what their names begin with; a number from 1 follows
+-- $2 how many
+-- $3 units of each
+WITH put AS (
+    INSERT INTO stock (sku, on_hand) SELECT $1::text || n, $3::bigint FROM generate_series(1, $2::bigint) AS n
+    RETURNING sku
+)
+INSERT INTO movements (sku, delta, reason, on_hand, version, replica)
+SELECT sku, $3, 'set', $3, 1, 'bench' FROM put

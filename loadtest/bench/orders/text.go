@@ -1,0 +1,79 @@
+package orders
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"orderd/loadtest/bench"
+	"orderd/loadtest/report"
+)
+
+// Text writes the figures for a person at a terminal. Colours only repeat what
+// the words say.
+func Text(w io.Writer, f Figures, p Plan, colours bool) {
+	rounds := fmt.Sprintf("Medians of %d rounds", p.Rounds)
+	if p.Rounds == 1 {
+		rounds = "One round"
+	}
+	fmt.Fprintf(w, "Orders of one unit. %s of %s; latencies in ms; shares of the replicas in %% of an equal one.\n", rounds, p.Window)
+	fmt.Fprintln(w, grid(f.Table, f.best(three, 1).Median.PerSecond))
+	for _, name := range curveNames {
+		if len(f.Curves[name]) > 0 {
+			fmt.Fprintf(w, "\nBy %s (one round):\n%s\n", name, grid(f.Curves[name], f.best(three, 1).Median.PerSecond))
+		}
+	}
+	fmt.Fprintln(w)
+	for _, note := range f.Notes {
+		fmt.Fprintln(w, bench.Trimmed(text.WrapSoft(note, report.Width)))
+	}
+	fmt.Fprintln(w)
+	fmt.Fprintln(w, bench.Table(f.Goals, colours))
+	fmt.Fprintln(w, bench.Conclusion(f.Goals, ""))
+}
+
+func grid(figures []Figure, reference float64) string {
+	t := report.NewTable()
+	t.AppendHeader(table.Row{"", "orders\n/s", "rounds", "× pgbench,\none SKU", "p50", "p99", "max", "orders/\ngroup", "shares", ""})
+	t.SetColumnConfigs(bench.Right(2, 3, 4, 5, 6, 7, 8, 9))
+	for _, f := range figures {
+		m := f.Median
+		row := table.Row{
+			f.Shape.String(), fmt.Sprintf("%.0f", m.PerSecond), fmt.Sprintf("%.0f–%.0f", f.least(), f.most()),
+			fmt.Sprintf("%.2f", m.PerSecond/reference), "", "", "", "", "", "",
+		}
+		if m.Latency.Max > 0 {
+			row[4], row[5], row[6] = fmt.Sprintf("%.2f", m.Latency.P50), fmt.Sprintf("%.2f", m.Latency.P99), fmt.Sprintf("%.1f", m.Latency.Max)
+		}
+		if m.Group > 0 {
+			row[7] = fmt.Sprintf("%.1f", m.Group)
+		}
+		if m.Most > 0 {
+			row[8] = fmt.Sprintf("%.0f–%.0f", m.Least, m.Most)
+		}
+		if wrong := m.Others + len(m.Violations); wrong > 0 {
+			row[9] = fmt.Sprintf("%d WRONG", wrong)
+		}
+		t.AppendRow(row)
+	}
+	return bench.Trimmed(t.Render())
+}
+
+// notes say what a reader of the table has to know.
+func notes(p Plan, f Figures) []string {
+	cost := f.figure(hot).Median.ClientUS
+	notes := []string{
+		"pgbench: orderd's schema, default durability, three statements in one transaction over prepared statements; " +
+			"CTE: the same as one statement, without a verdict.",
+		fmt.Sprintf("Every database holds %d sales and is fresh for each measurement. Clients are goroutines of one process, each with a "+
+			"connection; they took %.0f µs of CPU for an order of the first kind, on the machine that they share with all servers.", pastSales, cost),
+		"A closed loop, but for the open one: there orders are due evenly, whether or not those before are answered, and wait from then.",
+		"Every confirmed order was found in the ledger as it was answered, or is counted as wrong.",
+	}
+	if p.Large > 0 {
+		notes = append(notes, fmt.Sprintf("The large database holds %d sales and their movements already.", p.Large))
+	}
+	return notes
+}

@@ -1,0 +1,91 @@
+package load
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"time"
+)
+
+// A wire is one kept HTTP/1.1 connection that sends orders at little cost to
+// the machine that it shares with what is measured: a request is one write of
+// bytes made beforehand, and of an answer only the status, its length and the
+// body are looked at.
+type wire struct {
+	conn    net.Conn
+	answers *bufio.Reader
+}
+
+var errAnswer = errors.New("the answer is not HTTP/1.1 with a length")
+
+// dial opens a wire to host:port.
+func dial(ctx context.Context, address string) (*wire, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return &wire{conn, bufio.NewReaderSize(conn, 2<<10)}, nil
+}
+
+// request is the whole of a request for an order of one line.
+func request(address, sku string, quantity int64) []byte {
+	body := fmt.Sprintf(`{"lines":[{"sku":%q,"quantity":%d}]}`, sku, quantity)
+	return fmt.Appendf(nil, "POST /v1/orders HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		address, len(body), body)
+}
+
+// exchange sends a request and returns the answer's status and body.
+func (w *wire) exchange(request []byte) (status int, body []byte, err error) {
+	if err := w.conn.SetDeadline(time.Now().Add(requestLimit)); err != nil {
+		return 0, nil, err
+	}
+	if _, err := w.conn.Write(request); err != nil {
+		return 0, nil, err
+	}
+	line, err := w.answers.ReadSlice('\n')
+	if err != nil {
+		return 0, nil, err
+	}
+	if len(line) < len("HTTP/1.1 200") || !bytes.HasPrefix(line, []byte("HTTP/1.1 ")) {
+		return 0, nil, errAnswer
+	}
+	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
+		return 0, nil, errAnswer
+	}
+	length, err := w.headers()
+	if err != nil {
+		return 0, nil, err
+	}
+	body = make([]byte, length)
+	_, err = io.ReadFull(w.answers, body)
+	return status, body, err
+}
+
+// headers reads up to the body and returns its length.
+func (w *wire) headers() (int, error) {
+	const contentLength = "content-length:"
+	length := -1
+	for {
+		line, err := w.answers.ReadSlice('\n')
+		if err != nil {
+			return 0, err
+		}
+		if len(line) <= len("\r\n") {
+			break
+		}
+		if len(line) > len(contentLength) && bytes.EqualFold(line[:len(contentLength)], []byte(contentLength)) {
+			if length, err = strconv.Atoi(string(bytes.TrimSpace(line[len(contentLength):]))); err != nil {
+				return 0, errAnswer
+			}
+		}
+	}
+	if length < 0 || length > answerLimit {
+		return 0, errAnswer
+	}
+	return length, nil
+}
