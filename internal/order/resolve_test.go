@@ -33,7 +33,7 @@ func (d *deaf) Read(p []byte) (int, error) {
 		return n, err
 	}
 	// The answer is there, so Postgres has done it.
-	_ = d.Conn.Close()
+	_ = d.Close()
 	return 0, io.EOF
 }
 

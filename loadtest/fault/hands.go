@@ -3,6 +3,11 @@ package fault
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"orderd/loadtest/report"
@@ -11,6 +16,39 @@ import (
 // event marks something that was done to a server.
 func (s *Scene) event(lane, what string) {
 	s.timeline.mark(report.Mark{Lane: lane, Kind: report.Event, Label: what, At: ms(time.Since(s.clock))})
+}
+
+// pause stops an actor's process and waits until the system says so.
+func (s *Scene) pause(a *Actor) error {
+	if err := a.process.Signal(syscall.SIGSTOP); err != nil {
+		return fmt.Errorf("stop %s: %w", a.ID, err)
+	}
+	err := s.await(a.ID+" stopped", func() (bool, error) { return processState(a.process.Pid()) == "T", nil })
+	s.timeline.begin(a.ID, report.Paused, "", time.Since(s.clock))
+	return err
+}
+
+// resume lets it go on.
+func (s *Scene) resume(a *Actor) error {
+	s.timeline.end(a.ID, report.Paused, time.Since(s.clock))
+	return a.process.Signal(syscall.SIGCONT)
+}
+
+// kill ends an actor's process as a crash would.
+func (s *Scene) kill(a *Actor) error {
+	err := a.process.Kill()
+	s.timeline.begin(a.ID, report.Down, "", time.Since(s.clock))
+	return err
+}
+
+// processState is the letter that the system has for a process's state.
+func processState(pid int) string {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return ""
+	}
+	_, rest, _ := strings.Cut(string(text), ") ")
+	return rest[:min(1, len(rest))]
 }
 
 // cut parts an actor from its lock service: connections break, and new ones are

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -14,7 +15,6 @@ import (
 	"orderd/loadtest/fleet"
 	"orderd/loadtest/load"
 	"orderd/loadtest/report"
-	"syscall"
 )
 
 const (
@@ -127,7 +127,7 @@ func withRig(ctx context.Context, shared *fleet.Fleet, j *job, name string, use 
 	if err != nil {
 		return err
 	}
-	defer f.CloseFork()
+	defer func() { _ = f.CloseFork() }() // the fleet ends what it could not
 	rig, err := openRig(ctx, f, j.mode, j.fault)
 	if err != nil {
 		return err

@@ -4,12 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"orderd/loadtest/load"
@@ -230,37 +225,4 @@ func (s *Scene) lockLost(a *Actor) error {
 		l, err := s.observer.Lock(s.ctx, s.sku)
 		return err == nil && l.Replica() != a.ID, err
 	})
-}
-
-// pause stops an actor's process and waits until the system says so.
-func (s *Scene) pause(a *Actor) error {
-	if err := a.process.Signal(syscall.SIGSTOP); err != nil {
-		return fmt.Errorf("stop %s: %w", a.ID, err)
-	}
-	err := s.await(a.ID+" stopped", func() (bool, error) { return processState(a.process.Pid()) == "T", nil })
-	s.timeline.begin(a.ID, "paused", "", time.Since(s.clock))
-	return err
-}
-
-// resume lets it go on.
-func (s *Scene) resume(a *Actor) error {
-	s.timeline.end(a.ID, "paused", time.Since(s.clock))
-	return a.process.Signal(syscall.SIGCONT)
-}
-
-// kill ends an actor's process as a crash would.
-func (s *Scene) kill(a *Actor) error {
-	err := a.process.Kill()
-	s.timeline.begin(a.ID, "down", "", time.Since(s.clock))
-	return err
-}
-
-// processState is the letter that the system has for a process's state.
-func processState(pid int) string {
-	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
-	if err != nil {
-		return ""
-	}
-	_, rest, _ := strings.Cut(string(text), ") ")
-	return rest[:min(1, len(rest))]
 }

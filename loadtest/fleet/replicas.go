@@ -45,8 +45,21 @@ type Replicas struct {
 	Processes []*stack.Process
 }
 
+// startTries is how often replicas are started because one has ended at once:
+// somebody else may have taken its port in between.
+const startTries = 3
+
 // Start runs the replicas, all at once, and waits until each is ready.
 func (f *Fleet) Start(ctx context.Context, s Setup) (*Replicas, error) {
+	for try := 1; ; try++ {
+		r, err := f.start(ctx, s)
+		if err == nil || s.Ports != nil || try == startTries || !errors.Is(err, stack.ErrExited) {
+			return r, err
+		}
+	}
+}
+
+func (f *Fleet) start(ctx context.Context, s Setup) (*Replicas, error) {
 	ports, err := stack.FreePorts(2 * s.Replicas)
 	if err != nil {
 		return nil, err

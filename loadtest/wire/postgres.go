@@ -64,13 +64,12 @@ const lockSessions = "orderd lock "
 type Postgres struct {
 	*Proxy
 
-	mu        sync.Mutex
-	events    []*Event
-	gates     []*Gate
-	lockParts map[*pgTap]struct{}
-	frozen    chan struct{} // of the lock sessions only
-	lockDoom  chan struct{} // the next reply to a lock session is lost; closed when it was
-	doomText  []byte
+	mu       sync.Mutex
+	events   []*Event
+	gates    []*Gate
+	frozen   chan struct{} // of the lock sessions only
+	lockDoom chan struct{} // the next reply to a lock session is lost; closed when it was
+	doomText []byte
 }
 
 // NewPostgres starts a proxy to the server at that address.
