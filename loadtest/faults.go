@@ -119,7 +119,7 @@ func (c *faultsCommand) run(ctx context.Context, con *console, f *fleet.Fleet, s
 	cells, records, err := fault.Run(ctx, f, plan)
 	r := report.Result{
 		SchemaVersion: report.SchemaVersion, Command: report.FaultsCommand, Arguments: con.arguments, Started: started.UTC(),
-		Host: report.ThisHost(), Versions: versions(), Cells: cells,
+		Seed: fault.Seed, Host: report.ThisHost(), Versions: versions(), Cells: cells,
 		Config: map[string]string{
 			"repeat": strconv.Itoa(c.Repeat), "stock": "1", "actors": "2 replicas with an order each, for the same unit",
 			"took": time.Since(started).Round(time.Second).String(),

@@ -68,7 +68,7 @@ var flushStock = Fault{
 			return fmt.Errorf("the stock Redis has %s keys after FLUSHALL", size)
 		}
 		s.event("redis-stock", "FLUSHALL")
-		s.fired("the stock Redis was emptied while %s was between its check and its write", s.A.ID)
+		s.fired("The stock Redis was emptied while %s was between its check and its write", s.A.ID)
 		gate.Pass()
 		return s.answered(s.A, s.B)
 	},

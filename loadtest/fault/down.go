@@ -34,7 +34,7 @@ var serviceDown = Fault{
 				return fmt.Errorf("%s answered %q without a lock service", a.ID, code)
 			}
 		}
-		s.fired("both replicas refused to sell without the lock service")
+		s.fired("Both replicas refused to sell without the lock service")
 		for _, server := range servers {
 			if err := server.Restart(s.ctx); err != nil {
 				return err

@@ -24,7 +24,7 @@ func (s *Scene) pause(a *Actor) error {
 		return fmt.Errorf("stop %s: %w", a.ID, err)
 	}
 	err := s.await(a.ID+" stopped", func() (bool, error) { return processState(a.process.Pid()) == "T", nil })
-	s.timeline.begin(a.ID, report.Paused, "", time.Since(s.clock))
+	s.timeline.begin(a.ID, report.Paused, "SIGSTOP", time.Since(s.clock))
 	return err
 }
 
@@ -37,7 +37,7 @@ func (s *Scene) resume(a *Actor) error {
 // kill ends an actor's process as a crash would.
 func (s *Scene) kill(a *Actor) error {
 	err := a.process.Kill()
-	s.timeline.begin(a.ID, report.Down, "", time.Since(s.clock))
+	s.timeline.begin(a.ID, report.Down, "SIGKILL", time.Since(s.clock))
 	return err
 }
 

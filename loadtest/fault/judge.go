@@ -207,8 +207,12 @@ func (s *Scene) tell(cell *report.Cell, ledger []load.Movement) []string {
 			story = append(story, fmt.Sprintf("%s was answered %s.", a.ID, o.op.Code))
 		}
 	}
-	if cell.CaughtBy != "" {
-		story = append(story, fmt.Sprintf("Caught by: %s.", cell.CaughtBy))
+	switch cell.CaughtBy {
+	case "":
+	case byNothing:
+		story = append(story, "Nothing stopped it.")
+	default:
+		story = append(story, fmt.Sprintf("What stopped the second sale: %s.", cell.CaughtBy))
 	}
 	return story
 }

@@ -23,7 +23,7 @@ func forgets(lose func(*Scene) error) func(*Scene) error {
 		if err := s.lockLost(s.A); err != nil {
 			return err
 		}
-		s.fired("the lock service has forgotten that %s holds the lock", s.A.ID)
+		s.fired("The lock service has forgotten that %s holds the lock", s.A.ID)
 		if err := s.orderUntilDecided(s.B); err != nil {
 			return err
 		}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +40,9 @@ type drive struct {
 	ops  []load.Op
 }
 
+// Seed begins the sequence of replicas that are hit.
+const Seed = 1
+
 const (
 	stormClients = 4 // of each SKU
 	// stormWork is what an order takes inside the lock: the machine has time left,
@@ -66,7 +71,7 @@ func (r *Rig) storms(ctx context.Context, w weather, cells []*report.Cell) ([]au
 	defer cancel()
 	s := &storm{
 		Rig: r, ctx: limited, clock: time.Now(), calm: make(chan struct{}),
-		random: rand.New(rand.NewPCG(1, uint64(len(cells)))), // which replica is hit does not matter, only that it may be any
+		random: rand.New(rand.NewPCG(Seed, Seed)),
 	}
 	var clients sync.WaitGroup
 	for _, cell := range cells {
@@ -173,13 +178,30 @@ func (s *storm) judge(ctx context.Context, cell *report.Cell, d *drive, cause er
 	}
 	cell.Invariants = append(cell.Invariants, fired)
 	conclude(cell)
-	if cell.Verdict == audit.Undecided {
-		cell.CaughtBy = ""
-	}
+	cell.CaughtBy = d.caughtBy(cell)
 	cell.Timeline = s.draw(ledger)
 	cell.Story = []string{fmt.Sprintf("It happened %d times while %d clients ordered; %d units were there and %d too many were sold.",
 		s.done.Load(), stormClients, cell.Stock, cell.Oversold)}
 	return r, nil
+}
+
+// caughtBy names the layers that were seen to stop anybody.
+func (d *drive) caughtBy(cell *report.Cell) string {
+	switch cell.Verdict {
+	case audit.Violated:
+		return byNothing
+	case audit.Undecided:
+		return ""
+	case audit.Held:
+	}
+	var layers []string
+	if slices.ContainsFunc(d.ops, func(op load.Op) bool { return op.LockWait > stormWork/2 }) {
+		layers = append(layers, byLock)
+	}
+	if slices.ContainsFunc(d.ops, func(op load.Op) bool { return op.Code == "lease_lost" }) {
+		layers = append(layers, byLeaseCheck) // or the guards fence and claim, which say the same
+	}
+	return strings.Join(layers, ", ")
 }
 
 // draw has the replicas' and servers' absences, and the first units sold that

@@ -151,8 +151,11 @@ func (s *Scene) drawActor(t *report.Timeline, a *Actor, caught string) {
 		return
 	}
 	lasted := -1.0 // the end of what it held
-	for _, sp := range t.Spans {
-		if sp.Lane == a.ID && sp.Kind == report.Holds {
+	for i := range t.Spans {
+		if sp := &t.Spans[i]; sp.Lane == a.ID && sp.Kind == report.Holds {
+			if lasted < 0 && worked {
+				sp.From = min(sp.From, ms(sec.from)) // it was seen a moment after it was so
+			}
 			lasted = max(lasted, sp.To)
 		}
 	}

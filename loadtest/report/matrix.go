@@ -41,15 +41,35 @@ func Matrix(w io.Writer, r Result, colours bool) {
 	for _, sentence := range legend {
 		fmt.Fprintln(w, text.WrapSoft(sentence, Width))
 	}
+	forExample(w, r.Cells)
 	for _, c := range r.Cells {
 		explain(w, c)
 	}
 	fmt.Fprintln(w, conclusion(r))
 }
 
+// forExample tells how one unit was sold twice, under a lock if it was.
+func forExample(w io.Writer, cells []Cell) {
+	broke := func(c Cell) bool { return c.Verdict == audit.Violated && c.Met }
+	i := slices.IndexFunc(cells, func(c Cell) bool { return broke(c) && c.Lock != "none" && c.Lock != "local" })
+	if i < 0 {
+		i = slices.IndexFunc(cells, broke)
+	}
+	if i < 0 {
+		return
+	}
+	c := cells[i]
+	fmt.Fprintf(w, "How, for example (%s, %s, guard %s):\n", c.Fault, c.Lock, c.Guard)
+	for _, sentence := range c.Story {
+		fmt.Fprintln(w, "  "+sentence)
+	}
+	fmt.Fprintln(w)
+}
+
 var legend = []string{
 	`"SOLD TWICE" names the guards with which it happens; the others held. Elsewhere no guard was needed, or the`,
 	`layer is named that stopped the second sale where the row has guard none. "-": does not concern the mode.`,
+	"What each fault does: loadtest faults --list. Each cell by guard, with who held what when: the report.",
 	"",
 }
 
