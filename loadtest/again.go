@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"orderd/loadtest/audit"
+	"orderd/loadtest/fault"
 	"orderd/loadtest/report"
 )
 
@@ -30,6 +31,10 @@ func (c *auditCommand) Run(con *console, verdict *audit.Verdict) error {
 	for i := range r.Cells {
 		cell := &r.Cells[i]
 		records[i].Clients = cell.Clients
+		if r.Command == report.FaultsCommand {
+			fault.Again(cell, records[i])
+			continue
+		}
 		cell.Judge(records[i], time.Duration(cell.Seconds*float64(time.Second)))
 	}
 	r.Conclude()

@@ -16,6 +16,7 @@ import (
 
 	"orderd/loadtest/audit"
 	"orderd/loadtest/bench/locks"
+	"orderd/loadtest/fault"
 	"orderd/loadtest/report"
 )
 
@@ -31,6 +32,7 @@ const (
 type commands struct {
 	Compare  compareCommand  `cmd:"" help:"Drive every lock mode with one replica and with several, on servers of its own, and compare."`
 	Run      runCommand      `cmd:"" help:"Drive a deployment that is already there, then audit it over HTTP."`
+	Faults   faultsCommand   `cmd:"" help:"Break each lock on purpose, on servers of its own, and show which layer caught it."`
 	Play     playCommand     `cmd:"" help:"Start servers and replicas to play with, until Ctrl-C."`
 	Bench    benchCommands   `cmd:"" help:"Measure speed, as ratios within one run."`
 	Audit    auditCommand    `cmd:"" help:"Judge a finished run again from its files."`
@@ -73,7 +75,7 @@ func run(c *console) int {
 		kong.Description("orderd's laboratory. Exit codes: 0 all expectations held, 1 one did not, 2 wrong usage, 3 undecided, 4 could not run."),
 		kong.Writers(c.out, c.progress),
 		kong.Exit(func(int) { exited = true }),
-		kong.Vars{"modes": joined(lockModes), "guards": joined(guards), "contenders": joined(locks.Names())},
+		kong.Vars{"modes": joined(lockModes), "guards": joined(guards), "contenders": joined(locks.Names()), "faults": joined(fault.Names())},
 	)
 	if err != nil {
 		return c.fail(exitFailed, err)

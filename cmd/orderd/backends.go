@@ -21,6 +21,10 @@ const (
 	connectTimeout   = 2 * time.Second
 )
 
+// clusterViewAge is how old the view of a Redis Cluster may be: until there is a
+// new one, what a dead master served is not found at the one in its place.
+const clusterViewAge = time.Second
+
 func openDatabase(ctx context.Context, url, replica string) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -57,6 +61,11 @@ func openStockRedis(url string) (redis.UniversalClient, error) {
 	options.ReadTimeout = time.Second
 	options.WriteTimeout = time.Second
 	options.MaxRetries = 1
+	if options.IsClusterMode {
+		cluster := options.Cluster()
+		cluster.ClusterStateReloadInterval = clusterViewAge
+		return redis.NewClusterClient(cluster), nil
+	}
 	return redis.NewUniversalClient(options), nil
 }
 

@@ -24,8 +24,18 @@ func openLockClient(o *redis.UniversalOptions, call time.Duration) redis.Univers
 	opt.DialerRetries = 1
 	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = call, call, call, call
 	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	if opt.IsClusterMode {
+		cluster := opt.Cluster()
+		cluster.ClusterStateReloadInterval = clusterViewAge
+		return redis.NewClusterClient(cluster)
+	}
 	return redis.NewUniversalClient(&opt)
 }
+
+// clusterViewAge is how old the client's view of a Cluster may be. A master that
+// is dead cannot say that another has its slots, so without a new view nothing
+// that it served is found again; the client's own interval is a minute.
+const clusterViewAge = time.Second
 
 // silenceRedis stops the client library from logging to stderr, through one
 // logger for the process, what its callers are told as errors anyway.

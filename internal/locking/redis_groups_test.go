@@ -123,6 +123,51 @@ func TestRedis_withoutAcknowledgementsNothingIsGranted(t *testing.T) {
 	}
 }
 
+// A Cluster that has put another in a dead master's place serves that one's
+// locks, too, as soon as the locker has looked.
+func TestRedis_findsTheMasterInADeadOnesPlace(t *testing.T) {
+	t.Parallel()
+	c, err := stacktest.Stack(t).RedisCluster(t.Context(), fmt.Sprintf("cluster-%d", serial.Add(1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, node := range c.Nodes {
+			_ = node.Kill()
+		}
+	})
+	r, err := locking.NewRedis(locking.RedisConfig{
+		Server: &redis.UniversalOptions{Addrs: c.Addrs, IsClusterMode: true}, TTL: longest, Owner: "test",
+	})
+	l := closing(t, r, err)
+	const keys = 12 // some of them are the dead one's
+	for i := range keys {
+		if err := mustHold(t, l, fmt.Sprint("before-", i)).Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Nodes[0].Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Nodes[3].Do(t.Context(), "CLUSTER", "FAILOVER", "TAKEOVER"); err != nil {
+		t.Fatal(err)
+	}
+	limit, cancel := context.WithTimeout(t.Context(), 20*time.Second) // a third of the library's interval
+	defer cancel()
+	for i := range keys {
+		for {
+			lease, err := l.Acquire(limit, fmt.Sprint("after-", i))
+			if err == nil {
+				_ = lease.Release(limit)
+				break
+			}
+			if limit.Err() != nil {
+				t.Fatalf("key %d: %v, want it granted by the new master", i, err)
+			}
+		}
+	}
+}
+
 func startSentinel(t testing.TB) *stack.Sentinel {
 	t.Helper()
 	s, err := stacktest.Stack(t).Sentinel(t.Context(), fmt.Sprintf("sentinel-%d", serial.Add(1)))

@@ -12,14 +12,16 @@ import (
 )
 
 // answered tells whether the failed COMMIT's outcome is known: Postgres said
-// that it rolled back, or nothing was sent. A FATAL error says only that the
-// connection ended, which may be right after the commit.
+// that it rolled back. A FATAL error says only that the connection ended, which
+// may be right after the commit. Nor is the driver asked whether anything was
+// sent: when the connection ends while it waits for the answer, pgx 5.12 calls
+// that "conn closed" and safe to retry (NextResult drops the error of its peek).
 func answered(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		return pg.SeverityUnlocalized == "ERROR"
 	}
-	return errors.Is(err, pgx.ErrTxCommitRollback) || pgconn.SafeToRetry(err)
+	return errors.Is(err, pgx.ErrTxCommitRollback)
 }
 
 // resolve finds out, on a new connection, whether the order was committed

@@ -16,6 +16,8 @@ type finder struct {
 	postgresBins []string // patterns of further folders of PostgreSQL's programs
 	javaBins     []string // folders of the java program, before path
 	zooJars      []string // patterns of ZooKeeper's archive
+	fakeTimes    []string // patterns of libfaketime
+	libcs        []string // patterns of the C library
 }
 
 // defaultFinder looks where PATH, Debian and Homebrew put the servers.
@@ -24,6 +26,8 @@ func defaultFinder() finder {
 		path:         append(filepath.SplitList(os.Getenv("PATH")), "/opt/homebrew/bin", "/usr/local/bin"),
 		postgresBins: []string{"/usr/lib/postgresql/*/bin"},
 		zooJars:      []string{"/usr/share/java/zookeeper.jar"},
+		fakeTimes:    []string{"/usr/lib/*/faketime/libfaketime.so.1"},
+		libcs:        []string{"/lib/*/libc.so.6"},
 	}
 	// Before PATH: macOS has a java there that only tells to install one.
 	if home := os.Getenv("JAVA_HOME"); home != "" {

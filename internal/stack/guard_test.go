@@ -196,8 +196,8 @@ func TestNothingRunsUnguarded(t *testing.T) {
 	}
 	<-s.guard.done
 	_, err = s.Start(t.Context(), script(s, "program", ": >ready; sleep 100"))
-	if !errors.Is(err, errExited) {
-		t.Errorf("Start() = %v, want %v", err, errExited)
+	if !errors.Is(err, ErrExited) {
+		t.Errorf("Start() = %v, want %v", err, ErrExited)
 	}
 	// Close says that the folder stays; it is this test's to remove.
 	if err := s.Close(); err == nil {

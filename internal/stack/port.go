@@ -66,7 +66,7 @@ func (s *Stack) onFreePorts(n int, start func(ports []int) error) error {
 			return err
 		}
 		err = start(ports)
-		if err == nil || !errors.Is(err, errExited) || try == portTries {
+		if err == nil || !errors.Is(err, ErrExited) || try == portTries {
 			return err
 		}
 		if !slices.ContainsFunc(ports, taken) {

@@ -18,8 +18,9 @@ const (
 	readyLimit = 2 * time.Second
 )
 
-// errExited: the program ended before it was ready.
-var errExited = errors.New("ended before it was ready")
+// ErrExited is part of the error of a start whose program ended before it was
+// ready: such as one that found its port taken.
+var ErrExited = errors.New("ended before it was ready")
 
 // quotedLog is how much of the end of a log an error quotes, in bytes.
 const quotedLog = 2000
@@ -38,7 +39,7 @@ func awaitReady(ctx context.Context, ready func(context.Context) error, runs ...
 		}
 		for _, r := range runs {
 			if r.ended() {
-				return fmt.Errorf("%s %w: %v", r.name, errExited, r.cmd.ProcessState)
+				return fmt.Errorf("%s %w: %v", r.name, ErrExited, r.cmd.ProcessState)
 			}
 		}
 		select {

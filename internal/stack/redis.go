@@ -21,12 +21,18 @@ type Redis struct {
 // Redis starts a Redis server. Further arguments are redis-server's own and
 // override the stack's: "--appendonly", "yes".
 func (s *Stack) Redis(ctx context.Context, name string, args ...string) (*Redis, error) {
-	return s.redis(ctx, name, 1, func([]int) []string { return args })
+	return s.redis(ctx, name, 1, nil, func([]int) []string { return args })
+}
+
+// Do sends the server a command over a connection of its own and returns the
+// answer as text. The command may be one that makes the server refuse others.
+func (r *Redis) Do(ctx context.Context, args ...any) (string, error) {
+	return redisDo(ctx, r.Addr, args...)
 }
 
 // redis starts a Redis server on the first of n free ports. Its further
-// arguments may name the others.
-func (s *Stack) redis(ctx context.Context, name string, n int, args func(ports []int) []string) (*Redis, error) {
+// arguments may name the others; env is added to its environment.
+func (s *Stack) redis(ctx context.Context, name string, n int, env []string, args func(ports []int) []string) (*Redis, error) {
 	if err := s.find.need(redisName); err != nil {
 		return nil, err
 	}
@@ -53,6 +59,7 @@ func (s *Stack) redis(ctx context.Context, name string, n int, args func(ports [
 				settings, "--port", strconv.Itoa(r.port), "--bind", loopback, "--dir", dir,
 				"--save", "", "--appendonly", "no", "--databases", "256",
 			}, args(ports)...),
+			Env:   env,
 			Ready: func(ctx context.Context) error { return redisReady(ctx, r.Addr, dir) },
 		})
 		return err

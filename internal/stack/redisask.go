@@ -35,11 +35,11 @@ func redisDo(ctx context.Context, addr string, args ...any) (string, error) {
 	}
 	client := redis.NewClient(options)
 	defer client.Close()
-	text, err := client.Do(ctx, args...).Text()
+	answer, err := client.Do(ctx, args...).Result()
 	if err != nil {
 		return "", fmt.Errorf("%s: %v: %w", addr, args, err)
 	}
-	return text, nil
+	return fmt.Sprint(answer), nil
 }
 
 // redisInfo sends a command whose answer is lines of name:value, and returns an

@@ -51,7 +51,7 @@ func (s *Stack) RedisCluster(ctx context.Context, name string, args ...string) (
 
 func (c *RedisCluster) start(ctx context.Context, s *Stack, members *group, name string, args []string) error {
 	return members.start(ctx, clusterNodes, func(ctx context.Context, i int) (*Process, error) {
-		node, err := s.redis(ctx, fmt.Sprintf("%s-%d", name, i+1), 2, func(ports []int) []string {
+		node, err := s.redis(ctx, fmt.Sprintf("%s-%d", name, i+1), 2, nil, func(ports []int) []string {
 			c.buses[i] = ports[1]
 			return append([]string{
 				"--cluster-enabled", "yes", "--cluster-node-timeout", "2000",

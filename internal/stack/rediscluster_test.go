@@ -127,7 +127,7 @@ func TestRedisCluster_portTaken(t *testing.T) {
 		}
 		return ports, err
 	}
-	_, err = s.redis(t.Context(), "node", 2, func(ports []int) []string {
+	_, err = s.redis(t.Context(), "node", 2, nil, func(ports []int) []string {
 		tried = append(tried, ports[1])
 		return []string{"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(ports[1])}
 	})

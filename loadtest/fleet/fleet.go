@@ -20,14 +20,29 @@ import (
 // the locks are on Redis servers of their own: losing one must not look like
 // losing the other.
 type Fleet struct {
-	stack     *stack.Stack
-	orderd    string // the binary
-	postgres  *stack.Postgres
-	stock     *stack.Redis
-	locks     *stack.Redis
-	masters   [redlockMasters]*stack.Redis // of mode redlock
-	zooKeeper *stack.ZooKeeper
-	db        *pgx.Conn
+	Servers
+	stack  *stack.Stack
+	orderd string // the binary
+	url    string // of the database
+	prefix string // of the names of what it starts
+	db     *pgx.Conn
+	mine   []*stack.Process // of a fork: the servers that are its alone
+}
+
+// Servers are those of a fleet.
+type Servers struct {
+	Postgres  *stack.Postgres
+	Stock     *stack.Redis
+	Locks     *stack.Redis
+	Masters   [redlockMasters]*stack.Redis // of mode redlock
+	ZooKeeper *stack.ZooKeeper
+
+	// Instead of Locks and ZooKeeper, where a fork has them.
+	Sentinel *stack.Sentinel
+	Cluster  *stack.RedisCluster
+	Ensemble *stack.ZooKeeperEnsemble
+	// Clock is that of the third master, where a fork has it.
+	Clock *stack.Clock
 }
 
 // redlockMasters is how many masters RedLock asks: it needs most of them.
@@ -52,16 +67,16 @@ func Open(ctx context.Context, orderd string) (_ *Fleet, err error) {
 	}()
 
 	starting, ctx2 := errgroup.WithContext(ctx)
-	starting.Go(func() (err error) { f.postgres, err = s.Postgres(ctx2, "postgres"); return })
-	starting.Go(func() (err error) { f.stock, err = s.Redis(ctx2, "redis-stock"); return })
-	starting.Go(func() (err error) { f.locks, err = s.Redis(ctx2, "redis-locks"); return })
-	for i := range f.masters {
+	starting.Go(func() (err error) { f.Postgres, err = s.Postgres(ctx2, "postgres"); return })
+	starting.Go(func() (err error) { f.Stock, err = s.Redis(ctx2, "redis-stock"); return })
+	starting.Go(func() (err error) { f.Locks, err = s.Redis(ctx2, "redis-locks"); return })
+	for i := range f.Masters {
 		starting.Go(func() (err error) {
-			f.masters[i], err = s.Redis(ctx2, fmt.Sprintf("redis-master-%d", i+1))
+			f.Masters[i], err = s.Redis(ctx2, fmt.Sprintf("redis-master-%d", i+1))
 			return err
 		})
 	}
-	starting.Go(func() (err error) { f.zooKeeper, err = s.ZooKeeper(ctx2, "zookeeper"); return })
+	starting.Go(func() (err error) { f.ZooKeeper, err = s.ZooKeeper(ctx2, "zookeeper"); return })
 	starting.Go(func() (err error) {
 		if orderd == "" {
 			f.orderd, err = build(ctx2, s.Dir())
@@ -73,13 +88,33 @@ func Open(ctx context.Context, orderd string) (_ *Fleet, err error) {
 	if err := starting.Wait(); err != nil {
 		return nil, err
 	}
-	if err := f.Migrate(ctx, f.postgres.URL); err != nil {
+	if err := f.prepare(ctx, f.Postgres.URL); err != nil {
 		return nil, err
 	}
-	if f.db, err = pgx.Connect(ctx, f.postgres.URL); err != nil {
-		return nil, fmt.Errorf("connect to Postgres: %w", err)
-	}
 	return f, nil
+}
+
+// prepare brings the schema of a database up to date and connects to it.
+func (f *Fleet) prepare(ctx context.Context, url string) error {
+	f.url = url
+	if err := f.Migrate(ctx, url); err != nil {
+		return err
+	}
+	return f.Reconnect(ctx)
+}
+
+// Reconnect makes the laboratory's own connection to the database anew, as is
+// needed after a restart of Postgres.
+func (f *Fleet) Reconnect(ctx context.Context) error {
+	if f.db != nil {
+		_ = f.db.Close(ctx) // it may be broken
+	}
+	db, err := pgx.Connect(ctx, f.url)
+	if err != nil {
+		return fmt.Errorf("connect to Postgres: %w", err)
+	}
+	f.db = db
+	return nil
 }
 
 // Migrate brings the schema of a database up to date.
@@ -98,7 +133,7 @@ func (f *Fleet) Run(ctx context.Context, c stack.Command) (*stack.Process, error
 }
 
 // PostgresTool is the path of one of the programs that came with the server.
-func (f *Fleet) PostgresTool(name string) string { return f.postgres.Tool(name) }
+func (f *Fleet) PostgresTool(name string) string { return f.Postgres.Tool(name) }
 
 // Close ends the replicas and the servers and removes their files.
 func (f *Fleet) Close() error {
@@ -111,7 +146,7 @@ func (f *Fleet) Close() error {
 }
 
 // DatabaseURL is where psql finds the orders.
-func (f *Fleet) DatabaseURL() string { return f.postgres.URL }
+func (f *Fleet) DatabaseURL() string { return f.url }
 
 // Ledger reads a SKU's movements in version order from the database.
 func (f *Fleet) Ledger(ctx context.Context, sku string) ([]load.Movement, error) {

@@ -23,31 +23,58 @@ type Setup struct {
 	Work     time.Duration // --work
 	LockWait time.Duration // --lock-wait
 	BatchMax int           // --batch-max
+	LockTTL  time.Duration // --lock-ttl; orderd's default if it is 0
+	// Reach tells each replica, counted from 0, where its servers are; nil: where
+	// they are.
+	Reach func(replica int) Addresses
 	// Ports are the replicas' ports; free ones if it is nil.
 	Ports []int
 	// DatabaseURL is the database; the fleet's own if it is empty.
 	DatabaseURL string
 }
 
+// Addresses are where a replica is told to find its servers.
+type Addresses struct {
+	DatabaseURL, StockRedis, LockRedis, ZooKeeper string
+}
+
 // Replicas are running processes of orderd that are ready.
 type Replicas struct {
 	URLs      []string
-	processes []*stack.Process
+	AdminURLs []string
+	Processes []*stack.Process
 }
+
+// startTries is how often replicas are started because one has ended at once:
+// somebody else may have taken its port in between.
+const startTries = 3
 
 // Start runs the replicas, all at once, and waits until each is ready.
 func (f *Fleet) Start(ctx context.Context, s Setup) (*Replicas, error) {
+	for try := 1; ; try++ {
+		r, err := f.start(ctx, s)
+		if err == nil || s.Ports != nil || try == startTries || !errors.Is(err, stack.ErrExited) {
+			return r, err
+		}
+	}
+}
+
+func (f *Fleet) start(ctx context.Context, s Setup) (*Replicas, error) {
 	ports, err := stack.FreePorts(2 * s.Replicas)
 	if err != nil {
 		return nil, err
 	}
 	copy(ports, s.Ports)
-	r := &Replicas{URLs: make([]string, s.Replicas), processes: make([]*stack.Process, s.Replicas)}
+	r := &Replicas{
+		URLs: make([]string, s.Replicas), AdminURLs: make([]string, s.Replicas),
+		Processes: make([]*stack.Process, s.Replicas),
+	}
 	starting, startCtx := errgroup.WithContext(ctx)
 	for i := range s.Replicas {
-		r.URLs[i] = "http://127.0.0.1:" + strconv.Itoa(ports[i])
+		r.URLs[i] = baseURL(ports[i])
+		r.AdminURLs[i] = baseURL(ports[s.Replicas+i])
 		starting.Go(func() (err error) {
-			r.processes[i], err = f.startOne(startCtx, s, i+1, ports[i], ports[s.Replicas+i])
+			r.Processes[i], err = f.startOne(startCtx, s, i+1, ports[i], ports[s.Replicas+i])
 			return err
 		})
 	}
@@ -59,41 +86,66 @@ func (f *Fleet) Start(ctx context.Context, s Setup) (*Replicas, error) {
 
 func (f *Fleet) startOne(ctx context.Context, s Setup, n, port, admin int) (*stack.Process, error) {
 	id := "r" + strconv.Itoa(n)
-	url := "http://127.0.0.1:" + strconv.Itoa(port)
+	url := baseURL(port)
+	to := f.Addresses(s.Mode)
+	to.DatabaseURL = cmp.Or(s.DatabaseURL, to.DatabaseURL)
+	if s.Reach != nil {
+		to = s.Reach(n - 1)
+	}
+	args := []string{
+		"serve", "--id", id,
+		"--listen", "127.0.0.1:" + strconv.Itoa(port),
+		"--admin-listen", "127.0.0.1:" + strconv.Itoa(admin),
+		"--database-url", to.DatabaseURL,
+		"--redis-url", to.StockRedis,
+		"--lock-redis-url", to.LockRedis,
+		"--zookeeper", to.ZooKeeper,
+		"--lock-mode", s.Mode,
+		"--lock-wait", s.LockWait.String(),
+		"--work", s.Work.String(),
+		"--batch-max", strconv.Itoa(s.BatchMax),
+		"--allow-unguarded",
+		"--drain-delay", "0s", // nothing balances here
+	}
+	if s.LockTTL > 0 {
+		args = append(args, "--lock-ttl", s.LockTTL.String())
+	}
 	return f.stack.Start(ctx, stack.Command{
-		Name: "orderd-" + id,
-		Path: f.orderd,
-		Args: []string{
-			"serve", "--id", id,
-			"--listen", "127.0.0.1:" + strconv.Itoa(port),
-			"--admin-listen", "127.0.0.1:" + strconv.Itoa(admin),
-			"--database-url", cmp.Or(s.DatabaseURL, f.postgres.URL),
-			"--redis-url", f.stock.URL,
-			"--lock-redis-url", f.lockRedis(s.Mode),
-			"--zookeeper", f.zooKeeper.Addr,
-			"--lock-mode", s.Mode,
-			"--lock-wait", s.LockWait.String(),
-			"--work", s.Work.String(),
-			"--batch-max", strconv.Itoa(s.BatchMax),
-			"--allow-unguarded",
-			"--drain-delay", "0s", // nothing balances here
-		},
+		Name:  f.prefix + "orderd-" + id,
+		Path:  f.orderd,
+		Args:  args,
 		Ready: func(ctx context.Context) error { return ready(ctx, url, id) },
 		Grace: 30 * time.Second, // what orderd promises to stop within, and some more
 	})
 }
 
-// lockRedis returns the Redis, or the masters, that keep the locks of a mode.
-func (f *Fleet) lockRedis(mode string) string {
-	if mode != "redlock" {
-		return f.locks.URL
+// Addresses are where the servers are, for a replica of that lock mode.
+func (f *Fleet) Addresses(mode string) Addresses {
+	to := Addresses{f.url, f.Stock.URL, f.Locks.URL, f.ZooKeeper.Addr}
+	switch {
+	case f.Sentinel != nil:
+		to.LockRedis = "redis+sentinel://" + manyAddresses(f.Sentinel.Addrs) + "&master_name=" + f.Sentinel.MasterName
+	case f.Cluster != nil:
+		to.LockRedis = "redis+cluster://" + manyAddresses(f.Cluster.Addrs)
+	case f.Ensemble != nil:
+		to.ZooKeeper = strings.Join(f.Ensemble.Addrs, ",")
 	}
-	urls := make([]string, len(f.masters))
-	for i, master := range f.masters {
-		urls[i] = master.URL
+	if mode == "redlock" {
+		urls := make([]string, len(f.Masters))
+		for i, master := range f.Masters {
+			urls[i] = master.URL
+		}
+		to.LockRedis = strings.Join(urls, ",")
 	}
-	return strings.Join(urls, ",")
+	return to
 }
+
+// manyAddresses are hosts in the syntax of --redis-url.
+func manyAddresses(hosts []string) string {
+	return hosts[0] + "?addr=" + strings.Join(hosts[1:], "&addr=")
+}
+
+func baseURL(port int) string { return "http://127.0.0.1:" + strconv.Itoa(port) }
 
 // ready asks whether it is this replica that answers there, and that it is
 // ready.
@@ -116,7 +168,7 @@ func ready(ctx context.Context, url, id string) error {
 // Stop ends the replicas politely, all at once.
 func (r *Replicas) Stop(ctx context.Context) error {
 	var stopping errgroup.Group
-	for _, p := range r.processes {
+	for _, p := range r.Processes {
 		if p == nil {
 			continue // it never started
 		}
@@ -134,7 +186,7 @@ func (r *Replicas) Stop(ctx context.Context) error {
 // time, in MiB, as the kernel counts it; 0 where it does not tell.
 func (r *Replicas) PeakMiB() (float64, error) {
 	most := 0.0
-	for _, p := range r.processes {
+	for _, p := range r.Processes {
 		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Pid()))
 		if errors.Is(err, os.ErrNotExist) {
 			return 0, nil // not Linux

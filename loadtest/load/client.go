@@ -36,9 +36,9 @@ func NewClient(targets []string, connections int) *Client {
 // Close ends the connections kept open.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// order places one order at the nth target and fills in what came of it, but
-// for the times.
-func (c *Client) order(ctx context.Context, n int, sku string, op *Op) {
+// Order places one order of op.Quantity at the nth target and fills in what came
+// of it, but for the times.
+func (c *Client) Order(ctx context.Context, n int, sku string, op *Op) {
 	body := fmt.Sprintf(`{"lines":[{"sku":%q,"quantity":%d}]}`, sku, op.Quantity)
 	op.LockWait = -1
 	a, err := c.send(ctx, http.MethodPost, c.targets[n%len(c.targets)]+"/v1/orders", body)

@@ -33,7 +33,7 @@ func (d Drive) Run(ctx context.Context, c *Client) ([]Op, time.Duration) {
 					return
 				}
 				op := Op{Seq: seq, Client: client, Quantity: d.Quantity, Call: time.Since(began)}
-				c.order(ctx, seq, d.SKU, &op)
+				c.Order(ctx, seq, d.SKU, &op)
 				op.Return = time.Since(began)
 				histories[client] = append(histories[client], op)
 				if d.Progress != nil {

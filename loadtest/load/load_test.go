@@ -39,7 +39,7 @@ func TestClient_OutcomesAreNeverMuddled(t *testing.T) {
 			c := NewClient([]string{server.URL}, 1)
 			defer c.Close()
 			op := Op{Quantity: 1}
-			c.order(t.Context(), 0, "A-1", &op)
+			c.Order(t.Context(), 0, "A-1", &op)
 			if op.Outcome != row.want || op.Status != row.status || op.Replica != "r2" || op.LockWait != 1500*time.Microsecond {
 				t.Errorf("op = %+v, want %s", op, row.want)
 			}
@@ -57,7 +57,7 @@ func TestClient_NoAnswerIsUnknown(t *testing.T) {
 	c := NewClient([]string{server.URL}, 1)
 	defer c.Close()
 	var op Op
-	c.order(t.Context(), 0, "A-1", &op)
+	c.Order(t.Context(), 0, "A-1", &op)
 	if op.Outcome != Unknown || op.Error == "" || op.LockWait >= 0 {
 		t.Errorf("op = %+v, want unknown, with the error and without a lock wait", op)
 	}

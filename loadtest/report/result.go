@@ -72,7 +72,7 @@ type Cell struct {
 	Met         bool              `json:"met"`
 	Invariants  []audit.Invariant `json:"invariants"`
 	Counted     []audit.Invariant `json:"counted,omitempty"` // that decide nothing here
-	CaughtBy    string            `json:"caught_by"`         // lock, predicate or nothing; empty without a race
+	CaughtBy    string            `json:"caught_by"`         // the layer, as lock, lease check or predicate, or nothing; empty without a race
 
 	// Of a fault's cell, which is run several times: how the tries came out, and
 	// what was seen of the one that Verdict is about. Story tells it in the

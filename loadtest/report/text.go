@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -16,6 +15,10 @@ import (
 // Text writes the result for a person at a terminal. Colours only repeat what
 // the words say.
 func Text(w io.Writer, r Result, colours bool) {
+	if r.Command == FaultsCommand {
+		Matrix(w, r, colours)
+		return
+	}
 	fmt.Fprintln(w, header(r))
 	for line := range strings.Lines(grid(r, colours)) {
 		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
@@ -121,7 +124,7 @@ func conclusion(r Result) string {
 		}
 	}
 	what := "rows"
-	if slices.ContainsFunc(r.Cells, func(c Cell) bool { return c.Fault != "" }) {
+	if r.Command == FaultsCommand {
 		what = "cells"
 	}
 	s := fmt.Sprintf("%d of %d %s as expected", met, len(r.Cells), what)

@@ -55,16 +55,6 @@ func (p Plan) shapes() []Shape {
 	if p.Large > 0 {
 		shapes = append(shapes, hotLarge)
 	}
-	for _, n := range []int{128, 256} { // XXX
-		h := hot
-		h.Clients = n
-		shapes = append(shapes, h)
-		h.BatchMax = 128
-		shapes = append(shapes, h)
-		h.Clients = 64
-		h.BatchMax = 32
-		shapes = append(shapes, h)
-	}
 	return slices.DeleteFunc(shapes, func(s Shape) bool { return !p.Only.MatchString(s.String()) })
 }
 

@@ -73,7 +73,7 @@ func (s Shape) picks(seed uint64) func(client int) func() int {
 		}
 	}
 	return func(client int) func() int {
-		random := rand.New(rand.NewPCG(seed, uint64(client)))
+		random := rand.New(rand.NewPCG(seed, uint64(client))) //nolint:gosec // a count from zero
 		if !s.Zipf {
 			return func() int { return random.IntN(s.SKUs) }
 		}

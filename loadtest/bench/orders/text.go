@@ -19,10 +19,10 @@ func Text(w io.Writer, f Figures, p Plan, colours bool) {
 		rounds = "One round"
 	}
 	fmt.Fprintf(w, "Orders of one unit. %s of %s; latencies in ms; shares of the replicas in %% of an equal one.\n", rounds, p.Window)
-	fmt.Fprintln(w, grid(f.Table, f.best(three, 1).Median.PerSecond))
+	fmt.Fprintln(w, grid(f.Table, f.reference(1).Median.PerSecond))
 	for _, name := range curveNames {
 		if len(f.Curves[name]) > 0 {
-			fmt.Fprintf(w, "\nBy %s (one round):\n%s\n", name, grid(f.Curves[name], f.best(three, 1).Median.PerSecond))
+			fmt.Fprintf(w, "\nBy %s (one round):\n%s\n", name, grid(f.Curves[name], f.reference(1).Median.PerSecond))
 		}
 	}
 	fmt.Fprintln(w)
@@ -41,7 +41,7 @@ func grid(figures []Figure, reference float64) string {
 	for _, f := range figures {
 		m := f.Median
 		row := table.Row{
-			f.Shape.String(), fmt.Sprintf("%.0f", m.PerSecond), fmt.Sprintf("%.0f–%.0f", f.least(), f.most()),
+			f.String(), fmt.Sprintf("%.0f", m.PerSecond), fmt.Sprintf("%.0f–%.0f", f.least(), f.most()),
 			fmt.Sprintf("%.2f", m.PerSecond/reference), "", "", "", "", "", "",
 		}
 		if m.Latency.Max > 0 {

@@ -1,0 +1,76 @@
+package fault
+
+import (
+	"errors"
+	"fmt"
+
+	"orderd/internal/stack"
+	"orderd/loadtest/fleet"
+)
+
+// Without a lock service there are no locks, and without locks no sales: nobody
+// falls back to a weaker lock. When it is back, so are the sales.
+var serviceDown = Fault{
+	Name: "service-down", Title: "the lock service is down, and comes back",
+	Modes: []string{redis, redlock, zookeeper}, TTL: shortTTL, Own: fleet.Own{ZooKeeper: true},
+	Breaks: never,
+	Schedule: func(s *Scene) error {
+		servers := s.lockServers()
+		var errs []error
+		for _, server := range servers {
+			errs = append(errs, server.Kill())
+		}
+		if err := errors.Join(errs...); err != nil {
+			return err
+		}
+		s.event("lock service", "down")
+		s.order(s.A)
+		s.order(s.B)
+		if err := s.answered(s.A, s.B); err != nil {
+			return err
+		}
+		for _, a := range []*Actor{s.A, s.B} {
+			if code := s.orders[a].op.Code; code != "unavailable" {
+				return fmt.Errorf("%s answered %q without a lock service", a.ID, code)
+			}
+		}
+		s.fired("Both replicas refused to sell without the lock service")
+		for _, server := range servers {
+			if err := server.Restart(s.ctx); err != nil {
+				return err
+			}
+		}
+		s.event("lock service", "back")
+		for _, a := range []*Actor{s.A, s.B} {
+			if err := s.ready(a); err != nil {
+				return err
+			}
+		}
+		first, err := s.checked(s.A)
+		if err != nil {
+			return err
+		}
+		s.order(s.B)
+		if err := s.waiting(s.B); err != nil {
+			return err
+		}
+		first.Pass()
+		return s.answered(s.A, s.B)
+	},
+}
+
+// lockServers are those that have to be down for nobody to get a lock.
+func (s *Scene) lockServers() []*stack.Process {
+	switch s.mode {
+	case redlock:
+		var most []*stack.Process
+		for _, master := range s.fleet.Masters[:len(s.fleet.Masters)/2+1] {
+			most = append(most, master.Process)
+		}
+		return most
+	case zookeeper:
+		return []*stack.Process{s.fleet.ZooKeeper.Process}
+	default:
+		return []*stack.Process{s.fleet.Locks.Process}
+	}
+}

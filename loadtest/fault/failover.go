@@ -1,0 +1,171 @@
+package fault
+
+import (
+	"errors"
+	"slices"
+	"syscall"
+
+	"orderd/internal/stack"
+	"orderd/loadtest/fleet"
+)
+
+// A replica of Redis takes the master's place without the lock. That a replica
+// is stopped is not enough: what it has not read yet waits in its socket, and it
+// would have the lock when it goes on. So the master's end of the connection is
+// closed, too, before the lock is taken.
+var sentinelFailover = Fault{
+	Name: "sentinel-failover", Title: "Sentinel promotes a replica that had not got the lock",
+	Modes: []string{redis}, TTL: longTTL, Own: fleet.Own{Sentinel: true}, Fresh: true,
+	Breaks: unlessGuard(fence, claim, predicate),
+	Schedule: func(s *Scene) error {
+		group := s.fleet.Sentinel
+		return s.failsOver([]*stack.Redis{group.Master}, group.Replicas, func(int) error {
+			return nil // the sentinels see to it
+		})
+	},
+}
+
+var clusterFailover = Fault{
+	Name: "cluster-failover", Title: "Redis Cluster promotes a replica that had not got the lock",
+	Modes: []string{redis}, TTL: longTTL, Own: fleet.Own{Cluster: true}, Fresh: true,
+	Breaks: unlessGuard(fence, claim, predicate),
+	Schedule: func(s *Scene) error {
+		nodes := s.fleet.Cluster.Nodes
+		half := len(nodes) / 2
+		return s.failsOver(nodes[:half], nodes[half:], func(lost int) error {
+			// At once, as an operator would have it: the cluster by itself takes
+			// its time, which changes nothing.
+			_, err := nodes[half+lost].Do(s.ctx, "CLUSTER", "FAILOVER", "TAKEOVER")
+			return err
+		})
+	},
+}
+
+// failsOver parts the replicas from their masters, has r1 take the lock, and
+// kills the master that has it.
+func (s *Scene) failsOver(masters, replicas []*stack.Redis, promote func(lost int) error) error {
+	var errs []error
+	for _, replica := range replicas {
+		errs = append(errs, replica.Signal(syscall.SIGSTOP))
+	}
+	for _, master := range masters {
+		_, err := master.Do(s.ctx, "CLIENT", "KILL", "TYPE", "replica")
+		errs = append(errs, err)
+	}
+	defer func() {
+		for _, replica := range replicas {
+			_ = replica.Signal(syscall.SIGCONT)
+		}
+	}()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return forgets(func(s *Scene) error {
+		lost, err := s.keeperOf(masters)
+		if err != nil {
+			return err
+		}
+		if err := masters[lost].Kill(); err != nil {
+			return err
+		}
+		s.event("redis master", "killed")
+		for _, replica := range replicas {
+			if err := replica.Signal(syscall.SIGCONT); err != nil {
+				return err
+			}
+		}
+		return promote(lost)
+	})(s)
+}
+
+// keeperOf finds the master that keeps the lock: the one that keeps anything.
+func (s *Scene) keeperOf(masters []*stack.Redis) (int, error) {
+	for i, master := range masters {
+		size, err := master.Do(s.ctx, "DBSIZE")
+		if err != nil {
+			return 0, err
+		}
+		if size != "0" {
+			return i, nil
+		}
+	}
+	return 0, errors.New("no master has the lock")
+}
+
+// ZooKeeper's majority elects another leader, and the sessions go on: the holder
+// keeps its lock, and whoever waits goes on waiting.
+var leaderKilled = Fault{
+	Name: "zk-leader-killed", Title: "ZooKeeper's leader is killed",
+	Modes: []string{zookeeper}, TTL: electionTTL, Own: fleet.Own{Ensemble: true}, Fresh: true,
+	Breaks: never,
+	Schedule: func(s *Scene) error {
+		return s.bereft(1, func() error {
+			return s.await("another leader, which knows the lock", func() (bool, error) {
+				if _, err := s.fleet.Ensemble.Leader(s.ctx); err != nil {
+					return false, err
+				}
+				l, err := s.observer.Lock(s.ctx, s.sku)
+				return err == nil && l.Replica() == s.A.ID, err
+			})
+		})
+	},
+}
+
+// Without a majority there are no new locks, and no session can expire either.
+var quorumLost = Fault{
+	Name: "zk-quorum-lost", Title: "ZooKeeper loses its majority, and gets it back",
+	Modes: []string{zookeeper}, TTL: electionTTL, Own: fleet.Own{Ensemble: true}, Fresh: true,
+	Breaks: never,
+	Schedule: func(s *Scene) error {
+		return s.bereft(2, func() error {
+			return s.await("nobody to say who holds the lock", func() (bool, error) {
+				_, err := s.observer.Lock(s.ctx, s.sku)
+				return err != nil, nil
+			})
+		})
+	},
+}
+
+// bereft has r1 hold the lock and r2 wait for it while the ensemble loses its
+// leader and others, n altogether. They are back before the orders' end.
+func (s *Scene) bereft(n int, seen func() error) error {
+	gate, err := s.checked(s.A)
+	if err != nil {
+		return err
+	}
+	s.order(s.B)
+	if err := s.waiting(s.B); err != nil {
+		return err
+	}
+	leader, err := s.fleet.Ensemble.Leader(s.ctx)
+	if err != nil {
+		return err
+	}
+	servers := slices.Clone(s.fleet.Ensemble.Servers)
+	servers[0], servers[leader] = servers[leader], servers[0]
+	for _, server := range servers[:n] {
+		if err := server.Kill(); err != nil {
+			return err
+		}
+		s.event("zookeeper", "a server killed")
+	}
+	if err := seen(); err != nil {
+		return err
+	}
+	s.fired("%d of %d servers were killed, the leader among them", n, len(servers))
+	gate.Pass()
+	if err := s.answered(s.A); err != nil {
+		return err
+	}
+	back := make(chan error, n)
+	for _, server := range servers[:n] {
+		go func() { back <- server.Restart(s.ctx) }()
+	}
+	for range n {
+		err = errors.Join(err, <-back)
+	}
+	if err != nil {
+		return err
+	}
+	return s.answered(s.B)
+}

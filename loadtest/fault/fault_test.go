@@ -1,0 +1,154 @@
+package fault
+
+import (
+	"slices"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"orderd/loadtest/audit"
+	"orderd/loadtest/fleet"
+	"orderd/loadtest/report"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// A control breaks, with the same schedule another guard holds and says so, and
+// a schedule whose fault does not come about proves nothing.
+func TestRun_OnRealServers(t *testing.T) {
+	t.Parallel()
+	f, err := fleet.Open(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	idle := race
+	idle.Name = "idle"
+	idle.Schedule = func(s *Scene) error { // both order, and nobody does anything to them
+		s.order(s.A)
+		s.order(s.B)
+		return s.answered(s.A, s.B)
+	}
+	alone := race
+	alone.Name = "alone"
+	alone.Schedule = func(s *Scene) error { // it fires, and the two do not meet
+		s.order(s.A)
+		if err := s.answered(s.A); err != nil {
+			return err
+		}
+		s.fired("nothing worth it")
+		s.order(s.B)
+		return s.answered(s.B)
+	}
+	p := Plan{
+		Faults: []Fault{race, pauseNewcomerFirst, pauseStaleFirst, commitReplyLost, idle, alone},
+		Modes:  []string{none, redis}, Guards: []string{"none", fence, claim, predicate}, Repeat: 2,
+		Done: func(report.Cell) {},
+	}
+	var done sync.Map
+	p.Done = func(c report.Cell) { done.Store(c.SKU, true) }
+	cells, records, err := Run(t.Context(), f, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	caught := map[string]string{}
+	for i, c := range cells {
+		name := c.Fault + " " + c.Lock + " " + c.Guard
+		if _, ok := done.Load(c.SKU); !ok || len(records[i].Ledger) == 0 {
+			t.Errorf("%s: it was not told, or has no records", name)
+		}
+		caught[name] = c.CaughtBy
+		undecided := slices.Contains([]string{"idle", "alone"}, c.Fault)
+		if c.Met == undecided || (c.Verdict == audit.Undecided) != undecided || *c.Tries != tries(c.Verdict) {
+			t.Errorf("%s: %s, met %v, %+v; story %q", name, c.Verdict, c.Met, c.Tries, c.Story)
+		}
+		if c.Timeline == nil || len(c.Timeline.Spans) == 0 || c.Timeline.Lanes[0] != "r1" {
+			t.Errorf("%s: no timeline: %+v", name, c.Timeline)
+		}
+	}
+	for name, want := range map[string]string{
+		"race none none":                       byNothing,
+		"race none claim":                      byNothing,
+		"race none predicate":                  predicate,
+		"race redis none":                      byLock,
+		"pause-newcomer-first redis none":      byLeaseCheck,
+		"pause-newcomer-first redis fence":     fence,
+		"pause-newcomer-first redis claim":     claim,
+		"pause-newcomer-first redis predicate": predicate,
+		"pause-stale-first redis none":         byNothing,
+		"pause-stale-first redis fence":        byNothing,
+		"pause-stale-first redis claim":        claim,
+		"pause-stale-first redis predicate":    predicate,
+		"commit-reply-lost redis none":         byLock,
+		"idle none none":                       "",
+	} {
+		if got, ok := caught[name]; !ok || got != want {
+			t.Errorf("%s was caught by %q (there: %v), want %q", name, got, ok, want)
+		}
+	}
+}
+
+// tries are those of a cell that came out the same both times.
+func tries(v audit.Verdict) (t report.Tries) {
+	count(&t, v)
+	count(&t, v)
+	return t
+}
+
+func TestAll_AreWhole(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, f := range All {
+		if f.Name == "" || f.Title == "" || len(f.Modes) == 0 || f.TTL == 0 || f.Breaks == nil ||
+			(f.Schedule == nil) == (f.Weather == nil) || seen[f.Name] {
+			t.Errorf("%+v lacks something, or its name is another's", f)
+		}
+		seen[f.Name] = true
+		for _, mode := range f.Modes {
+			if f.expectation(mode, predicate) != report.Hold {
+				t.Errorf("%s, %s: with guard predicate nothing may ever break", f.Name, mode)
+			}
+		}
+	}
+}
+
+// The name is the audit's, and has to stay what the audit calls it.
+func TestWithoutDriveTested(t *testing.T) {
+	t.Parallel()
+	all := audit.Judge(audit.Records{}).Invariants
+	if got := withoutDriveTested(slices.Clone(all)); len(got) != len(all)-1 || got[0].Name != audit.NeverOversold {
+		t.Errorf("%d of the audit's %d invariants are left, want one less", len(got), len(all))
+	}
+}
+
+func TestConclude(t *testing.T) {
+	t.Parallel()
+	const held, violated, undecided = audit.Held, audit.Violated, audit.Undecided
+	for name, row := range map[string]struct {
+		stock, books audit.Verdict
+		expected     report.Expectation
+		verdict      audit.Verdict
+		met          bool
+	}{
+		"held as expected":                  {held, held, report.Hold, held, true},
+		"held and should have broken":       {held, held, report.Break, held, false},
+		"broke as expected":                 {violated, held, report.Break, violated, true},
+		"broke and should have held":        {violated, held, report.Hold, violated, false},
+		"broke, and the books are wrong":    {violated, violated, report.Break, violated, false},
+		"broke, and nobody saw the fault":   {violated, undecided, report.Break, undecided, false},
+		"held, and nobody saw the fault":    {held, undecided, report.Hold, undecided, false},
+		"either, held":                      {held, held, report.Either, held, true},
+		"either, broke":                     {violated, held, report.Either, violated, true},
+		"either, and nobody saw the fault":  {held, undecided, report.Either, undecided, false},
+		"held, and the books are wrong":     {held, violated, report.Hold, violated, false},
+		"either, but the books are wrong":   {held, violated, report.Either, violated, false},
+		"undecided whether it broke at all": {undecided, held, report.Break, undecided, false},
+	} {
+		c := report.Cell{Expectation: row.expected, Invariants: []audit.Invariant{{Verdict: row.stock}, {Verdict: row.books}}}
+		conclude(&c)
+		if c.Verdict != row.verdict || c.Met != row.met {
+			t.Errorf("%s: %s, met %v; want %s, %v", name, c.Verdict, c.Met, row.verdict, row.met)
+		}
+	}
+}

@@ -1,0 +1,129 @@
+package fault
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"orderd/loadtest/report"
+)
+
+// event marks something that was done to a server.
+func (s *Scene) event(lane, what string) {
+	s.timeline.mark(report.Mark{Lane: lane, Kind: report.Event, Label: what, At: ms(time.Since(s.clock))})
+}
+
+// pause stops an actor's process and waits until the system says so.
+func (s *Scene) pause(a *Actor) error {
+	if err := a.process.Signal(syscall.SIGSTOP); err != nil {
+		return fmt.Errorf("stop %s: %w", a.ID, err)
+	}
+	err := s.await(a.ID+" stopped", func() (bool, error) { return processState(a.process.Pid()) == "T", nil })
+	s.timeline.begin(a.ID, report.Paused, "SIGSTOP", time.Since(s.clock))
+	return err
+}
+
+// resume lets it go on.
+func (s *Scene) resume(a *Actor) error {
+	s.timeline.end(a.ID, report.Paused, time.Since(s.clock))
+	return a.process.Signal(syscall.SIGCONT)
+}
+
+// kill ends an actor's process as a crash would.
+func (s *Scene) kill(a *Actor) error {
+	err := a.process.Kill()
+	s.timeline.begin(a.ID, report.Down, "SIGKILL", time.Since(s.clock))
+	return err
+}
+
+// processState is the letter that the system has for a process's state.
+func processState(pid int) string {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return ""
+	}
+	_, rest, _ := strings.Cut(string(text), ") ")
+	return rest[:min(1, len(rest))]
+}
+
+// cut parts an actor from its lock service: connections break, and new ones are
+// refused. Sessions that hold advisory locks fall silent instead, for Postgres
+// would take their end as the lock's.
+func (s *Scene) cut(a *Actor) {
+	s.timeline.begin(a.ID, report.CutOff, "lock service", time.Since(s.clock))
+	for _, p := range a.Locks {
+		p.Cut()
+	}
+	if s.mode == postgres {
+		a.Postgres.FreezeLocks()
+	}
+}
+
+// silence lets nothing pass between an actor and its lock service, and breaks
+// nothing.
+func (s *Scene) silence(a *Actor) {
+	s.timeline.begin(a.ID, report.CutOff, "lock service", time.Since(s.clock))
+	for _, p := range a.Locks {
+		p.Freeze()
+	}
+	if s.mode == postgres {
+		a.Postgres.FreezeLocks()
+	}
+}
+
+// unsilence ends it: what was held back goes on.
+func (s *Scene) unsilence(a *Actor) {
+	s.timeline.end(a.ID, report.CutOff, time.Since(s.clock))
+	for _, p := range a.Locks {
+		p.Heal()
+	}
+	a.Postgres.ThawLocks()
+}
+
+// loseAcquireReply has the answer to the actor's next request for the lock lost,
+// from as many servers as a lock needs.
+func (s *Scene) loseAcquireReply(a *Actor) []<-chan struct{} {
+	if s.mode == postgres {
+		return []<-chan struct{}{a.Postgres.LoseLockReply(s.sku)}
+	}
+	var lost []<-chan struct{}
+	for _, p := range a.Locks[:len(a.Locks)/2+1] {
+		lost = append(lost, p.LoseReply(s.sku))
+	}
+	return lost
+}
+
+// ready waits until an actor says that it is.
+func (s *Scene) ready(a *Actor) error {
+	return s.await(a.ID+" ready", func() (bool, error) {
+		req, err := http.NewRequestWithContext(s.ctx, http.MethodGet, s.replicas.URLs[a.n-1]+"/readyz", http.NoBody)
+		if err != nil {
+			return false, err
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return false, err
+		}
+		defer resp.Body.Close()
+		return resp.StatusCode == http.StatusOK, fmt.Errorf("%s answers %s", a.ID, resp.Status)
+	})
+}
+
+// orderUntilDecided has the actor's client order until the answer is about the
+// stock: what has just failed over or come back may refuse the first.
+func (s *Scene) orderUntilDecided(a *Actor) error {
+	for {
+		s.order(a)
+		if err := s.answered(a); err != nil {
+			return err
+		}
+		if code := s.orders[a].op.Code; code != "unavailable" && code != "lease_lost" {
+			return nil
+		}
+	}
+}

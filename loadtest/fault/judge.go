@@ -1,0 +1,225 @@
+package fault
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"orderd/loadtest/audit"
+	"orderd/loadtest/load"
+	"orderd/loadtest/report"
+	"orderd/loadtest/wire"
+)
+
+// Layers, as CaughtBy names them beside the guards.
+const (
+	byLock       = "lock"
+	byLeaseCheck = "lease check"
+	byNothing    = "nothing"
+)
+
+// Names of the invariants that a fault adds to the audit's.
+const (
+	faultFired = "the fault happened"
+	theyMet    = "the two were in each other's way"
+
+	driveTested = "the drive put it to the test" // the audit's
+)
+
+// judge fills in the cell from what was seen of the scene. cause is why the
+// schedule did not go through, if it did not.
+func (s *Scene) judge(cell *report.Cell, r audit.Records, cause error) {
+	cell.Judge(r, time.Since(s.clock))
+	cell.Invariants = withoutDriveTested(cell.Invariants)
+	fired, met := audit.Held, audit.Held
+	evidence := s.fire
+	if s.fire == "" || cause != nil {
+		fired = audit.Undecided
+		evidence = "it was not seen"
+		if cause != nil {
+			evidence = cause.Error()
+		}
+	}
+	meeting := s.howMet()
+	if meeting == "" {
+		met, meeting = audit.Undecided, "neither came while the other was at it"
+	}
+	cell.Invariants = append(cell.Invariants,
+		audit.Invariant{Name: faultFired, Verdict: fired, Evidence: evidence},
+		audit.Invariant{Name: theyMet, Verdict: met, Evidence: meeting})
+	conclude(cell)
+	cell.CaughtBy = ""
+	if cell.Verdict != audit.Undecided {
+		cell.CaughtBy = s.caughtBy(cell)
+	}
+	cell.Timeline = s.draw(r.Ledger, cell.CaughtBy)
+	cell.Story = s.tell(cell, r.Ledger)
+}
+
+// conclude sets the verdict from the invariants: an oversell stands by itself if
+// the books are right, everything else only with all of them.
+func conclude(cell *report.Cell) {
+	books := audit.Held
+	for _, i := range cell.Invariants[1:] {
+		if i.Verdict == audit.Violated || i.Verdict == audit.Undecided && books == audit.Held {
+			books = i.Verdict
+		}
+	}
+	cell.Verdict = books
+	if books == audit.Held {
+		cell.Verdict = cell.Invariants[0].Verdict
+	}
+	wanted := map[report.Expectation]audit.Verdict{report.Hold: audit.Held, report.Break: audit.Violated}
+	cell.Met = books == audit.Held && (cell.Verdict == wanted[cell.Expectation] ||
+		cell.Expectation == report.Either && cell.Verdict != audit.Undecided)
+}
+
+// Again judges a cell of a finished run once more. What was seen while it ran,
+// that the fault happened and that the two met, is taken from the cell.
+func Again(cell *report.Cell, r audit.Records) {
+	var seen []audit.Invariant
+	for _, i := range cell.Invariants {
+		if i.Name == faultFired || i.Name == theyMet {
+			seen = append(seen, i)
+		}
+	}
+	caught, before := cell.CaughtBy, cell.Verdict
+	cell.Judge(r, time.Duration(cell.Seconds*float64(time.Second)))
+	if len(seen) > 1 { // two actors, and no load
+		cell.Invariants = withoutDriveTested(cell.Invariants)
+	}
+	cell.Invariants = append(cell.Invariants, seen...)
+	conclude(cell)
+	if cell.CaughtBy = ""; cell.Verdict == before {
+		cell.CaughtBy = caught
+	}
+}
+
+// withoutDriveTested takes away what the audit asks of a drive and two orders
+// for one unit cannot give, one of which may be nobody's to answer: what they
+// put to the test is told by theyMet.
+func withoutDriveTested(invariants []audit.Invariant) []audit.Invariant {
+	return slices.DeleteFunc(invariants, func(i audit.Invariant) bool { return i.Name == driveTested })
+}
+
+// howMet says how the two were in each other's way, or nothing.
+func (s *Scene) howMet() string {
+	for _, a := range []*Actor{s.A, s.B} {
+		if s.waited[a] {
+			return a.ID + " waited for the lock while the other held it"
+		}
+	}
+	first, ok1 := s.section(s.A)
+	second, ok2 := s.section(s.B)
+	if ok1 && ok2 && first.from < second.to && second.from < first.to {
+		both := min(first.to, second.to) - max(first.from, second.from)
+		return fmt.Sprintf("both were in their critical sections for %.0f ms", ms(both))
+	}
+	return s.meeting
+}
+
+// caughtBy finds the layer that kept the stock right in what happened to the
+// order that was not confirmed. It is empty if nobody was about to do harm.
+func (s *Scene) caughtBy(cell *report.Cell) string {
+	if cell.Verdict == audit.Violated {
+		return byNothing
+	}
+	for _, a := range []*Actor{s.A, s.B} {
+		o, ordered := s.orders[a]
+		if !ordered || o.op.Outcome == load.Confirmed {
+			continue
+		}
+		if layer := s.stopped(a, s.other(a), &o.op); layer != "" {
+			return layer
+		}
+	}
+	if s.waited[s.A] || s.waited[s.B] {
+		return byLock
+	}
+	return ""
+}
+
+// other is the other actor.
+func (s *Scene) other(a *Actor) *Actor {
+	if a == s.A {
+		return s.B
+	}
+	return s.A
+}
+
+// stopped finds what stopped an actor's order, while the other's went through.
+func (s *Scene) stopped(a, winner *Actor, op *load.Op) string {
+	events := a.Postgres.Events()
+	refused := func(statement wire.Statement, tag string) bool {
+		return slices.ContainsFunc(events, func(e wire.Event) bool { return e.Statement == statement && e.Tag == tag })
+	}
+	switch {
+	case refused(wire.Place, "INSERT 0 0"):
+		return s.guard // of the row: the write found none to change
+	case refused(wire.Claim, "UPDATE 0"):
+		return claim
+	case op.Code == "lease_lost":
+		return byLeaseCheck
+	case op.Code == "sold_out" && s.looked(events, winner):
+		return claim
+	case op.Code == "busy", op.Code == "sold_out" && s.waited[a]:
+		return byLock
+	}
+	return ""
+}
+
+// looked tells whether an order claimed the row, and so read it instead of
+// Redis, although the lock had let it in before the winner told Redis.
+func (s *Scene) looked(events []wire.Event, winner *Actor) bool {
+	sold, told := time.Time{}, s.orders[winner].done
+	for _, e := range winner.Postgres.Events() {
+		if e.Statement == wire.Commit {
+			sold = e.Done
+		}
+	}
+	lost := sold.IsZero() // it died before it could tell anybody
+	select {
+	case <-told:
+		lost = lost || s.orders[winner].op.Outcome == load.Unknown
+	default:
+	}
+	return slices.ContainsFunc(events, func(e wire.Event) bool {
+		return e.Statement == wire.Claim && (lost || e.Asked.Before(sold))
+	})
+}
+
+// tell is the story in the fewest sentences: what was done, and what the two
+// came away with.
+func (s *Scene) tell(cell *report.Cell, ledger []load.Movement) []string {
+	story := slices.Clone(s.story)
+	for _, m := range ledger {
+		switch {
+		case m.Reason != "sale":
+		case m.OnHand < 0:
+			story = append(story, fmt.Sprintf("%s%s sold the same unit again: %d left.", m.Replica, withToken(m.Token), m.OnHand))
+		default:
+			story = append(story, fmt.Sprintf("%s%s sold the unit.", m.Replica, withToken(m.Token)))
+		}
+	}
+	for _, a := range []*Actor{s.A, s.B} {
+		o, ordered := s.orders[a]
+		if ordered && o.op.Code != "" {
+			story = append(story, fmt.Sprintf("%s was answered %s.", a.ID, o.op.Code))
+		}
+	}
+	switch cell.CaughtBy {
+	case "":
+	case byNothing:
+		story = append(story, "Nothing stopped it.")
+	default:
+		story = append(story, fmt.Sprintf("What stopped the second sale: %s.", cell.CaughtBy))
+	}
+	return story
+}
+
+func withToken(token int64) string {
+	if token == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (token %d)", token)
+}

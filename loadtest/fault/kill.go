@@ -1,0 +1,53 @@
+package fault
+
+// A holder that dies leaves a lock behind, and a transaction that Postgres rolls
+// back. Whoever is next waits for the lease to end and finds the unit.
+var killBeforeCommit = Fault{
+	Name: "kill-before-commit", Title: "the holder is killed before its COMMIT arrives",
+	Modes: everyMode, TTL: shortTTL,
+	Breaks: never,
+	Schedule: func(s *Scene) error {
+		gate, err := s.written(s.A)
+		if err != nil {
+			return err
+		}
+		s.order(s.B)
+		if err := s.blockedOrWaiting(s.B); err != nil {
+			return err
+		}
+		if err := s.kill(s.A); err != nil {
+			return err
+		}
+		s.fired("%s was killed with its COMMIT on the way", s.A.ID)
+		gate.Sever()
+		return s.answered(s.A, s.B)
+	},
+}
+
+// The unit is sold and Redis does not know. The next holder, however rightful,
+// believes Redis: no lock and no token helps, for nobody did anything out of turn.
+var killAfterCommit = Fault{
+	Name: "kill-after-commit", Title: "the holder is killed after its COMMIT, before it tells Redis",
+	Modes: everyMode, TTL: shortTTL,
+	Breaks: unlessGuard(claim, predicate),
+	Schedule: func(s *Scene) error {
+		gate := s.A.Postgres.HoldReply(commit)
+		s.order(s.A)
+		if err := gate.Await(s.ctx); err != nil {
+			return err
+		}
+		next := s.B.Postgres.Hold(begin)
+		s.order(s.B)
+		if err := s.insideWaitingOrAnswered(s.B, next); err != nil {
+			return err
+		}
+		s.met("%s came while Redis still had the unit that %s had sold", s.B.ID, s.A.ID)
+		if err := s.kill(s.A); err != nil {
+			return err
+		}
+		s.fired("%s was killed after its COMMIT and before its write-back to Redis", s.A.ID)
+		gate.Sever()
+		next.Pass()
+		return s.answered(s.A, s.B)
+	},
+}

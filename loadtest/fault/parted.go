@@ -1,0 +1,124 @@
+package fault
+
+import (
+	"errors"
+	"time"
+)
+
+// Work that takes longer than the lease is no harm as long as the lease is
+// renewed.
+var slowWork = Fault{
+	Name: "slow-work", Title: "the work takes longer than the lease, which is renewed",
+	Modes: leases, TTL: shortTTL,
+	Breaks: never,
+	Schedule: func(s *Scene) error {
+		gate, err := s.checked(s.A)
+		if err != nil {
+			return err
+		}
+		s.order(s.B)
+		if err := s.waiting(s.B); err != nil {
+			return err
+		}
+		long := time.Since(s.clock) + shortTTL*3/2
+		err = s.await(s.A.ID+" holding the lock for longer than a lease", func() (bool, error) {
+			l, err := s.observer.Lock(s.ctx, s.sku)
+			return err == nil && l.Replica() == s.A.ID && time.Since(s.clock) > long, err
+		})
+		if err != nil {
+			return err
+		}
+		s.fired("%s had worked for longer than its lease, and still held the lock", s.A.ID)
+		gate.Pass()
+		return s.answered(s.A, s.B)
+	},
+}
+
+// Nothing that the holder says reaches the lock service any more. It works on,
+// knows its lease's end by its own clock, and does not commit after it.
+func unrenewed(s *Scene) error {
+	gate, err := s.checked(s.A)
+	if err != nil {
+		return err
+	}
+	s.silence(s.A)
+	if err := s.lockLost(s.A); err != nil {
+		return err
+	}
+	s.fired("%s's lease ended, for nothing it said came through", s.A.ID)
+	s.order(s.B)
+	if err := s.answered(s.B); err != nil {
+		return err
+	}
+	gate.Pass()
+	if err := s.answered(s.A); err != nil {
+		return err
+	}
+	s.unsilence(s.A)
+	return nil
+}
+
+var workUnrenewed = Fault{
+	Name: "slow-work-unrenewed", Title: "the work takes longer than the lease, and no renewal comes through",
+	Modes: []string{redis, redlock, postgres}, TTL: shortTTL,
+	Breaks:   never,
+	Schedule: unrenewed,
+}
+
+var sessionExpiry = Fault{
+	Name: "session-expiry", Title: "ZooKeeper hears nothing of the holder until its session has expired",
+	Modes: []string{zookeeper}, TTL: shortTTL,
+	Breaks:   never,
+	Schedule: unrenewed,
+}
+
+// The holder is cut off when its lease has been checked and its COMMIT is on the
+// way: no check is left that could stop it.
+var cutOff = Fault{
+	Name: "cut-off", Title: "the holder is cut off from the lock service, with its COMMIT on the way",
+	Modes: leases, TTL: shortTTL,
+	Breaks: unlessGuard(claim, predicate),
+	Schedule: func(s *Scene) error {
+		return s.overtaken(func() error {
+			s.cut(s.A)
+			return nil
+		})
+	},
+}
+
+// The lock is granted and the caller does not hear of it. It asks again or gives
+// up, and must not leave the lock to nobody.
+var acquireReplyLost = Fault{
+	Name: "acquire-reply-lost", Title: "the lock service grants the lock and its answer is lost",
+	Modes: leases, TTL: shortTTL,
+	Breaks: never,
+	Schedule: func(s *Scene) error {
+		if s.mode == zookeeper {
+			// The queue's folder is there: the first request is the node's.
+			if err := s.observer.Evict(s.ctx, s.sku); err != nil {
+				return err
+			}
+		}
+		lost := s.loseAcquireReply(s.A)
+		gate := s.A.Postgres.Hold(begin)
+		s.order(s.A)
+		for _, l := range lost {
+			select {
+			case <-l:
+			case <-s.ctx.Done():
+				return errors.New("no answer to a request for the lock was lost")
+			}
+		}
+		s.fired("%s's request for the lock was answered, and the answer lost", s.A.ID)
+		if err := s.insideWaitingOrAnswered(s.A, gate); err != nil {
+			return err
+		}
+		s.order(s.B)
+		s.met("%s came when the lock could have been left to nobody", s.B.ID)
+		if err := s.waitingOrAnswered(s.B); err != nil {
+			return err
+		}
+		gate.Pass()
+		return s.answered(s.A, s.B)
+	},
+}

@@ -1,0 +1,73 @@
+package fault
+
+// The holder stops between its check and its write, as a long garbage collection
+// or a suspended virtual machine would have it, and wakes when its lease is over
+// and the unit sold. The write takes the row's lock and the lease is checked
+// after it, so a newcomer cannot come in between: without any guard the lease
+// check is what is left, and it is enough as long as clocks run.
+var pauseNewcomerFirst = Fault{
+	Name: "pause-newcomer-first", Title: "the holder is paused past its lease before its write; the newcomer writes first",
+	Modes: leases, TTL: shortTTL,
+	Breaks: never,
+	Schedule: func(s *Scene) error {
+		gate, err := s.checked(s.A)
+		if err != nil {
+			return err
+		}
+		if err := s.pauseBeyondLease(); err != nil {
+			return err
+		}
+		s.order(s.B)
+		if err := s.answered(s.B); err != nil {
+			return err
+		}
+		gate.Pass()
+		if err := s.resume(s.A); err != nil {
+			return err
+		}
+		return s.answered(s.A)
+	},
+}
+
+// The holder stops between the lease check and the COMMIT's arrival: its write
+// is done, its token is the row's, and no check is left to stop it. The newcomer
+// has seen the unit too. A fence lets both tokens through, for they come in
+// order; a claim makes the newcomer look at the row before it believes anything.
+var pauseStaleFirst = Fault{
+	Name: "pause-stale-first", Title: "the holder is paused past its lease with its COMMIT on the way; it writes first",
+	Modes: leases, TTL: shortTTL,
+	Breaks: unlessGuard(claim, predicate),
+	Schedule: func(s *Scene) error {
+		gate, err := s.written(s.A)
+		if err != nil {
+			return err
+		}
+		if err := s.pauseBeyondLease(); err != nil {
+			return err
+		}
+		s.order(s.B)
+		if err := s.blocked(s.B); err != nil {
+			return err
+		}
+		gate.Pass()
+		if err := s.answered(s.B); err != nil {
+			return err
+		}
+		if err := s.resume(s.A); err != nil {
+			return err
+		}
+		return s.answered(s.A)
+	},
+}
+
+// pauseBeyondLease stops r1 and waits until the lock is not its any more.
+func (s *Scene) pauseBeyondLease() error {
+	if err := s.pause(s.A); err != nil {
+		return err
+	}
+	if err := s.lockLost(s.A); err != nil {
+		return err
+	}
+	s.fired("%s was stopped, and its lease ended meanwhile", s.A.ID)
+	return nil
+}

@@ -1,0 +1,35 @@
+package fault
+
+import "slices"
+
+// Both see the unit before either has written. Without a lock between the two
+// processes nothing makes the second wait; tokens are no help where there is no
+// lease to count.
+var race = Fault{
+	Name: "race", Title: "two replicas sell the last unit at once",
+	Modes: everyMode, TTL: longTTL,
+	Breaks: func(mode, guard string) bool {
+		return slices.Contains([]string{none, local}, mode) && guard != predicate
+	},
+	Schedule: func(s *Scene) error {
+		first, err := s.checked(s.A)
+		if err != nil {
+			return err
+		}
+		second := s.B.Postgres.Hold(begin)
+		s.order(s.B)
+		inside, err := s.insideOrWaiting(s.B, second)
+		if err != nil {
+			return err
+		}
+		s.fired("%s came while %s was between its check and its write", s.B.ID, s.A.ID)
+		first.Pass()
+		if inside {
+			if err := s.answered(s.A); err != nil {
+				return err
+			}
+		}
+		second.Pass()
+		return s.answered(s.A, s.B)
+	},
+}

@@ -1,0 +1,231 @@
+package fault
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"orderd/internal/stack"
+	"orderd/loadtest/fleet"
+	"orderd/loadtest/load"
+	"orderd/loadtest/wire"
+)
+
+// lockWait is how long an order waits for its turn: longer than any lease that a
+// schedule waits for.
+const lockWait = 8 * time.Second
+
+// maxConnections is how many the clients keep open to each replica.
+const maxConnections = 16
+
+// restoreLimit is how long replicas and servers may take to be whole again.
+const restoreLimit = 20 * time.Second
+
+// A Rig is the replicas of one fault and mode, each behind proxies of its own,
+// and their servers.
+type Rig struct {
+	fleet    *fleet.Fleet
+	mode     string
+	A, B     *Actor
+	client   *load.Client // to A, B and the one that looks
+	observer *load.Client
+	replicas *fleet.Replicas
+	running  sync.WaitGroup
+}
+
+// An Actor is a replica that takes part.
+type Actor struct {
+	ID       string
+	Postgres *wire.Postgres
+	Stock    *wire.Raw
+	Locks    []*wire.Raw // to the lock service, if that is not Postgres
+	n        int
+	admin    string
+	process  *stack.Process
+}
+
+// actors is how many replicas take part; one more looks.
+const actors = 2
+
+// openRig starts the replicas on the fleet's servers.
+func openRig(ctx context.Context, f *fleet.Fleet, mode string, fault Fault) (_ *Rig, err error) {
+	r := &Rig{fleet: f, mode: mode}
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
+	addresses := make([]fleet.Addresses, actors+1)
+	addresses[actors] = f.Addresses(mode)
+	for i, a := range []**Actor{&r.A, &r.B} {
+		*a = &Actor{ID: "r" + strconv.Itoa(i+1), n: i + 1}
+		if addresses[i], err = (*a).connect(f.Addresses(mode), mode); err != nil {
+			return nil, err
+		}
+	}
+	r.replicas, err = f.Start(ctx, fleet.Setup{
+		Mode: mode, Replicas: actors + 1, LockWait: lockWait, LockTTL: fault.TTL, Work: fault.Work, BatchMax: 1,
+		Reach: func(replica int) fleet.Addresses { return addresses[replica] },
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, a := range []*Actor{r.A, r.B} {
+		a.process, a.admin = r.replicas.Processes[i], r.replicas.AdminURLs[i]
+	}
+	r.client = load.NewClient(r.replicas.URLs, maxConnections)
+	r.observer = load.NewClient(r.replicas.URLs[actors:], actors)
+	return r, nil
+}
+
+// connect puts a proxy between the actor and each of its servers, and returns
+// where it finds them.
+func (a *Actor) connect(to fleet.Addresses, mode string) (_ fleet.Addresses, err error) {
+	if to.DatabaseURL, err = through(to.DatabaseURL, func(host string) (string, error) {
+		a.Postgres, err = wire.NewPostgres(host)
+		if err != nil {
+			return "", err
+		}
+		return a.Postgres.Addr(), nil
+	}); err != nil {
+		return to, err
+	}
+	if to.StockRedis, err = through(to.StockRedis, func(host string) (string, error) {
+		a.Stock, err = wire.NewRaw(host)
+		if err != nil {
+			return "", err
+		}
+		return a.Stock.Addr(), nil
+	}); err != nil {
+		return to, err
+	}
+	lock := func(host string) (string, error) {
+		p, err := wire.NewRaw(host)
+		if err != nil {
+			return "", err
+		}
+		a.Locks = append(a.Locks, p)
+		return p.Addr(), nil
+	}
+	switch mode {
+	case redis, redlock:
+		if strings.HasPrefix(to.LockRedis, "redis+") {
+			break // its clients are told other addresses by the servers
+		}
+		urls := strings.Split(to.LockRedis, ",")
+		for i := range urls {
+			if urls[i], err = through(urls[i], lock); err != nil {
+				return to, err
+			}
+		}
+		to.LockRedis = strings.Join(urls, ",")
+	case zookeeper:
+		hosts := strings.Split(to.ZooKeeper, ",")
+		for i := range hosts {
+			if hosts[i], err = lock(hosts[i]); err != nil {
+				return to, err
+			}
+		}
+		to.ZooKeeper = strings.Join(hosts, ",")
+	}
+	return to, nil
+}
+
+// through replaces the host of a URL by that of a proxy to it.
+func through(text string, proxy func(host string) (string, error)) (string, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "", err
+	}
+	u.Host, err = proxy(u.Host)
+	return u.String(), err
+}
+
+// close ends the replicas and the proxies.
+func (r *Rig) close() {
+	if r.client != nil {
+		r.client.Close()
+		r.observer.Close()
+	}
+	if r.replicas != nil {
+		for _, p := range r.replicas.Processes {
+			_ = p.Kill() // nothing of theirs is kept
+		}
+	}
+	for _, a := range []*Actor{r.A, r.B} {
+		a.close()
+	}
+	r.running.Wait()
+}
+
+func (a *Actor) close() {
+	if a == nil {
+		return
+	}
+	if a.Postgres != nil {
+		a.Postgres.Close()
+	}
+	for _, p := range append(a.Locks, a.Stock) {
+		if p != nil {
+			p.Close()
+		}
+	}
+}
+
+// restore brings everything back to how it was before a try.
+func (r *Rig) restore(ctx context.Context) error {
+	for _, a := range []*Actor{r.A, r.B} {
+		a.heal()
+		a.Postgres.Forget()
+		select {
+		case <-a.process.Done():
+			if err := a.process.Restart(ctx); err != nil {
+				return err
+			}
+		default:
+			_ = resumeProcess(a.process)
+		}
+	}
+	targets := load.NewClient(r.replicas.URLs, actors)
+	defer targets.Close()
+	ctx, cancel := context.WithTimeout(ctx, restoreLimit)
+	defer cancel()
+	return targets.AwaitReady(ctx)
+}
+
+func (a *Actor) heal() {
+	a.Postgres.Heal()
+	a.Postgres.ThawLocks()
+	a.Stock.Heal()
+	for _, p := range a.Locks {
+		p.Heal()
+	}
+}
+
+// waiters asks a replica how many of its orders wait for a turn.
+func (r *Rig) waiters(ctx context.Context, a *Actor) (int, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.admin+"/metrics", http.NoBody)
+	if err != nil {
+		return 0, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	const name = "orderd_lock_waiters{"
+	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+		if strings.HasPrefix(lines.Text(), name) {
+			_, value, _ := strings.Cut(lines.Text(), "} ")
+			return strconv.Atoi(value)
+		}
+	}
+	return 0, errors.New(fmt.Sprint("no metric ", name))
+}

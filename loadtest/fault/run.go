@@ -1,0 +1,245 @@
+package fault
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"orderd/internal/stack"
+	"orderd/loadtest/audit"
+	"orderd/loadtest/fleet"
+	"orderd/loadtest/load"
+	"orderd/loadtest/report"
+)
+
+const (
+	// sceneLimit is how long a try may take: far more than any does.
+	sceneLimit = 20 * time.Second
+	// recoverLimit is how long after a fault orders may be refused for lack of a
+	// server or of the lock.
+	recoverLimit = 5 * time.Second
+	// atOnce is how many rigs run beside each other: most of their time they wait.
+	atOnce = 4
+)
+
+// A Plan is what to run.
+type Plan struct {
+	Faults        []Fault
+	Modes, Guards []string
+	Repeat        int // tries of each cell
+	// Done is called after each cell, from several goroutines.
+	Done func(report.Cell)
+}
+
+// A job is one fault with one mode, and a rig.
+type job struct {
+	fault Fault
+	mode  string
+	plain []report.Cell // as planned
+	cells []report.Cell // as they came out
+	kept  []audit.Records
+}
+
+// Cells is how many cells the plan has.
+func (p Plan) Cells() int {
+	n := 0
+	for _, j := range p.jobs() {
+		n += len(j.cells)
+	}
+	return n
+}
+
+func (p Plan) jobs() []*job {
+	var jobs []*job
+	for _, f := range p.Faults {
+		for _, mode := range f.Modes {
+			if !slices.Contains(p.Modes, mode) {
+				continue
+			}
+			j := &job{fault: f, mode: mode, kept: make([]audit.Records, len(p.Guards))}
+			for _, guard := range p.Guards {
+				j.plain = append(j.plain, report.Cell{
+					Fault: f.Name, Lock: mode, Guard: guard, Replicas: actors, BatchMax: 1, Clients: actors, Stock: 1,
+					Expectation: f.expectation(mode, guard),
+				})
+			}
+			j.cells = slices.Clone(j.plain)
+			jobs = append(jobs, j)
+		}
+	}
+	return jobs
+}
+
+// Run runs the plan on the fleet's servers and returns its cells, in the order
+// of the faults, and what each was judged by. An error means that the laboratory
+// could not do its work.
+func Run(ctx context.Context, f *fleet.Fleet, p Plan) ([]report.Cell, []audit.Records, error) {
+	jobs := p.jobs()
+	var number atomic.Int64
+	running, ctx := errgroup.WithContext(ctx)
+	running.SetLimit(atOnce)
+	for _, j := range jobs {
+		running.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := p.run(ctx, f, j, fmt.Sprintf("rig%d", number.Add(1))); err != nil {
+				return fmt.Errorf("%s, %s: %w", j.fault.Name, j.mode, err)
+			}
+			return nil
+		})
+	}
+	if err := running.Wait(); err != nil {
+		return nil, nil, err
+	}
+	var cells []report.Cell
+	var records []audit.Records
+	for _, j := range jobs {
+		cells, records = append(cells, j.cells...), append(records, j.kept...)
+	}
+	return cells, records, nil
+}
+
+func (p Plan) run(ctx context.Context, shared *fleet.Fleet, j *job, name string) error {
+	if j.fault.Fresh {
+		return p.cells(ctx, j, name, func(try string, use func(*Rig) error) error {
+			return withRig(ctx, shared, j, try, use)
+		})
+	}
+	return withRig(ctx, shared, j, name, func(rig *Rig) error {
+		if j.fault.Weather != nil {
+			return p.stormy(ctx, rig, j, name)
+		}
+		return p.cells(ctx, j, name, func(_ string, use func(*Rig) error) error { return use(rig) })
+	})
+}
+
+// withRig opens a rig for a job, has it used, and closes it.
+func withRig(ctx context.Context, shared *fleet.Fleet, j *job, name string, use func(*Rig) error) error {
+	own := j.fault.Own
+	own.Masters = j.mode == redlock
+	f, err := shared.Fork(ctx, name, own)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.CloseFork() }() // the fleet ends what it could not
+	rig, err := openRig(ctx, f, j.mode, j.fault)
+	if err != nil {
+		return err
+	}
+	defer rig.close()
+	return use(rig)
+}
+
+// cells runs the job's cells, one after the other, each try on the rig that it
+// is given.
+func (p Plan) cells(ctx context.Context, j *job, name string, on func(try string, use func(*Rig) error) error) error {
+	for i := range j.cells {
+		var tries report.Tries
+		settled := false
+		for n := range p.Repeat {
+			cell := j.plain[i]
+			cell.SKU = fmt.Sprintf("%s-%s-%s-%s-%d", name, j.fault.Name, j.mode, cell.Guard, n+1)
+			var records audit.Records
+			err := on(fmt.Sprintf("%s_%d_%d", name, i+1, n+1), func(rig *Rig) (err error) {
+				records, err = rig.try(ctx, j.fault, &cell)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			count(&tries, cell.Verdict)
+			// The try that is told is the first that was not as expected, else the last.
+			if !settled {
+				j.cells[i], j.kept[i] = cell, records
+				settled = !cell.Met
+			}
+		}
+		j.cells[i].Tries = &tries
+		p.Done(j.cells[i])
+	}
+	return nil
+}
+
+func count(tries *report.Tries, v audit.Verdict) {
+	switch v {
+	case audit.Held:
+		tries.Held++
+	case audit.Violated:
+		tries.Violated++
+	case audit.Undecided:
+		tries.Undecided++
+	}
+}
+
+// try runs the fault's schedule once and judges it.
+func (r *Rig) try(ctx context.Context, f Fault, cell *report.Cell) (audit.Records, error) {
+	if err := r.restore(ctx); err != nil {
+		return audit.Records{}, err
+	}
+	if err := r.observer.SetStock(ctx, cell.SKU, 1, cell.Guard); err != nil {
+		return audit.Records{}, err
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, sceneLimit, fmt.Errorf("%v are over", sceneLimit))
+	defer cancel()
+	s := &Scene{
+		Rig: r, ctx: limited, sku: cell.SKU, guard: cell.Guard, clock: time.Now(),
+		orders: map[*Actor]*order{}, waited: map[*Actor]bool{},
+	}
+	watching, stop := context.WithCancel(limited)
+	if slices.Contains(leases, r.mode) {
+		r.running.Go(func() { s.watch(watching) })
+	}
+	cause := f.Schedule(s)
+	stop()
+	if ctx.Err() != nil {
+		return audit.Records{}, ctx.Err()
+	}
+	if cause != nil { // what still hangs is let go
+		cancel()
+	}
+	r.running.Wait()
+	if err := r.settle(ctx, s); err != nil && cause == nil {
+		cause = err
+	}
+	ledger, err := r.fleet.Ledger(ctx, cell.SKU)
+	if err != nil {
+		return audit.Records{}, err
+	}
+	records := audit.Records{Ops: s.ops, Ledger: ledger, Clients: actors}
+	s.judge(cell, records, cause)
+	return records, nil
+}
+
+// settle heals everything and has somebody else order until the SKU is sold out:
+// the shop goes on afterwards, and says the truth.
+func (r *Rig) settle(ctx context.Context, s *Scene) error {
+	for _, a := range []*Actor{r.A, r.B} {
+		a.heal()
+		_ = resumeProcess(a.process)
+	}
+	for _, o := range s.all {
+		s.ops = append(s.ops, o.op)
+	}
+	limit := time.Now().Add(recoverLimit)
+	for {
+		op := load.Op{Seq: len(s.ops), Client: actors + 1, Quantity: 1, Call: time.Since(s.clock)}
+		r.client.Order(ctx, actors, s.sku, &op)
+		op.Return = time.Since(s.clock)
+		s.ops = append(s.ops, op)
+		switch {
+		case op.Outcome == load.SoldOut:
+			return nil
+		case time.Now().After(limit):
+			return fmt.Errorf("%v after the fault an order is answered %d %s %s", recoverLimit, op.Status, op.Code, op.Error)
+		}
+	}
+}
+
+// resumeProcess lets a process go on that may be stopped.
+func resumeProcess(p *stack.Process) error { return p.Signal(syscall.SIGCONT) }

@@ -1,0 +1,202 @@
+package fault
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"orderd/loadtest/load"
+	"orderd/loadtest/report"
+	"orderd/loadtest/wire"
+)
+
+// A recorder keeps what a scene's timeline is made of.
+type recorder struct {
+	mu    sync.Mutex
+	spans []report.Span // To is below zero while it lasts
+	marks []report.Mark
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func (r *recorder) begin(lane string, kind report.SpanKind, label string, at time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.spans = append(r.spans, report.Span{Lane: lane, Kind: kind, Label: label, From: ms(at), To: -1})
+}
+
+// end ends the lane's spans of that kind.
+func (r *recorder) end(lane string, kind report.SpanKind, at time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.spans {
+		if s := &r.spans[i]; s.Lane == lane && s.Kind == kind && s.To < 0 {
+			s.To = ms(at)
+		}
+	}
+}
+
+func (r *recorder) mark(m report.Mark) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.marks = append(r.marks, m)
+}
+
+// watch notes who holds the lock, by looking, until ctx ends.
+func (s *Scene) watch(ctx context.Context) {
+	again := time.NewTicker(2 * lookEvery)
+	defer again.Stop()
+	var last load.Lock
+	for {
+		now, err := s.observer.Lock(ctx, s.sku)
+		at := time.Since(s.clock)
+		if err == nil && now.Owner != last.Owner {
+			if last.Held {
+				s.timeline.end(last.Replica(), report.Holds, at)
+			}
+			if now.Held {
+				s.timeline.hold(now, at)
+			}
+			last = now
+		}
+		select {
+		case <-ctx.Done():
+			if last.Held {
+				s.timeline.end(last.Replica(), report.Holds, time.Since(s.clock))
+			}
+			return
+		case <-again.C:
+		}
+	}
+}
+
+func (r *recorder) hold(l load.Lock, at time.Duration) {
+	label := "holds the lock"
+	if l.Token != 0 {
+		label += ", token " + strconv.FormatInt(l.Token, 10)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.spans = append(r.spans, report.Span{
+		Lane: l.Replica(), Kind: report.Holds, Label: label, From: ms(at), To: -1, Token: l.Token,
+	})
+}
+
+// finish ends what still lasts, and gives everything a lane.
+func (*recorder) finish(t *report.Timeline, clock time.Time) {
+	over := ms(time.Since(clock))
+	lane := func(name string) {
+		if !slices.Contains(t.Lanes, name) {
+			t.Lanes = append(t.Lanes, name)
+		}
+	}
+	for i := range t.Spans {
+		if t.Spans[i].To < 0 {
+			t.Spans[i].To = over
+		}
+		lane(t.Spans[i].Lane)
+	}
+	for _, m := range t.Marks {
+		lane(m.Lane)
+	}
+}
+
+// A section is the time that a replica was in its critical section, as far as
+// Postgres was asked for anything.
+type section struct{ from, to time.Duration }
+
+func (s *Scene) section(a *Actor) (section, bool) {
+	var sec section
+	found := false
+	for _, e := range a.Postgres.Events() {
+		if e.Statement == wire.Other {
+			continue
+		}
+		if !found {
+			sec.from, found = e.Asked.Sub(s.clock), true
+		}
+		for _, at := range []time.Time{e.Asked, e.Sent, e.Done} {
+			if !at.IsZero() {
+				sec.to = max(sec.to, at.Sub(s.clock))
+			}
+		}
+	}
+	return sec, found
+}
+
+// draw makes the timeline of the scene, once it is over.
+func (s *Scene) draw(ledger []load.Movement, caught string) *report.Timeline {
+	s.timeline.mu.Lock()
+	defer s.timeline.mu.Unlock()
+	t := &report.Timeline{Lanes: []string{s.A.ID, s.B.ID}, Spans: s.timeline.spans, Marks: s.timeline.marks}
+	s.timeline.finish(t, s.clock)
+	for _, a := range []*Actor{s.A, s.B} {
+		s.drawActor(t, a, caught)
+	}
+	for _, m := range ledger {
+		s.drawSale(t, m)
+	}
+	slices.SortStableFunc(t.Spans, func(a, b report.Span) int { return int(1000 * (a.From - b.From)) })
+	slices.SortStableFunc(t.Marks, func(a, b report.Mark) int { return int(1000 * (a.At - b.At)) })
+	return t
+}
+
+// drawActor adds where the actor waited, and where it worked without a lease.
+func (s *Scene) drawActor(t *report.Timeline, a *Actor, caught string) {
+	o, ordered := s.orders[a]
+	sec, worked := s.section(a)
+	if !ordered {
+		return
+	}
+	lasted := -1.0 // the end of what it held
+	for i := range t.Spans {
+		if sp := &t.Spans[i]; sp.Lane == a.ID && sp.Kind == report.Holds {
+			if lasted < 0 && worked {
+				sp.From = min(sp.From, ms(sec.from)) // it was seen a moment after it was so
+			}
+			lasted = max(lasted, sp.To)
+		}
+	}
+	switch {
+	case worked && lasted < 0:
+		t.Spans = append(t.Spans, report.Span{
+			Lane: a.ID, Kind: report.Holds, Label: "in its critical section", From: ms(sec.from), To: ms(sec.to),
+		})
+	case worked && ms(sec.to) > lasted:
+		t.Spans = append(t.Spans, report.Span{
+			Lane: a.ID, Kind: report.Expired, Label: "works on without the lock", From: max(lasted, ms(sec.from)), To: ms(sec.to),
+		})
+	}
+	if s.waited[a] {
+		until := ms(o.op.Return)
+		if worked {
+			until = ms(sec.from)
+		}
+		t.Spans = append(t.Spans, report.Span{Lane: a.ID, Kind: report.Waits, Label: "waits for the lock", From: ms(o.op.Call), To: until})
+	}
+	if o.op.Outcome != load.Confirmed && o.op.Code != "" {
+		t.Marks = append(t.Marks, report.Mark{
+			Lane: a.ID, Kind: report.Refused, Label: o.op.Code + ": " + caught, At: ms(o.op.Return),
+		})
+	}
+}
+
+func (s *Scene) drawSale(t *report.Timeline, m load.Movement) {
+	for _, a := range []*Actor{s.A, s.B} {
+		if m.Reason != "sale" || m.Replica != a.ID {
+			continue
+		}
+		mark := report.Mark{Lane: a.ID, Kind: report.Sold, Label: "sold the unit", OrderID: m.OrderID}
+		if m.OnHand < 0 {
+			mark.Kind, mark.Label = report.Oversold, "sold it once more"
+		}
+		for _, e := range a.Postgres.Events() {
+			if e.Statement == commit && !e.Done.IsZero() {
+				mark.At = ms(e.Done.Sub(s.clock))
+			}
+		}
+		t.Marks = append(t.Marks, mark)
+	}
+}

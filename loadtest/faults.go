@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"orderd/loadtest/audit"
+	"orderd/loadtest/fault"
+	"orderd/loadtest/fleet"
+	"orderd/loadtest/report"
+)
+
+type faultsCommand struct {
+	Only    []string `enum:"${faults}" placeholder:"NAME" help:"Faults to run; all by default. See --list."`
+	Repeat  int      `default:"1" help:"How often each cell is tried."`
+	Modes   []string `default:"${modes}" enum:"${modes}" help:"Lock modes to break, where the fault concerns them: ${enum}."`
+	Guards  []string `default:"${guards}" enum:"${guards}" help:"What Postgres itself checks: ${enum}."`
+	List    bool     `help:"List the faults and the modes that each concerns, and run none."`
+	Orderd  string   `placeholder:"PATH" help:"Binary of orderd. Default: built from the source in this folder."`
+	Results string   `default:"results" placeholder:"DIR" help:"Folder for the files of the run."`
+	outputFlags
+
+	without []string // faults that cannot be done here
+}
+
+// Validate finds values that make no sense. Errors name the flag.
+func (c *faultsCommand) Validate() error {
+	if c.Repeat < 1 || c.Repeat > 1000 {
+		return errors.New("--repeat: must be 1 to 1000")
+	}
+	if c.plan().Cells() == 0 {
+		return errors.New("--only, --modes, --guards: none of these faults concerns these modes (see --list)")
+	}
+	return nil
+}
+
+// leaveOut says which faults cannot be done on this machine, and leaves them out
+// unless they were asked for by name.
+func (c *faultsCommand) leaveOut(con *console) error {
+	for _, f := range c.plan().Faults {
+		if f.Needs == nil {
+			continue
+		}
+		err := f.Needs()
+		if err != nil && slices.Contains(c.Only, f.Name) {
+			return fmt.Errorf("%s: %w", f.Name, err)
+		}
+		if err != nil {
+			con.say("%s is left out: %v", f.Name, err)
+			c.without = append(c.without, f.Name)
+		}
+	}
+	return nil
+}
+
+func (c *faultsCommand) plan() fault.Plan {
+	p := fault.Plan{Faults: slices.Clone(fault.All), Modes: c.Modes, Guards: c.Guards, Repeat: c.Repeat}
+	p.Faults = slices.DeleteFunc(p.Faults, func(f fault.Fault) bool {
+		return len(c.Only) > 0 && !slices.Contains(c.Only, f.Name) || slices.Contains(c.without, f.Name)
+	})
+	return p
+}
+
+// Run breaks things and writes the result.
+func (c *faultsCommand) Run(con *console, verdict *audit.Verdict) error {
+	if c.List {
+		for _, f := range fault.All {
+			fmt.Fprintf(con.out, "%-24s %s (%s)\n", f.Name, f.Title, joined(f.Modes))
+		}
+		return nil
+	}
+	if err := c.leaveOut(con); err != nil {
+		return err
+	}
+	started := time.Now()
+	con.say("starting PostgreSQL, Redis (two) and ZooKeeper")
+	f, err := fleet.Open(con.ctx, c.Orderd)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	con.say("servers ready after %.1f s", time.Since(started).Seconds())
+	r, records, err := c.run(con.ctx, con, f, started)
+	if err := con.ctx.Err(); err != nil {
+		return err // nobody wants the logs of what they ended themselves
+	}
+	if err != nil {
+		return errors.Join(err, keepLogs(c.Results, "faults-failed", started, f.SaveLogs))
+	}
+	*verdict = r.Verdict
+	folder, err := report.NewFolder(c.Results, "faults", started)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.SaveLogs(folder.Logs()), folder.Finish(r, records)); err != nil {
+		return err
+	}
+	if err := c.print(con, r); err != nil {
+		return err
+	}
+	con.say("took %.0f s", time.Since(started).Seconds())
+	return con.pointTo(c.Format, folder)
+}
+
+func (c *faultsCommand) run(ctx context.Context, con *console, f *fleet.Fleet, started time.Time) (report.Result, []audit.Records, error) {
+	plan := c.plan()
+	bar := con.track(plan.Cells())
+	defer bar.stop()
+	plan.Done = func(cell report.Cell) {
+		bar.step()
+		if !cell.Met {
+			con.say("%s, %s, guard %s: %s", cell.Fault, cell.Lock, cell.Guard, cell.Words())
+		}
+	}
+	cells, records, err := fault.Run(ctx, f, plan)
+	r := report.Result{
+		SchemaVersion: report.SchemaVersion, Command: report.FaultsCommand, Arguments: con.arguments, Started: started.UTC(),
+		Seed: fault.Seed, Host: report.ThisHost(), Versions: versions(), Cells: cells,
+		Config: map[string]string{
+			"repeat": strconv.Itoa(c.Repeat), "stock": "1", "actors": "2 replicas with an order each, for the same unit",
+			"took": time.Since(started).Round(time.Second).String(),
+		},
+	}
+	r.Conclude()
+	return r, records, err
+}

@@ -1,0 +1,143 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"orderd/internal/stack"
+)
+
+// Own says which servers a fork has for itself besides its Redis servers.
+type Own struct {
+	Masters, Postgres, ZooKeeper bool
+	// Ensemble is three ZooKeeper servers instead of one; Sentinel and Cluster
+	// keep the locks of mode redis.
+	Ensemble, Sentinel, Cluster bool
+	// Clock is that of the third master: it can be set.
+	Clock bool
+}
+
+// clockMaster is the place of the master whose clock can be set.
+const clockMaster = 2
+
+// ensembleSize is how many servers an ensemble has: one can be missed.
+const ensembleSize = 3
+
+// Fork returns a fleet with Redis servers and a database of its own, so that
+// nothing that is broken there is missed elsewhere. What is not its own it
+// shares. name begins the names of all that it starts, and is its alone. The
+// caller closes the fork before the fleet.
+func (f *Fleet) Fork(ctx context.Context, name string, own Own) (_ *Fleet, err error) {
+	k := &Fleet{Servers: f.Servers, stack: f.stack, orderd: f.orderd, prefix: name + "-"}
+	defer func() {
+		if err != nil {
+			_ = k.CloseFork() // what went wrong before matters more
+		}
+	}()
+	starting, ctx2 := errgroup.WithContext(ctx)
+	k.startRedis(ctx2, starting, own)
+	if own.Postgres {
+		starting.Go(func() (err error) { k.Postgres, err = f.stack.Postgres(ctx2, k.prefix+"postgres"); return })
+	}
+	if own.ZooKeeper {
+		starting.Go(func() (err error) { k.ZooKeeper, err = f.stack.ZooKeeper(ctx2, k.prefix+"zookeeper"); return })
+	}
+	if own.Ensemble {
+		starting.Go(func() (err error) {
+			k.Ensemble, err = f.stack.ZooKeeperEnsemble(ctx2, k.prefix+"zookeeper", ensembleSize)
+			return err
+		})
+	}
+	err = starting.Wait()
+	k.mine = k.alone(f)
+	if err != nil {
+		return nil, err
+	}
+	url, err := k.Postgres.NewDatabase(ctx, "fork_"+name)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.prepare(ctx, url); err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+func (k *Fleet) startRedis(ctx context.Context, starting *errgroup.Group, own Own) {
+	starting.Go(func() (err error) { k.Stock, err = k.stack.Redis(ctx, k.prefix+"redis-stock"); return })
+	switch {
+	case own.Masters:
+		for i := range k.Masters {
+			starting.Go(func() (err error) {
+				name := fmt.Sprintf("%sredis-master-%d", k.prefix, i+1)
+				if own.Clock && i == clockMaster {
+					k.Masters[i], k.Clock, err = k.stack.RedisWithClock(ctx, name)
+				} else {
+					k.Masters[i], err = k.stack.Redis(ctx, name)
+				}
+				return err
+			})
+		}
+	case own.Sentinel:
+		starting.Go(func() (err error) { k.Sentinel, err = k.stack.Sentinel(ctx, k.prefix+"redis"); return })
+	case own.Cluster:
+		starting.Go(func() (err error) { k.Cluster, err = k.stack.RedisCluster(ctx, k.prefix+"redis"); return })
+	default:
+		starting.Go(func() (err error) { k.Locks, err = k.stack.Redis(ctx, k.prefix+"redis-locks"); return })
+	}
+}
+
+// alone lists the servers that the fork does not share with f.
+func (k *Fleet) alone(f *Fleet) []*stack.Process {
+	var redis []*stack.Redis
+	redis = append(redis, k.Masters[:]...)
+	redis = append(redis, k.Stock, k.Locks)
+	var mine []*stack.Process
+	if k.Sentinel != nil {
+		redis = append(append(redis, k.Sentinel.Master), k.Sentinel.Replicas...)
+		for _, s := range k.Sentinel.Sentinels {
+			mine = append(mine, s.Process)
+		}
+	}
+	if k.Cluster != nil {
+		redis = append(redis, k.Cluster.Nodes...)
+	}
+	shared := append(f.Masters[:], f.Stock, f.Locks)
+	for _, r := range redis {
+		if r != nil && !slices.Contains(shared, r) {
+			mine = append(mine, r.Process)
+		}
+	}
+	if k.Postgres != nil && k.Postgres != f.Postgres {
+		mine = append(mine, k.Postgres.Process)
+	}
+	zooKeepers := []*stack.ZooKeeper{k.ZooKeeper}
+	if k.Ensemble != nil {
+		zooKeepers = append(zooKeepers, k.Ensemble.Servers...)
+	}
+	for _, z := range zooKeepers {
+		if z != nil && z != f.ZooKeeper {
+			mine = append(mine, z.Process)
+		}
+	}
+	return mine
+}
+
+// CloseFork ends the servers that are the fork's alone.
+func (k *Fleet) CloseFork() error {
+	if k.db != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = k.db.Close(ctx)
+	}
+	var errs []error
+	for _, p := range k.mine {
+		errs = append(errs, p.Kill())
+	}
+	return errors.Join(errs...)
+}

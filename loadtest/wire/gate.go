@@ -1,0 +1,84 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+	"sync"
+)
+
+// A Gate holds the next message about one statement, and with it everything
+// behind it on its connection, until it is told what becomes of it.
+type Gate struct {
+	statement Statement
+	reply     bool // the answer is held, not the request
+	arrived   chan struct{}
+	decided   chan struct{}
+	once      sync.Once
+	verdict   verdict
+}
+
+// Hold sets up a gate for the next such statement. A begin that is held means
+// that the order has passed its check and has written nothing; a commit, that
+// everything is written and the lease was found to be held.
+func (p *Postgres) Hold(s Statement) *Gate { return p.gate(s, false) }
+
+// HoldReply sets up a gate for the answer to the next such statement: Postgres
+// has done it and the replica does not know.
+func (p *Postgres) HoldReply(s Statement) *Gate { return p.gate(s, true) }
+
+func (p *Postgres) gate(s Statement, reply bool) *Gate {
+	g := &Gate{statement: s, reply: reply, arrived: make(chan struct{}), decided: make(chan struct{})}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gates = append(p.gates, g)
+	return g
+}
+
+// gateFor takes the gate for a statement, if there is one.
+func (p *Postgres) gateFor(s Statement, reply bool) *Gate {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, g := range p.gates {
+		if g.statement == s && g.reply == reply {
+			p.gates = append(p.gates[:i:i], p.gates[i+1:]...)
+			return g
+		}
+	}
+	return nil
+}
+
+// Await waits until the message is there.
+func (g *Gate) Await(ctx context.Context) error {
+	select {
+	case <-g.arrived:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("no %s came: %w", g.statement, context.Cause(ctx))
+	}
+}
+
+// Arrived is closed once the message is there.
+func (g *Gate) Arrived() <-chan struct{} { return g.arrived }
+
+// Pass lets the message go on.
+func (g *Gate) Pass() { g.decide(pass) }
+
+// Sever loses the message and its connection.
+func (g *Gate) Sever() { g.decide(sever) }
+
+func (g *Gate) decide(v verdict) {
+	g.once.Do(func() {
+		g.verdict = v
+		close(g.decided)
+	})
+}
+
+func (g *Gate) hold(closed <-chan struct{}) verdict {
+	close(g.arrived)
+	select {
+	case <-g.decided:
+		return g.verdict
+	case <-closed:
+		return sever
+	}
+}

@@ -1,0 +1,160 @@
+package wire
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A Statement names what orderd asks of Postgres, as far as schedules and
+// judgements need to know.
+type Statement string
+
+// The statements.
+const (
+	Begin    Statement = "begin"
+	Commit   Statement = "commit"
+	Rollback Statement = "rollback"
+	Place    Statement = "place" // one line's units, by the guard's leave
+	Claim    Statement = "claim" // the token, before the check
+	Other    Statement = ""
+)
+
+// statementOf recognises a statement by its text.
+func statementOf(sql string) Statement {
+	sql = strings.TrimSpace(sql)
+	switch {
+	case strings.EqualFold(sql, "begin"):
+		return Begin
+	case strings.EqualFold(sql, "commit"):
+		return Commit
+	case strings.EqualFold(sql, "rollback"):
+		return Rollback
+	case strings.Contains(sql, "WITH taken AS"):
+		return Place
+	case strings.HasPrefix(sql, "UPDATE stock SET fence = $2, updated_at"):
+		return Claim
+	default:
+		return Other
+	}
+}
+
+// An Event is one statement: when the replica asked for it, when that was passed
+// on, and when and how Postgres answered. Tag is that of CommandComplete, or the
+// SQLSTATE of an error.
+type Event struct {
+	Statement Statement
+	Asked     time.Time
+	Sent      time.Time // zero while a gate holds it
+	Done      time.Time // zero while there is no answer
+	Tag       string
+	Failed    bool
+}
+
+// lockSessions begins the name of the sessions that hold advisory locks.
+const lockSessions = "orderd lock "
+
+// Postgres is a proxy that understands the server's protocol, and can tell the
+// sessions that hold locks from those that place orders.
+type Postgres struct {
+	*Proxy
+
+	mu       sync.Mutex
+	events   []*Event
+	gates    []*Gate
+	frozen   chan struct{} // of the lock sessions only
+	lockDoom chan struct{} // the next reply to a lock session is lost; closed when it was
+	doomText []byte
+}
+
+// NewPostgres starts a proxy to the server at that address.
+func NewPostgres(server string) (*Postgres, error) {
+	p := &Postgres{}
+	var err error
+	p.Proxy, err = listen(server, message, func() tap { return &pgTap{proxy: p, prepared: map[string]Statement{}} })
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Events returns what was asked so far, and forgets nothing.
+func (p *Postgres) Events() []Event {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	events := make([]Event, len(p.events))
+	for i, e := range p.events {
+		events[i] = *e
+	}
+	return events
+}
+
+// Forget empties the list of events and removes the gates.
+func (p *Postgres) Forget() {
+	p.mu.Lock()
+	gates := p.gates
+	p.events, p.gates = nil, nil
+	p.mu.Unlock()
+	for _, g := range gates {
+		g.Pass()
+	}
+}
+
+// FreezeLocks lets nothing pass to or from the sessions that hold locks until
+// ThawLocks; orders go on.
+func (p *Postgres) FreezeLocks() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.frozen == nil {
+		p.frozen = make(chan struct{})
+	}
+}
+
+// ThawLocks ends FreezeLocks: what was held back goes on.
+func (p *Postgres) ThawLocks() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.frozen != nil {
+		close(p.frozen)
+		p.frozen = nil
+	}
+}
+
+// LoseLockReply has the reply to the next request of a lock session that
+// contains the text lost, and the connection with it.
+func (p *Postgres) LoseLockReply(text string) <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.doomText, p.lockDoom = []byte(text), make(chan struct{})
+	return p.lockDoom
+}
+
+// message reads one message of the protocol. The client's first has no type.
+func message(r *bufio.Reader, fromClient, first bool) ([]byte, error) {
+	head := 5
+	if fromClient && first {
+		head = 4
+	}
+	h, err := r.Peek(head)
+	if err != nil {
+		return nil, err
+	}
+	size := int(binary.BigEndian.Uint32(h[head-4:])) + head - 4
+	if size < head || size > 64<<20 {
+		return nil, errors.New("not a message of Postgres")
+	}
+	frame := make([]byte, size)
+	_, err = io.ReadFull(r, frame)
+	return frame, err
+}
+
+// text reads a string that ends with a zero byte.
+func text(b []byte) (s string, rest []byte) {
+	s2, rest, _ := bytes.Cut(b, []byte{0})
+	return string(s2), rest
+}

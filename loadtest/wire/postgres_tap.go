@@ -1,0 +1,201 @@
+package wire
+
+import (
+	"bytes"
+	"sync"
+	"time"
+)
+
+// pgTap follows one connection to Postgres.
+type pgTap struct {
+	proxy *Postgres
+
+	mu       sync.Mutex
+	started  bool
+	locks    bool // a session that holds locks
+	prepared map[string]Statement
+	bound    Statement // of the portal without a name, which alone is used
+	pending  []*Event  // executed and not yet answered, in order
+	reply    *Gate     // holds the answer to COMMIT
+	doomed   chan struct{}
+}
+
+func (t *pgTap) toServer(frame []byte, closed <-chan struct{}) verdict {
+	t.mu.Lock()
+	if !t.started {
+		t.started = true
+		t.locks = bytes.Contains(frame, []byte(lockSessions))
+		t.mu.Unlock()
+		return pass
+	}
+	t.mu.Unlock()
+	if t.locks {
+		t.arm(frame)
+		return t.proxy.thawLocks(closed)
+	}
+	statement, runs := t.follow(frame)
+	if statement == Other && !runs {
+		return pass
+	}
+	var e *Event
+	if runs {
+		e = t.proxy.note(statement)
+	}
+	if g := t.proxy.gateFor(statement, false); g != nil {
+		if v := g.hold(closed); v != pass {
+			return v
+		}
+	}
+	if runs {
+		t.proxy.sent(e)
+		t.mu.Lock()
+		t.pending = append(t.pending, e)
+		t.reply = t.proxy.gateFor(statement, true)
+		t.mu.Unlock()
+	}
+	return pass
+}
+
+// follow returns the statement that a message is about, and whether the message
+// has it run.
+func (t *pgTap) follow(frame []byte) (statement Statement, runs bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	body := frame[5:]
+	switch frame[0] {
+	case 'Q':
+		sql, _ := text(body)
+		return statementOf(sql), true
+	case 'P':
+		name, rest := text(body)
+		sql, _ := text(rest)
+		t.prepared[name] = statementOf(sql)
+		return Other, false // pgx prepares ahead; it counts when it is bound
+	case 'B':
+		_, rest := text(body)
+		name, _ := text(rest)
+		t.bound = t.prepared[name]
+		return t.bound, false
+	case 'E':
+		return t.bound, true
+	}
+	return Other, false
+}
+
+func (t *pgTap) toClient(frame []byte, closed <-chan struct{}) verdict {
+	if t.isLock() {
+		if t.dooms() {
+			return sever
+		}
+		return t.proxy.thawLocks(closed)
+	}
+	switch frame[0] {
+	case 'C':
+		tag, _ := text(frame[5:])
+		g := t.answered(tag, false)
+		if g != nil {
+			return g.hold(closed)
+		}
+	case 'E':
+		t.answered(sqlState(frame[5:]), true)
+	case 'Z':
+		t.mu.Lock()
+		// What an error left behind is never answered.
+		t.pending = nil
+		t.mu.Unlock()
+	}
+	return pass
+}
+
+// answered notes the answer to the oldest statement, and returns the gate that
+// is to hold it.
+func (t *pgTap) answered(tag string, failed bool) *Gate {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.pending) == 0 {
+		return nil
+	}
+	e := t.pending[0]
+	t.pending = t.pending[1:]
+	t.proxy.answer(e, tag, failed)
+	g := t.reply
+	t.reply = nil
+	return g
+}
+
+func (t *pgTap) isLock() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.locks
+}
+
+// arm remembers that the reply to this request is to be lost.
+func (t *pgTap) arm(frame []byte) {
+	p := t.proxy
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.doomText != nil && bytes.Contains(frame, p.doomText) {
+		t.mu.Lock()
+		t.doomed = p.lockDoom
+		t.mu.Unlock()
+		p.doomText = nil
+	}
+}
+
+func (t *pgTap) dooms() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.doomed == nil {
+		return false
+	}
+	close(t.doomed)
+	t.doomed = nil
+	return true
+}
+
+func (p *Postgres) thawLocks(closed <-chan struct{}) verdict {
+	p.mu.Lock()
+	frozen := p.frozen
+	p.mu.Unlock()
+	if frozen != nil {
+		select {
+		case <-frozen:
+		case <-closed:
+			return sever
+		}
+	}
+	return pass
+}
+
+func (p *Postgres) note(s Statement) *Event {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := &Event{Statement: s, Asked: time.Now()}
+	p.events = append(p.events, e)
+	return e
+}
+
+func (p *Postgres) sent(e *Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e.Sent = time.Now()
+}
+
+func (p *Postgres) answer(e *Event, tag string, failed bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e.Done, e.Tag, e.Failed = time.Now(), tag, failed
+}
+
+// sqlState finds the code in the fields of an error.
+func sqlState(fields []byte) string {
+	for len(fields) > 1 {
+		kind := fields[0]
+		value, rest := text(fields[1:])
+		if kind == 'C' {
+			return value
+		}
+		fields = rest
+	}
+	return ""
+}

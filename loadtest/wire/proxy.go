@@ -1,0 +1,220 @@
+// Package wire stands between one replica and one server: it parts them, holds
+// back what one says to the other, and notes what a replica asks of Postgres.
+//
+// It is the laboratory's own, and not a general proxy, for two reasons: a fault
+// is put at one message of a protocol (the COMMIT, its reply, the reply to an
+// acquire), which has to be recognised; and a connection that was silent has to
+// go on afterwards with nothing lost, as after a partition that healed.
+package wire
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"sync"
+)
+
+// A Verdict is what becomes of a frame.
+type verdict int
+
+const (
+	pass    verdict = iota // it goes on
+	swallow                // it is lost, and the connection stays
+	sever                  // it is lost, and the connection with it
+)
+
+// A tap looks at the frames of one connection, in each direction in their
+// order. It may hold a frame back by taking its time, but not beyond closed.
+type tap interface {
+	toServer(frame []byte, closed <-chan struct{}) verdict
+	toClient(frame []byte, closed <-chan struct{}) verdict
+}
+
+// A framer reads the next piece that taps look at. first tells whether it is
+// the connection's first from that side.
+type framer func(r *bufio.Reader, fromClient, first bool) ([]byte, error)
+
+// A Proxy passes connections on to a server until it is told otherwise. Its
+// methods may be called from many goroutines at once.
+type Proxy struct {
+	listener net.Listener
+	server   string
+	frame    framer
+	tap      func() tap // one for each connection
+	running  sync.WaitGroup
+
+	mu     sync.Mutex
+	closed bool
+	cut    bool
+	frozen chan struct{} // closed when frames go on; nil if they do
+	links  map[*link]struct{}
+}
+
+// A link is one connection through the proxy.
+type link struct {
+	client, server net.Conn
+	closed         chan struct{}
+	once           sync.Once
+}
+
+func (l *link) close() {
+	l.once.Do(func() {
+		close(l.closed)
+		_ = l.client.Close()
+		if l.server != nil {
+			_ = l.server.Close()
+		}
+	})
+}
+
+// listen starts a proxy to the server at that address.
+func listen(server string, frame framer, newTap func() tap) (*Proxy, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	p := &Proxy{listener: listener, server: server, frame: frame, tap: newTap, links: map[*link]struct{}{}}
+	p.running.Go(p.accept)
+	return p, nil
+}
+
+// Addr is where the replica finds the proxy.
+func (p *Proxy) Addr() string { return p.listener.Addr().String() }
+
+// Close ends the proxy and its connections.
+func (p *Proxy) Close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	_ = p.listener.Close()
+	p.drop()
+	p.running.Wait()
+}
+
+// Cut breaks every connection and refuses new ones until Heal.
+func (p *Proxy) Cut() {
+	p.mu.Lock()
+	p.cut = true
+	p.mu.Unlock()
+	p.drop()
+}
+
+// Freeze lets nothing pass, in either direction, and breaks nothing, until Heal.
+func (p *Proxy) Freeze() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.frozen == nil {
+		p.frozen = make(chan struct{})
+	}
+}
+
+// Heal ends a Cut or a Freeze: what was held back goes on.
+func (p *Proxy) Heal() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cut = false
+	if p.frozen != nil {
+		close(p.frozen)
+		p.frozen = nil
+	}
+}
+
+func (p *Proxy) drop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for l := range p.links {
+		l.close()
+	}
+}
+
+func (p *Proxy) accept() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		p.running.Go(func() { p.serve(client) })
+	}
+}
+
+func (p *Proxy) serve(client net.Conn) {
+	l := &link{client: client, closed: make(chan struct{})}
+	defer l.close()
+	if !p.enter(l) {
+		return
+	}
+	defer p.leave(l)
+	if !p.thawed(l) {
+		return
+	}
+	server, err := net.Dial("tcp", p.server)
+	if err != nil {
+		return // as the server would refuse
+	}
+	p.mu.Lock()
+	l.server = server
+	p.mu.Unlock()
+	select {
+	case <-l.closed:
+		_ = server.Close()
+		return
+	default:
+	}
+	t := p.tap()
+	var back sync.WaitGroup
+	back.Go(func() { p.pump(l, server, client, false, t.toClient) })
+	p.pump(l, client, server, true, t.toServer)
+	back.Wait()
+}
+
+func (p *Proxy) enter(l *link) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cut || p.closed {
+		return false
+	}
+	p.links[l] = struct{}{}
+	return true
+}
+
+func (p *Proxy) leave(l *link) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.links, l)
+}
+
+// thawed waits until frames may go on, and reports whether the link is whole.
+func (p *Proxy) thawed(l *link) bool {
+	p.mu.Lock()
+	frozen := p.frozen
+	p.mu.Unlock()
+	if frozen != nil {
+		select {
+		case <-frozen:
+		case <-l.closed:
+			return false
+		}
+	}
+	return true
+}
+
+func (p *Proxy) pump(l *link, from io.Reader, to io.Writer, fromClient bool, look func([]byte, <-chan struct{}) verdict) {
+	defer l.close()
+	r := bufio.NewReaderSize(from, 64<<10)
+	for first := true; ; first = false {
+		frame, err := p.frame(r, fromClient, first)
+		if err != nil || !p.thawed(l) {
+			return
+		}
+		switch look(frame, l.closed) {
+		case sever:
+			return
+		case swallow:
+			continue
+		case pass:
+		}
+		if _, err := to.Write(frame); err != nil {
+			return
+		}
+	}
+}
