@@ -2,16 +2,21 @@ package stock
 
 import (
 	"context"
-	_ "embed" // for learn.lua
+	_ "embed" // for the scripts
 	"strconv"
 
 	"github.com/redis/go-redis/v9"
 )
 
-//go:embed learn.lua
-var learnScript string
+var (
+	//go:embed learn.lua
+	learnScript string
+	//go:embed forget.lua
+	forgetScript string
 
-var learn = redis.NewScript(learnScript)
+	learn  = redis.NewScript(learnScript)
+	forget = redis.NewScript(forgetScript)
+)
 
 // A Cache is the copy of the stock levels in Redis. Its error is
 // ErrUnavailable.
@@ -34,6 +39,24 @@ func NewCache(client redis.UniversalClient, store levelReader) *Cache {
 // Levels returns the level of each SKU by its name. A SKU that Redis does not
 // know is read from Postgres and kept; one that is not there either is left out.
 func (c *Cache) Levels(ctx context.Context, skus []string) (map[string]Level, error) {
+	levels, err := c.known(ctx, skus)
+	if err != nil {
+		return nil, err
+	}
+	var missing []string
+	for _, sku := range skus {
+		if _, ok := levels[sku]; !ok {
+			missing = append(missing, sku)
+		}
+	}
+	if len(missing) == 0 {
+		return levels, nil
+	}
+	return levels, c.rebuild(ctx, missing, levels)
+}
+
+// known returns the levels that are in Redis by their SKUs.
+func (c *Cache) known(ctx context.Context, skus []string) (map[string]Level, error) {
 	pipe := c.redis.Pipeline()
 	replies := make([]*redis.SliceCmd, len(skus))
 	for i, sku := range skus {
@@ -43,19 +66,12 @@ func (c *Cache) Levels(ctx context.Context, skus []string) (map[string]Level, er
 		return nil, Unavailable("read the levels in Redis", err)
 	}
 	levels := make(map[string]Level, len(skus))
-	var missing []string
 	for i, sku := range skus {
-		level, ok := parseLevel(sku, replies[i].Val())
-		if !ok {
-			missing = append(missing, sku)
-			continue
+		if level, ok := parseLevel(sku, replies[i].Val()); ok {
+			levels[sku] = level
 		}
-		levels[sku] = level
 	}
-	if len(missing) == 0 {
-		return levels, nil
-	}
-	return levels, c.rebuild(ctx, missing, levels)
+	return levels, nil
 }
 
 // rebuild reads the missing levels from Postgres into levels and keeps them.
@@ -72,23 +88,34 @@ func (c *Cache) rebuild(ctx context.Context, missing []string, levels map[string
 
 // Learn keeps each level unless a newer one is known.
 func (c *Cache) Learn(ctx context.Context, levels ...Level) error {
+	return Unavailable("keep the levels in Redis", c.each(ctx, learn, levels))
+}
+
+// forget removes each level if it is what Redis holds, version and all. It
+// removes what is not a whole level, too.
+func (c *Cache) forget(ctx context.Context, levels ...Level) error {
+	return Unavailable("forget wrong levels in Redis", c.each(ctx, forget, levels))
+}
+
+// each runs the script on each level, in one round trip.
+func (c *Cache) each(ctx context.Context, script *redis.Script, levels []Level) error {
 	if len(levels) == 0 {
 		return nil
 	}
-	err := c.learn(ctx, levels)
+	err := c.pipeline(ctx, script, levels)
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
 		// The server was restarted or flushed; in a pipeline the script is not sent along by itself.
-		if err = learn.Load(ctx, c.redis).Err(); err == nil {
-			err = c.learn(ctx, levels)
+		if err = script.Load(ctx, c.redis).Err(); err == nil {
+			err = c.pipeline(ctx, script, levels)
 		}
 	}
-	return Unavailable("keep the levels in Redis", err)
+	return err
 }
 
-func (c *Cache) learn(ctx context.Context, levels []Level) error {
+func (c *Cache) pipeline(ctx context.Context, script *redis.Script, levels []Level) error {
 	pipe := c.redis.Pipeline()
 	for _, l := range levels {
-		learn.EvalSha(ctx, pipe, []string{cacheKey(l.SKU)}, l.OnHand, l.Version, string(l.Guard))
+		script.EvalSha(ctx, pipe, []string{cacheKey(l.SKU)}, l.OnHand, l.Version, string(l.Guard))
 	}
 	_, err := pipe.Exec(ctx)
 	return err

@@ -3,8 +3,11 @@
 -- ARGV[1]  level in units, ARGV[2] version of that level, ARGV[3] guard
 -- Answers 1 if the level was kept, 0 if the one there is as new or newer: two replicas may write
 -- back in another order than they committed in, and the version tells which level is the later.
-local known = redis.call('HGET', KEYS[1], 'version')
-if known and tonumber(known) >= tonumber(ARGV[2]) then
+--
+-- What is not a whole level counts as none, here and wherever levels are read.
+local known = redis.call('HMGET', KEYS[1], 'level', 'version', 'guard')
+local function number(s) return s and string.match(s, '^-?%d+$') and tonumber(s) end
+if number(known[1]) and number(known[2]) and known[3] and number(known[2]) >= tonumber(ARGV[2]) then
 	return 0
 end
 redis.call('HSET', KEYS[1], 'level', ARGV[1], 'version', ARGV[2], 'guard', ARGV[3])

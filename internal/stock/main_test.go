@@ -5,8 +5,10 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
+	"orderd/internal/stack"
 	"orderd/internal/stack/stacktest"
 	"orderd/internal/stock"
 	"orderd/migrations"
@@ -54,4 +56,36 @@ type levelsFunc func(ctx context.Context, skus []string) ([]stock.Level, error)
 
 func (f levelsFunc) Levels(ctx context.Context, skus []string) ([]stock.Level, error) {
 	return f(ctx, skus)
+}
+
+// ownRedis starts a server for the test to kill.
+func ownRedis(t *testing.T, name string) *stack.Redis {
+	t.Helper()
+	server, err := stacktest.Stack(t).Redis(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(context.Background()); err != nil {
+			t.Errorf("stop %s: %v", name, err)
+		}
+	})
+	return server
+}
+
+// counter returns the value of a metric that has no labels.
+func counter(t *testing.T, counted *prometheus.Registry, name string) float64 {
+	t.Helper()
+	families, err := counted.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == name {
+			m := family.GetMetric()[0]
+			return m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	t.Fatalf("no metric %s", name)
+	return 0
 }

@@ -1,0 +1,185 @@
+package stock
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// A Direction says how a level in Redis differs from the one in Postgres.
+type Direction string
+
+// The directions. High is the one that lets orders through that Postgres has
+// to refuse; the others only cost time.
+const (
+	High    Direction = "high"    // Redis says that more is left
+	Low     Direction = "low"     // Redis says that less is left
+	Missing Direction = "missing" // Redis says nothing
+	Version Direction = "version" // the level is right, its version or its guard is not
+)
+
+// Directions lists every direction.
+var Directions = []Direction{High, Low, Missing, Version}
+
+// A Drift is a SKU whose level in Redis is not what Postgres says, and not for
+// want of a moment.
+type Drift struct {
+	Direction
+	Redis    Level // zero but for the SKU where it is missing
+	Postgres Level // read after Redis
+}
+
+const (
+	// writeBackTime is what an order gets, from its COMMIT on, to tell Redis. A
+	// level that is behind for longer has drifted.
+	writeBackTime = 250 * time.Millisecond
+	// driftPage is how many SKUs are compared at once.
+	driftPage = 1000
+)
+
+// comparison finds drifts in two looks. The first finds suspects, many of which
+// are only being written back; the second, writeBackTime later, decides.
+type comparison struct {
+	store *Store
+	cache *Cache
+}
+
+// suspects holds, for each SKU whose level may have drifted, the version that
+// Redis should have reached.
+type suspects map[string]int64
+
+// page has a first look at the SKUs after the one given, and returns the last
+// of them, or "" if they were the last there are.
+func (c *comparison) page(ctx context.Context, after string, found suspects) (last string, err error) {
+	items, err := c.store.List(ctx, after, driftPage)
+	if err != nil {
+		return "", err
+	}
+	skus := make([]string, len(items))
+	for i, item := range items {
+		skus[i] = item.SKU
+	}
+	known, err := c.cache.known(ctx, skus)
+	if err != nil {
+		return "", err
+	}
+	for _, item := range items {
+		if level, ok := known[item.SKU]; !ok || level != item.Level {
+			found[item.SKU] = item.Version
+		}
+	}
+	if len(items) < driftPage {
+		return "", nil
+	}
+	return skus[len(skus)-1], nil
+}
+
+// reached has a first look at SKUs that are known to have reached a version.
+func (c *comparison) reached(ctx context.Context, versions map[string]int64, found suspects) error {
+	for skus := range chunks(versions) {
+		known, err := c.cache.known(ctx, skus)
+		if err != nil {
+			return err
+		}
+		for _, sku := range skus {
+			if level, ok := known[sku]; !ok || level.Version < versions[sku] {
+				found[sku] = max(found[sku], versions[sku])
+			}
+		}
+	}
+	return nil
+}
+
+// confirm has the second look at the suspects, and hands on those that have
+// drifted, some at a time.
+func (c *comparison) confirm(ctx context.Context, found suspects, drifted func([]Drift) error) error {
+	if len(found) == 0 {
+		return nil
+	}
+	if err := pause(ctx, writeBackTime); err != nil {
+		return err
+	}
+	for skus := range chunks(found) {
+		// Redis first. What it holds was committed before, so that Postgres, asked later, has to
+		// know a version as high.
+		known, err := c.cache.known(ctx, skus)
+		if err != nil {
+			return err
+		}
+		levels, err := c.store.Levels(ctx, skus)
+		if err != nil {
+			return err
+		}
+		var drifts []Drift
+		for _, level := range levels {
+			in, ok := known[level.SKU]
+			if direction, yes := judge(in, ok, level, found[level.SKU]); yes {
+				in.SKU = level.SKU
+				drifts = append(drifts, Drift{direction, in, level})
+			}
+		}
+		if len(drifts) == 0 {
+			continue
+		}
+		if err := drifted(drifts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// judge compares what Redis held with what Postgres said later. A version
+// between the one wanted and that of Postgres is fine: the SKU is being sold.
+func judge(redis Level, known bool, postgres Level, wanted int64) (Direction, bool) {
+	switch {
+	case !known:
+		return Missing, true
+	case redis == postgres, redis.Version >= wanted && redis.Version < postgres.Version:
+		return "", false
+	case redis.OnHand > postgres.OnHand:
+		return High, true
+	case redis.OnHand < postgres.OnHand:
+		return Low, true
+	default:
+		return Version, true
+	}
+}
+
+// Drifts compares every level in Redis with Postgres and hands on those that
+// have drifted, some at a time. It changes nothing. Its errors are
+// ErrUnavailable and those of drifted.
+func Drifts(ctx context.Context, store *Store, cache *Cache, drifted func([]Drift) error) error {
+	c := comparison{store, cache}
+	for after, last := "", "more"; last != ""; after = last {
+		found := suspects{}
+		var err error
+		if last, err = c.page(ctx, after, found); err != nil {
+			return err
+		}
+		if err := c.confirm(ctx, found, drifted); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// chunks yields the SKUs by the page.
+func chunks(versions map[string]int64) func(func([]string) bool) {
+	skus := make([]string, 0, len(versions))
+	for sku := range versions {
+		skus = append(skus, sku)
+	}
+	return slices.Chunk(skus, driftPage)
+}
+
+// pause waits for d, unless ctx ends first.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

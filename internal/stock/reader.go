@@ -1,0 +1,77 @@
+package stock
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// A reader follows the ledger in the order of the movements' ids. The place it
+// has come to is kept in Postgres, for all replicas.
+type reader struct {
+	db   *pgxpool.Pool
+	name string
+}
+
+// register begins at the ledger's end, unless the reader has begun before.
+func (r reader) register(ctx context.Context) error {
+	_, err := r.db.Exec(ctx, `
+		INSERT INTO ledger_readers (name, position) SELECT $1, coalesce(max(id), 0) FROM movements
+		ON CONFLICT (name) DO NOTHING`, r.name)
+	return Unavailable("begin to read the ledger", err)
+}
+
+// A mark is the ledger's end at some time: the highest id, and the transactions
+// that were writing then. Ids are given out before COMMIT, and rows below the
+// mark may go on appearing until those transactions have ended.
+type mark struct {
+	id      int64
+	writers []string
+}
+
+// Those who write movements, and only they, hold this lock on the table: from
+// before the first id they take, and until everybody sees their rows.
+const writing = `
+	FROM pg_locks
+	WHERE locktype = 'relation' AND relation = 'movements'::regclass AND mode = 'RowExclusiveLock'
+	  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
+
+// mark returns the ledger's end as of now. The rows are seen as of the
+// statement's begin, and the locks are looked at after that: a writer who
+// escapes both has committed in between, and is seen by whoever looks later.
+func (r reader) mark(ctx context.Context) (m mark, err error) {
+	err = r.db.QueryRow(ctx, `
+		SELECT (SELECT coalesce(max(id), 0) FROM movements), ARRAY(SELECT DISTINCT virtualtransaction`+writing+`)`,
+	).Scan(&m.id, &m.writers)
+	return m, Unavailable("find the ledger's end", err)
+}
+
+const (
+	settleLimit    = time.Second
+	settleInterval = 5 * time.Millisecond
+)
+
+// settled waits, for settleLimit at most, until no row below the mark can
+// appear any more. False: somebody is still writing.
+func (r reader) settled(ctx context.Context, m mark) (bool, error) {
+	for deadline := time.Now().Add(settleLimit); ; {
+		if len(m.writers) == 0 {
+			return true, nil
+		}
+		err := r.db.QueryRow(ctx, `
+			SELECT ARRAY(SELECT DISTINCT virtualtransaction`+writing+` AND virtualtransaction = ANY ($1))`,
+			m.writers).Scan(&m.writers)
+		if err != nil {
+			return false, Unavailable("wait for the ledger's writers", err)
+		}
+		if len(m.writers) > 0 && time.Now().After(deadline) {
+			return false, nil
+		}
+		if len(m.writers) > 0 {
+			if err := pause(ctx, settleInterval); err != nil {
+				return false, err
+			}
+		}
+	}
+}

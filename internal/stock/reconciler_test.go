@@ -1,0 +1,261 @@
+package stock_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/redis/go-redis/v9"
+
+	"orderd/internal/stock"
+)
+
+// A shop is the stock in both places.
+type shop struct {
+	db    *pgxpool.Pool
+	store *stock.Store
+	redis *redis.Client
+	cache *stock.Cache
+}
+
+func openShop(t *testing.T) shop {
+	t.Helper()
+	db, store := open(t)
+	client := openRedis(t)
+	return shop{db, store, client, stock.NewCache(client, store)}
+}
+
+// reconcile runs a replica's reconciler until stop, or the test's end.
+func (s shop) reconcile(t *testing.T, every time.Duration) (counted *prometheus.Registry, stop func()) {
+	t.Helper()
+	reg := prometheus.NewRegistry()
+	r := stock.NewReconciler(s.db, s.store, s.cache, every, slog.New(slog.DiscardHandler), reg)
+	return reg, background(t, r.Run)
+}
+
+// background runs run until stop, which waits for its end, or the test's end.
+func background(t *testing.T, run func(context.Context)) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		run(ctx)
+	}()
+	stop = func() {
+		cancel()
+		<-ended
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+// inRedis returns what Redis holds of a SKU, as text.
+func (s shop) inRedis(t *testing.T, sku string) [3]string {
+	t.Helper()
+	var got [3]string
+	for i, v := range s.redis.HMGet(t.Context(), "orderd:stock:"+sku, "level", "version", "guard").Val() {
+		got[i], _ = v.(string)
+	}
+	return got
+}
+
+func (s shop) awaitInRedis(t *testing.T, sku string, want [3]string) {
+	t.Helper()
+	await(t, fmt.Sprintf("%s to be %v in Redis", sku, want), func() bool { return s.inRedis(t, sku) == want })
+}
+
+func await(t *testing.T, what string, there func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !there(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+func drifts(t *testing.T, counted *prometheus.Registry) map[string]float64 {
+	t.Helper()
+	families, err := counted.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]float64{}
+	for _, family := range families {
+		if family.GetName() != "orderd_stock_drift_total" {
+			continue
+		}
+		for _, m := range family.GetMetric() {
+			found[m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue()
+		}
+	}
+	return found
+}
+
+func TestReconciler_RepairsRedisAndTellsTheDirection(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		direction stock.Direction
+		spoil     func(t *testing.T, s shop) error
+		want      [3]string
+	}{
+		"flushed": {stock.Missing, func(t *testing.T, s shop) error {
+			return errors.Join(s.redis.FlushDB(t.Context()).Err(), s.redis.ScriptFlush(t.Context()).Err())
+		}, [3]string{"10", "1", "predicate"}},
+		"sold without a word to Redis": {stock.High, func(t *testing.T, s shop) error {
+			_, err := s.store.Adjust(t.Context(), "A-1", -3, "broken")
+			return err
+		}, [3]string{"7", "2", "predicate"}},
+		"restocked without a word to Redis": {stock.Low, func(t *testing.T, s shop) error {
+			_, err := s.store.Adjust(t.Context(), "A-1", 3, "restock")
+			return err
+		}, [3]string{"13", "2", "predicate"}},
+		"set too high by hand":                       {stock.High, hset("level", 11), [3]string{"10", "1", "predicate"}},
+		"set too low by hand":                        {stock.Low, hset("level", 9), [3]string{"10", "1", "predicate"}},
+		"of another guard":                           {stock.Version, hset("guard", "none"), [3]string{"10", "1", "predicate"}},
+		"newer and higher than a restored Postgres":  {stock.High, hset("level", 99, "version", 50), [3]string{"10", "1", "predicate"}},
+		"newer and lower than a restored Postgres":   {stock.Low, hset("level", 1, "version", 50), [3]string{"10", "1", "predicate"}},
+		"newer than a restored Postgres, same level": {stock.Version, hset("version", 50), [3]string{"10", "1", "predicate"}},
+		"not a number":                               {stock.Missing, hset("level", "many"), [3]string{"10", "1", "predicate"}},
+		"not whole": {stock.Missing, func(t *testing.T, s shop) error {
+			return s.redis.HDel(t.Context(), "orderd:stock:A-1", "guard").Err()
+		}, [3]string{"10", "1", "predicate"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := openShop(t)
+			item := mustSet(t, s.store, "A-1", 10, "")
+			if err := s.cache.Learn(t.Context(), item.Level); err != nil {
+				t.Fatal(err)
+			}
+			if err := row.spoil(t, s); err != nil {
+				t.Fatal(err)
+			}
+			counted, stop := s.reconcile(t, 10*time.Millisecond)
+			s.awaitInRedis(t, "A-1", row.want)
+			stop()
+			want := map[string]float64{"high": 0, "low": 0, "missing": 0, "version": 0}
+			want[string(row.direction)] = 1
+			if got := drifts(t, counted); fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("drifts %v, want %v", got, want)
+			}
+			if problems, err := testutil.GatherAndLint(counted); err != nil || len(problems) > 0 {
+				t.Errorf("metrics: %v, %v", problems, err)
+			}
+		})
+	}
+}
+
+func hset(values ...any) func(*testing.T, shop) error {
+	return func(t *testing.T, s shop) error {
+		return s.redis.HSet(t.Context(), "orderd:stock:A-1", values...).Err()
+	}
+}
+
+// A level of a version that Postgres does not have refuses every write-back.
+// While the reconciler puts that right, sales go on.
+func TestReconciler_NeverTakesANewerLevelBack(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	item := mustSet(t, s.store, "A-1", 1000, "")
+	s.reconcile(t, time.Millisecond)
+	s.reconcile(t, time.Millisecond)
+	for range 300 {
+		var err error
+		if item, err = s.store.Adjust(t.Context(), "A-1", -1, "broken"); err != nil {
+			t.Fatal(err)
+		}
+		if err = s.cache.Learn(t.Context(), item.Level); err != nil {
+			t.Fatal(err)
+		}
+		levels, err := s.cache.Levels(t.Context(), []string{"A-1"})
+		if err != nil || levels["A-1"] != item.Level {
+			t.Fatalf("Redis has %+v, %v; want %+v, which was learned last", levels["A-1"], err, item.Level)
+		}
+		if item.Version%100 == 0 {
+			if err := hset("level", 5000, "version", 1_000_000)(t, s); err != nil {
+				t.Fatal(err)
+			}
+			s.awaitInRedis(t, "A-1", [3]string{fmt.Sprint(item.OnHand), fmt.Sprint(item.Version), "predicate"})
+		}
+	}
+}
+
+// Of many SKUs the walk sees each one now and then. One that has changed is
+// looked at right away.
+func TestReconciler_DoesNotWaitForTheWalk(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	const skus = 30_000
+	if _, err := s.db.Exec(t.Context(), `
+		INSERT INTO stock (sku, on_hand) SELECT 'S-' || lpad(n::text, 6, '0'), 10 FROM generate_series(1, $1) AS n`, skus); err != nil {
+		t.Fatal(err)
+	}
+	counted, _ := s.reconcile(t, 200*time.Millisecond)
+	await(t, "Redis to be filled", func() bool { return s.redis.DBSize(t.Context()).Val() == skus })
+	if got := drifts(t, counted)["missing"]; got != skus {
+		t.Errorf("%v levels were missing, want %d", got, skus)
+	}
+	walked := func() (sku string) {
+		if err := s.db.QueryRow(t.Context(), "SELECT walked FROM ledger_readers WHERE name = 'reconciler'").Scan(&sku); err != nil {
+			t.Fatal(err)
+		}
+		return sku
+	}
+	await(t, "the walk to have passed", func() bool { return walked() >= "S-001" && walked() < "S-006" })
+	if _, err := s.store.Adjust(t.Context(), "S-000001", -1, "broken"); err != nil {
+		t.Fatal(err)
+	}
+	s.awaitInRedis(t, "S-000001", [3]string{"9", "2", "predicate"})
+	if at := walked(); at < "S-001" {
+		t.Errorf("the walk was at %q, and may have found it", at)
+	}
+}
+
+func TestReconciler_AnotherGoesOnWhenOneDies(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	mustSet(t, s.store, "A-1", 10, "")
+	first, stop := s.reconcile(t, 10*time.Millisecond)
+	s.awaitInRedis(t, "A-1", [3]string{"10", "1", "predicate"})
+	second, _ := s.reconcile(t, 10*time.Millisecond)
+	stop()
+	if _, err := s.store.Adjust(t.Context(), "A-1", -3, "broken"); err != nil {
+		t.Fatal(err)
+	}
+	s.awaitInRedis(t, "A-1", [3]string{"7", "2", "predicate"})
+	if got := drifts(t, first)["missing"] + drifts(t, second)["missing"]; got != 1 {
+		t.Errorf("%v missing, want the 1 that was", got)
+	}
+	if got := drifts(t, second)["high"]; got != 1 {
+		t.Errorf("the second found %v too high, want 1", got)
+	}
+}
+
+// While Redis is away passes fail, and when it is back it is put right.
+func TestReconciler_OutlivesRedis(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	server := ownRedis(t, "reconciler-redis")
+	s.redis = redis.NewClient(&redis.Options{Addr: server.Addr, MaxRetries: -1})
+	t.Cleanup(func() { s.redis.Close() })
+	s.cache = stock.NewCache(s.redis, s.store)
+	mustSet(t, s.store, "A-1", 10, "")
+	counted, _ := s.reconcile(t, 10*time.Millisecond)
+	s.awaitInRedis(t, "A-1", [3]string{"10", "1", "predicate"})
+	if err := server.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-server.Done()
+	await(t, "a pass to fail", func() bool { return counter(t, counted, "orderd_reconcile_failures_total") > 0 })
+	if err := server.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.awaitInRedis(t, "A-1", [3]string{"10", "1", "predicate"})
+}
