@@ -34,6 +34,7 @@ type serveCommand struct {
 	BatchMax       int           `env:"ORDERD_BATCH_MAX" default:"64" help:"Most orders placed with one lease and one transaction; 1: each with its own. Mode none: always 1, for a group would itself be a lock."`
 	LockAcks       int           `env:"ORDERD_LOCK_ACKS" default:"0" help:"Replicas of the lock Redis that must have a lock before it counts (mode redis)."`
 	Work           time.Duration `env:"ORDERD_WORK" default:"0s" help:"Rehearsal step inside the lock, between check and write, standing for pricing or fraud calls."`
+	ReconcileEvery time.Duration `env:"ORDERD_RECONCILE_EVERY" default:"500ms" help:"How often some replica compares Redis with Postgres and repairs it; 0s: this one never does."`
 	AllowUnguarded bool          `env:"ORDERD_ALLOW_UNGUARDED" help:"Let SKUs be created with a guard other than predicate. For the laboratory."`
 	ID             string        `name:"id" env:"ORDERD_ID" default:"${replica}" help:"Name of this replica in headers, logs, the ledger and locks."`
 	Insecure       bool          `env:"ORDERD_INSECURE" help:"Serve beyond loopback although every route is open."`
@@ -61,6 +62,8 @@ func (c *serveCommand) Validate() error {
 		return fmt.Errorf("--batch-max: must be 1 to 1024")
 	case c.Work < 0:
 		return fmt.Errorf("--work: must not be negative")
+	case c.ReconcileEvery < 0 || c.ReconcileEvery > 0 && c.ReconcileEvery < 10*time.Millisecond:
+		return fmt.Errorf("--reconcile-every: must be 0s or at least 10ms")
 	case c.DrainDelay < 0 || c.DrainDelay > 10*time.Second:
 		return fmt.Errorf("--drain-delay: must be 0s to 10s")
 	case !c.Insecure && !loopback(c.Listen):

@@ -53,6 +53,11 @@ func (c *serveCommand) Run(ctx context.Context, logs io.Writer) error {
 		service.Lanes = order.NewLanes(service, c.BatchMax)
 		defer service.Lanes.Close() // before the backend: they give their leases back
 	}
+	background := newBackground(ctx)
+	defer background.end() // before the pools
+	if c.ReconcileEvery > 0 {
+		background.run(stock.NewReconciler(db, store, cache, c.ReconcileEvery, log, metrics).Run)
+	}
 	api := order.NewHandler(order.HandlerConfig{
 		Service: service,
 		Stock: &stock.Routes{

@@ -72,7 +72,8 @@ func openRig(ctx context.Context, f *fleet.Fleet, mode string, fault Fault) (_ *
 	}
 	r.replicas, err = f.Start(ctx, fleet.Setup{
 		Mode: mode, Replicas: actors + 1, LockWait: lockWait, LockTTL: fault.TTL, Work: fault.Work, BatchMax: 1,
-		Reach: func(replica int) fleet.Addresses { return addresses[replica] },
+		Unreconciled: true,
+		Reach:        func(replica int) fleet.Addresses { return addresses[replica] },
 	})
 	if err != nil {
 		return nil, err

@@ -24,6 +24,8 @@ type Setup struct {
 	LockWait time.Duration // --lock-wait
 	BatchMax int           // --batch-max
 	LockTTL  time.Duration // --lock-ttl; orderd's default if it is 0
+	// Unreconciled leaves Redis as it is: a fault is to show what the orders do with it.
+	Unreconciled bool
 	// Reach tells each replica, counted from 0, where its servers are; nil: where
 	// they are.
 	Reach func(replica int) Addresses
@@ -109,6 +111,9 @@ func (f *Fleet) startOne(ctx context.Context, s Setup, n, port, admin int) (*sta
 	}
 	if s.LockTTL > 0 {
 		args = append(args, "--lock-ttl", s.LockTTL.String())
+	}
+	if s.Unreconciled {
+		args = append(args, "--reconcile-every", "0s")
 	}
 	return f.stack.Start(ctx, stack.Command{
 		Name:  f.prefix + "orderd-" + id,
