@@ -41,11 +41,11 @@ func (w *watch) exchange(next http.Handler) http.Handler {
 		rw.Header().Set("X-Content-Type-Options", "nosniff")
 		timed := &timedWriter{ResponseWriter: rw, record: record, status: http.StatusOK}
 		next.ServeHTTP(timed, r.WithContext(ctx))
-		w.note(r.Method, chi.RouteContext(ctx), timed.status, time.Since(start), record.err)
+		w.note(r.Method, chi.RouteContext(ctx), timed.status, time.Since(start), record)
 	})
 }
 
-func (w *watch) note(method string, route *chi.Context, status int, took time.Duration, err error) {
+func (w *watch) note(method string, route *chi.Context, status int, took time.Duration, record *record) {
 	// The pattern and never the path: labels are a closed set, whatever clients ask for.
 	pattern := "none"
 	if route != nil && route.RoutePattern() != "" {
@@ -66,7 +66,8 @@ func (w *watch) note(method string, route *chi.Context, status int, took time.Du
 		return // most of the time; its arguments cost more than the question
 	}
 	w.log.Log(context.Background(), level, "request",
-		"method", method, "route", pattern, "status", status, "took_ms", took.Milliseconds(), "err", err)
+		"method", method, "route", pattern, "status", status, "took_ms", took.Milliseconds(),
+		"client", record.client, "err", record.err)
 }
 
 // recoverer answers 500 where a handler panics.

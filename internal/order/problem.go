@@ -44,12 +44,15 @@ var answers = []struct {
 // frameworkAnswers are those to requests that no handler has seen.
 var frameworkAnswers = map[int]answer{
 	http.StatusBadRequest:            {http.StatusBadRequest, "malformed", "The request cannot be read", false},
+	http.StatusUnauthorized:          {http.StatusUnauthorized, "unauthorized", "There is no client of this key", false},
+	http.StatusForbidden:             {http.StatusForbidden, "forbidden", "The client may not do this", false},
 	http.StatusNotFound:              {http.StatusNotFound, "not_found", "There is no such route", false},
 	http.StatusMethodNotAllowed:      {http.StatusMethodNotAllowed, "method_not_allowed", "The route has other methods", false},
 	http.StatusRequestTimeout:        {http.StatusRequestTimeout, "timeout", "The body did not arrive in time", true},
 	http.StatusRequestEntityTooLarge: {http.StatusRequestEntityTooLarge, "too_large", "The body is too large", false},
 	http.StatusUnsupportedMediaType:  {http.StatusUnsupportedMediaType, "unsupported_media_type", "The body must be application/json", false},
 	http.StatusUnprocessableEntity:   {http.StatusUnprocessableEntity, "invalid", "The request is invalid", false},
+	http.StatusTooManyRequests:       {http.StatusTooManyRequests, "rate_limited", "Too many requests", true},
 }
 
 var internalAnswer = answer{http.StatusInternalServerError, "internal", "orderd has a bug", false}
@@ -171,9 +174,10 @@ func init() {
 // seconds: not all in the same one.
 func retryAfter() string { return strconv.Itoa(1 + rand.IntN(3)) }
 
-// writeProblem answers a request that no handler of the framework sees.
+// writeProblem answers a request that no handler of the framework sees. A
+// Retry-After that is there already stays.
 func writeProblem(w http.ResponseWriter, p *Problem) {
-	if p.Retryable {
+	if p.Retryable && w.Header().Get("Retry-After") == "" {
 		w.Header().Set("Retry-After", retryAfter())
 	}
 	w.Header().Set("Content-Type", p.ContentType(""))
