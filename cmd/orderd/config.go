@@ -10,12 +10,13 @@ import (
 	"strings"
 	"time"
 
+	"orderd/internal/access"
 	"orderd/internal/locking"
 )
 
 // databaseFlags are shared by the commands that use Postgres.
 type databaseFlags struct {
-	DatabaseURL string `required:"" env:"DATABASE_URL" placeholder:"URL" help:"Postgres, as postgres://user:password@host:port/database."`
+	DatabaseURL string `required:"" env:"DATABASE_URL" placeholder:"URL" help:"Postgres, as postgres://user:password@host:port/database?sslmode=verify-full&sslrootcert=FILE. With a password it has to come from the environment."`
 }
 
 // serveCommand holds the settings of orderd serve. A flag wins over its
@@ -37,6 +38,12 @@ type serveCommand struct {
 	AllowUnguarded bool          `env:"ORDERD_ALLOW_UNGUARDED" help:"Let SKUs be created with a guard other than predicate. For the laboratory."`
 	ID             string        `name:"id" env:"ORDERD_ID" default:"${replica}" help:"Name of this replica in headers, logs, the ledger and locks."`
 	Insecure       bool          `env:"ORDERD_INSECURE" help:"Serve beyond loopback although every route is open."`
+	APIKeys        string        `name:"api-keys" placeholder:"FILE" help:"Clients' API keys, hashed: lines of orderd keys new. Read again when the file changes and on SIGHUP. $ORDERD_API_KEYS may hold the lines themselves, or @FILE."`
+	TLSCert        string        `name:"tls-cert" env:"ORDERD_TLS_CERT" placeholder:"FILE" help:"Certificate of the API's listener, with those that signed it. Read again when it changes and on SIGHUP."`
+	TLSKey         string        `name:"tls-key" env:"ORDERD_TLS_KEY" placeholder:"FILE" help:"The certificate's private key."`
+	RateLimit      access.Rate   `env:"ORDERD_RATE_LIMIT" placeholder:"RATE[:BURST]" help:"Requests a second from all clients together. Default: no limit."`
+	ClientRate     access.Rate   `name:"client-rate-limit" env:"ORDERD_CLIENT_RATE_LIMIT" placeholder:"RATE[:BURST]" help:"Requests a second from each client; without API keys, from each address. Default: no limit."`
+	MaxConnections int           `env:"ORDERD_MAX_CONNECTIONS" default:"4096" help:"Connections to the API at a time; more have to wait."`
 	DrainDelay     time.Duration `env:"ORDERD_DRAIN_DELAY" default:"2s" help:"How long /readyz answers 503 before the listener closes, so that balancers notice."`
 	LogFormat      string        `env:"ORDERD_LOG_FORMAT" default:"json" enum:"json,text" help:"Format of the log on stderr: ${enum}."`
 	LogLevel       slog.Level    `env:"ORDERD_LOG_LEVEL" default:"info" help:"Lowest level logged: debug (every request), info, warn, error."`
@@ -63,8 +70,12 @@ func (c *serveCommand) Validate() error {
 		return fmt.Errorf("--work: must not be negative")
 	case c.DrainDelay < 0 || c.DrainDelay > 10*time.Second:
 		return fmt.Errorf("--drain-delay: must be 0s to 10s")
-	case !c.Insecure && !loopback(c.Listen):
-		return fmt.Errorf("--listen: %s is not a loopback address and every route is open: say --insecure to serve there all the same", c.Listen)
+	case (c.TLSCert == "") != (c.TLSKey == ""):
+		return fmt.Errorf("--tls-cert, --tls-key: need each other")
+	case c.MaxConnections < 1:
+		return fmt.Errorf("--max-connections: must be at least 1")
+	case !c.Insecure && c.keySource() == nil && !loopback(c.Listen):
+		return fmt.Errorf("--listen: %s is not a loopback address and every route is open: give --api-keys, or say --insecure to serve there all the same", c.Listen)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"orderd/migrations"
 )
@@ -11,11 +10,11 @@ import (
 type migrateCommand struct{ databaseFlags }
 
 // Run applies the migrations that the database lacks.
-func (c *migrateCommand) Run(ctx context.Context, logs io.Writer) error {
+func (c *migrateCommand) Run(ctx context.Context, to streams) error {
 	applied, err := migrations.Up(ctx, c.DatabaseURL)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(logs, "orderd: %d migrations applied, the schema is up to date\n", applied)
+	fmt.Fprintf(to.logs, "orderd: %d migrations applied, the schema is up to date\n", applied)
 	return nil
 }

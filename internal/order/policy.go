@@ -14,10 +14,10 @@ type policy int
 
 // The policies, weakest first.
 const (
-	denied  policy = iota // nobody: what a route has that is not in the table
-	open                  // everybody, also without a key, and as often as they like
-	buyers                // clients of any role
-	admins                // clients with the role admin
+	denied policy = iota // nobody: what a route has that is not in the table
+	open                 // everybody, also without a key, and as often as they like
+	buyers               // clients of any role
+	admins               // clients with the role admin
 )
 
 // policies has every route. One that is missing makes NewHandler panic.
