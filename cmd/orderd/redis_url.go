@@ -22,7 +22,7 @@ import (
 func parseRedisURL(raw string) (*redis.UniversalOptions, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return nil, err
+		return nil, errors.New("is not a URL") // the reason would quote a part of it, such as the password
 	}
 	scheme, kind, _ := strings.Cut(u.Scheme, "+")
 	query := u.Query()
