@@ -35,11 +35,18 @@ func (s *shop) guard(t *testing.T, limits *access.Limits) clients {
 	if err := keys.Replace(strings.NewReader(strings.Join(lines, "\n"))); err != nil {
 		t.Fatal(err)
 	}
+	s.serve(keys, limits)
+	return c
+}
+
+// open leaves every route open, within limits.
+func (s *shop) open(limits *access.Limits) { s.serve(nil, limits) }
+
+func (s *shop) serve(keys *access.Keys, limits *access.Limits) {
 	s.handler = order.NewHandler(order.HandlerConfig{
 		Service: s.Service, Stock: &stock.Routes{Store: s.Store, Cache: s.Cache, Truth: s.Truth, Log: s.Log},
 		Locks: s.Locks, Health: s.health, Replica: "r1", Version: "test", Keys: keys, Limits: limits,
 	})
-	return c
 }
 
 // ask makes a request with the given Authorization headers.
