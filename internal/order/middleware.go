@@ -39,6 +39,10 @@ func (w *watch) exchange(next http.Handler) http.Handler {
 		defer cancel()
 		rw.Header().Set("X-Orderd-Replica", w.replica)
 		rw.Header().Set("X-Content-Type-Options", "nosniff")
+		if len(r.TransferEncoding) > 0 {
+			// Where such a body ends, something before us may see otherwise: what comes behind it is not read.
+			rw.Header().Set("Connection", "close")
+		}
 		timed := &timedWriter{ResponseWriter: rw, record: record, status: http.StatusOK}
 		next.ServeHTTP(timed, r.WithContext(ctx))
 		w.note(r.Method, chi.RouteContext(ctx), timed.status, time.Since(start), record)

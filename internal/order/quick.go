@@ -25,7 +25,11 @@ func (r *routes) quickly(next http.Handler) http.Handler {
 		body, err := io.ReadAll(io.LimitReader(req.Body, stock.MaxBody))
 		in := &placeRequest{}
 		if err != nil || !in.Body.read(body) {
-			req.Body = again{io.MultiReader(bytes.NewReader(body), req.Body), req.Body}
+			rest := io.Reader(req.Body)
+			if err != nil {
+				rest = broken{err} // the framework would give a slow client as much time once more
+			}
+			req.Body = again{io.MultiReader(bytes.NewReader(body), rest), req.Body}
 			next.ServeHTTP(w, req)
 			return
 		}
@@ -47,6 +51,11 @@ type again struct {
 	io.Reader
 	io.Closer
 }
+
+// broken is the rest of a body that could not be read.
+type broken struct{ err error }
+
+func (b broken) Read([]byte) (int, error) { return 0, b.err }
 
 // read reads an order and reports whether that went well. It accepts nothing
 // that the framework would not, and need not accept all that it would: names
