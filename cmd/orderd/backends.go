@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -20,6 +21,10 @@ const (
 	idleInTxTimeout  = "10s" // a replica that is paused mid-order must not hold its rows for ever
 	connectTimeout   = 2 * time.Second
 )
+
+// zooKeeperAuth holds "user:password". It is no flag: arguments are for everybody
+// on the machine to read.
+const zooKeeperAuth = "ORDERD_ZOOKEEPER_AUTH"
 
 // clusterViewAge is how old the view of a Redis Cluster may be: until there is a
 // new one, what a dead master served is not found at the one in its place.
@@ -94,7 +99,7 @@ func (c *serveCommand) openLocker() (locking.Locker, error) {
 		return locking.NewPostgres(locking.PostgresConfig{URL: c.DatabaseURL, TTL: c.LockTTL, Owner: c.ID})
 	case locking.ModeZooKeeper:
 		return locking.NewZooKeeper(locking.ZooKeeperConfig{
-			Servers: c.Zookeeper, SessionTimeout: c.LockTTL, Owner: c.ID,
+			Servers: c.Zookeeper, SessionTimeout: c.LockTTL, Owner: c.ID, Auth: os.Getenv(zooKeeperAuth),
 		})
 	default:
 		return nil, fmt.Errorf("--lock-mode: %q is none of %s", c.LockMode, modeList())
