@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"orderd/internal/locking"
 )
@@ -66,6 +67,9 @@ func openStockRedis(url string) (redis.UniversalClient, error) {
 	options.ReadTimeout = time.Second
 	options.WriteTimeout = time.Second
 	options.MaxRetries = 1
+	// What servers are told of the client by itself is a right more that its user would need.
+	options.DisableIdentity = true
+	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	if options.IsClusterMode {
 		cluster := options.Cluster()
 		cluster.ClusterStateReloadInterval = clusterViewAge

@@ -16,6 +16,7 @@ import (
 
 // databaseFlags are shared by the commands that use Postgres.
 type databaseFlags struct {
+	Insecure    bool   `env:"ORDERD_INSECURE" help:"Do without what protects a shop: serve beyond loopback although every route is open, and reach servers beyond loopback without TLS."`
 	DatabaseURL string `required:"" env:"DATABASE_URL" placeholder:"URL" help:"Postgres, as postgres://user:password@host:port/database?sslmode=verify-full&sslrootcert=FILE. With a password it has to come from the environment."`
 }
 
@@ -37,7 +38,6 @@ type serveCommand struct {
 	Work           time.Duration `env:"ORDERD_WORK" default:"0s" help:"Rehearsal step inside the lock, between check and write, standing for pricing or fraud calls."`
 	AllowUnguarded bool          `env:"ORDERD_ALLOW_UNGUARDED" help:"Let SKUs be created with a guard other than predicate. For the laboratory."`
 	ID             string        `name:"id" env:"ORDERD_ID" default:"${replica}" help:"Name of this replica in headers, logs, the ledger and locks."`
-	Insecure       bool          `env:"ORDERD_INSECURE" help:"Serve beyond loopback although every route is open."`
 	APIKeys        string        `name:"api-keys" placeholder:"FILE" help:"Clients' API keys, hashed: lines of orderd keys new. Read again when the file changes and on SIGHUP. $ORDERD_API_KEYS may hold the lines themselves, or @FILE."`
 	TLSCert        string        `name:"tls-cert" env:"ORDERD_TLS_CERT" placeholder:"FILE" help:"Certificate of the API's listener, with those that signed it. Read again when it changes and on SIGHUP."`
 	TLSKey         string        `name:"tls-key" env:"ORDERD_TLS_KEY" placeholder:"FILE" help:"The certificate's private key."`
@@ -77,7 +77,10 @@ func (c *serveCommand) Validate() error {
 	case !c.Insecure && c.keySource() == nil && !loopback(c.Listen):
 		return fmt.Errorf("--listen: %s is not a loopback address and every route is open: give --api-keys, or say --insecure to serve there all the same", c.Listen)
 	}
-	return nil
+	if err := c.checkDatabase(); err != nil {
+		return err
+	}
+	return c.checkRedis()
 }
 
 // loopback tells whether only this machine reaches the address.

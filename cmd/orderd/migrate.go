@@ -9,6 +9,9 @@ import (
 
 type migrateCommand struct{ databaseFlags }
 
+// Validate refuses a database that would be reached in the clear.
+func (c *migrateCommand) Validate() error { return c.checkDatabase() }
+
 // Run applies the migrations that the database lacks.
 func (c *migrateCommand) Run(ctx context.Context, to streams) error {
 	applied, err := migrations.Up(ctx, c.DatabaseURL)

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -15,8 +18,9 @@ import (
 //	redis+sentinel://host:26379/0?master_name=shop&addr=host2:26379   Sentinel's master
 //	redis+cluster://host:6379?addr=host2:6379                    Redis Cluster
 //
-// With rediss in the place of redis the connections are encrypted. The
-// parameter addr, which may be repeated, adds a node to ask; user and password
+// With rediss in the place of redis the connections are encrypted; the
+// parameter ca names a file of the authorities that are trusted to say who the
+// servers are, in the place of the system's. The parameter addr, which may be repeated, adds a node to ask; user and password
 // are the data servers', sentinel_username and sentinel_password Sentinel's.
 // Other parameters are those of a single server's URL.
 func parseRedisURL(raw string) (*redis.UniversalOptions, error) {
@@ -32,6 +36,7 @@ func parseRedisURL(raw string) (*redis.UniversalOptions, error) {
 		return values
 	}
 	more, master := take("addr"), strings.Join(take("master_name"), "")
+	ca := strings.Join(take("ca"), "")
 	sentinelUser, sentinelPassword := take("sentinel_username"), take("sentinel_password")
 	switch {
 	case kind != "" && kind != "sentinel" && kind != "cluster":
@@ -54,6 +59,11 @@ func parseRedisURL(raw string) (*redis.UniversalOptions, error) {
 	if o.TLSConfig != nil && kind != "" {
 		o.TLSConfig.ServerName = "" // each node is checked under its own name
 	}
+	if ca != "" {
+		if err := trust(o.TLSConfig, ca); err != nil {
+			return nil, fmt.Errorf("ca: %w", err)
+		}
+	}
 	return &redis.UniversalOptions{
 		Addrs: append([]string{o.Addr}, more...), DB: o.DB,
 		Username: o.Username, Password: o.Password, TLSConfig: o.TLSConfig,
@@ -65,6 +75,22 @@ func parseRedisURL(raw string) (*redis.UniversalOptions, error) {
 		MinIdleConns: o.MinIdleConns, MaxIdleConns: o.MaxIdleConns, MaxActiveConns: o.MaxActiveConns,
 		ConnMaxIdleTime: o.ConnMaxIdleTime, ConnMaxLifetime: o.ConnMaxLifetime, PoolFIFO: o.PoolFIFO,
 	}, nil
+}
+
+// trust makes a client trust the authorities in the file, and no others.
+func trust(config *tls.Config, file string) error {
+	if config == nil {
+		return errors.New("only with rediss, which is encrypted")
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	config.RootCAs = x509.NewCertPool()
+	if !config.RootCAs.AppendCertsFromPEM(text) {
+		return fmt.Errorf("%s holds no certificate", file)
+	}
+	return nil
 }
 
 // lockRedis returns the Redis of the locks: the stock's if no other is set.

@@ -63,9 +63,9 @@ func (s *Stack) give(file string, content []byte) error {
 	return os.Chown(file, int(s.user.Uid), int(s.user.Gid))
 }
 
-// As returns the server's URL for another user, on the same database.
-func (p *Postgres) As(databaseURL, user, password string) (string, error) {
-	u, err := url.Parse(databaseURL)
+// WithLogin returns a server's URL for another user.
+func WithLogin(serverURL, user, password string) (string, error) {
+	u, err := url.Parse(serverURL)
 	if err != nil {
 		return "", err
 	}

@@ -36,7 +36,7 @@ func TestSecurePostgres_WantsTLSAndAPassword(t *testing.T) {
 	if err := connect(pg.URL); err != nil {
 		t.Errorf("by its own URL: %v", err)
 	}
-	wrong, err := pg.As(pg.URL, "postgres", "wrong")
+	wrong, err := WithLogin(pg.URL, "postgres", "wrong")
 	if err != nil {
 		t.Fatal(err)
 	}
