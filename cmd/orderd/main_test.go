@@ -84,11 +84,12 @@ func (d deployment) startUntil(t *testing.T, path, id, mode string, flags ...str
 	}
 	name := strings.ReplaceAll(t.Name(), "/", "-") + "-" + id
 	r.Process, err = stacktest.Stack(t).Start(t.Context(), stack.Command{
-		Name: name, Path: os.Args[0], Env: append([]string{asOrderd + "=1"}, d.env...),
+		Name: name, Path: os.Args[0], Env: append([]string{
+			asOrderd + "=1", "DATABASE_URL=" + d.database, "REDIS_URL=" + d.stock, "ORDERD_LOCK_REDIS_URL=" + d.locks,
+		}, d.env...),
 		Args: append([]string{
 			"serve", "--id", id, "--lock-mode", mode, "--listen", address,
 			"--admin-listen", fmt.Sprintf("127.0.0.1:%d", ports[1]),
-			"--database-url", d.database, "--redis-url", d.stock, "--lock-redis-url", d.locks,
 			"--zookeeper", d.zookeeper, "--allow-unguarded", "--drain-delay", "0s",
 		}, flags...),
 		Ready: func(ctx context.Context) error {

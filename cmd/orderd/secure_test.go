@@ -1,0 +1,301 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
+
+	"orderd/internal/stack"
+	"orderd/internal/stack/stacktest"
+	"orderd/migrations"
+)
+
+// Passwords of the tests' servers.
+const (
+	ownerPassword = "owner-CANARY"
+	appPassword   = "app-CANARY"
+	stockPassword = "stock-CANARY"
+	lockPassword  = "lock-CANARY"
+	zooPassword   = "zoo-CANARY"
+)
+
+// A fortress is a deployment of servers that want TLS, where they have it, and a
+// user who may do no more than the files in deploy/ say.
+type fortress struct {
+	deployment
+	ca           *stack.Authority
+	stock, locks *stack.SecureRedis
+}
+
+func newFortress(t *testing.T, name string) *fortress {
+	t.Helper()
+	s, ca := stacktest.Stack(t), newAuthority(t)
+	pg, err := s.SecurePostgres(t.Context(), name+"-postgres", ca, "fsync=off")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fortress{ca: ca}
+	f.database = postgresFor(t, pg.URL)
+	f.stock = mustSecureRedis(t, s, name+"-stock", ca)
+	f.locks = mustSecureRedis(t, s, name+"-locks", ca)
+	f.deployment.stock = redisURL(f.stock.Addr, "orderd-stock", stockPassword, ca.File)
+	f.deployment.locks = redisURL(f.locks.Addr, "orderd-lock", lockPassword, ca.File)
+	zoo, err := s.ZooKeeper(t.Context(), name+"-zookeeper")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.zookeeper = zoo.Addr
+	f.env = []string{zooKeeperAuth + "=orderd:" + zooPassword}
+	return f
+}
+
+// postgresFor does what an operator does by deploy/postgres-roles.sql, migrates,
+// and returns the service's URL.
+func postgresFor(t *testing.T, adminURL string) string {
+	t.Helper()
+	text, err := os.ReadFile("../../deploy/postgres-roles.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// psql's own part of the file.
+	sql := regexp.MustCompile(`(?m)^\\.*$`).ReplaceAllString(string(text), "")
+	sql = strings.NewReplacer(":'owner_password'", "'"+ownerPassword+"'", ":'service_password'", "'"+appPassword+"'").Replace(sql)
+	admin, err := pgx.Connect(t.Context(), adminURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close(t.Context())
+	if _, err := admin.Exec(t.Context(), sql); err != nil {
+		t.Fatal(err)
+	}
+	owner := mustLogin(t, adminURL, "orderd_owner", ownerPassword)
+	if _, err := migrations.Up(t.Context(), owner); err != nil {
+		t.Fatal(err)
+	}
+	return mustLogin(t, adminURL, "orderd_app", appPassword)
+}
+
+func mustLogin(t *testing.T, serverURL, user, password string) string {
+	t.Helper()
+	u, err := stack.WithLogin(serverURL, user, password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// mustSecureRedis starts a server with the users of deploy/redis-users.acl.
+func mustSecureRedis(t *testing.T, s *stack.Stack, name string, ca *stack.Authority) *stack.SecureRedis {
+	t.Helper()
+	text, err := os.ReadFile("../../deploy/redis-users.acl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	acl := strings.NewReplacer(
+		"SHA-256-OF-THE-STOCK-PASSWORD", hashOf(stockPassword),
+		"SHA-256-OF-THE-LOCK-PASSWORD", hashOf(lockPassword),
+	).Replace(string(text))
+	r, err := s.SecureRedis(t.Context(), name, ca, acl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func hashOf(password string) string {
+	sum := sha256.Sum256([]byte(password))
+	return hex.EncodeToString(sum[:])
+}
+
+func redisURL(addr, user, password, ca string) string {
+	return (&url.URL{Scheme: "rediss", Host: addr, User: url.UserPassword(user, password), RawQuery: url.Values{"ca": {ca}}.Encode()}).String()
+}
+
+// The service does all that it does with the rights that deploy/ gives it, over
+// TLS, in every mode; and none of the passwords shows.
+func TestSecure_EveryModeWithTheRightsItNeeds(t *testing.T) {
+	t.Parallel()
+	f := newFortress(t, "rights")
+	for i, row := range []struct{ mode, batch string }{
+		{"redis", "64"}, {"redis", "1"}, {"redlock", "64"}, {"zookeeper", "64"}, {"postgres", "64"}, {"local", "64"}, {"none", "1"},
+	} {
+		name := fmt.Sprint("rights-", i)
+		r := f.start(t, name, row.mode, "--batch-max", row.batch, "--log-level", "debug")
+		r.useEverything(t, fmt.Sprint("S-", i), row.mode)
+		for _, password := range []string{ownerPassword, appPassword, stockPassword, lockPassword, zooPassword} {
+			cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", r.Pid()))
+			if err != nil && !os.IsNotExist(err) {
+				t.Fatal(err)
+			}
+			if strings.Contains(r.log(t), password) || strings.Contains(string(cmdline), password) || strings.Contains(read(t, r.admin+"/debug/pprof/cmdline"), password) {
+				t.Errorf("mode %s shows the password %s", row.mode, password)
+			}
+		}
+	}
+	for name, server := range map[string]*stack.SecureRedis{"stock": f.stock, "locks": f.locks} {
+		if refused, err := server.Do(t.Context(), "ACL", "LOG"); err != nil || refused != "[]" {
+			t.Errorf("the Redis of the %s has refused something: %s, %v", name, refused, err)
+		}
+	}
+}
+
+// useEverything calls every route that works in the mode, and makes orders wait
+// for each other.
+func (r *replica) useEverything(t *testing.T, sku, mode string) {
+	t.Helper()
+	r.mustSet(t, sku, 100, "predicate")
+	r.mustSet(t, sku+"-claim", 100, "claim")
+	const buyers = 30
+	var all sync.WaitGroup
+	for range buyers {
+		all.Go(func() {
+			body := fmt.Sprintf(`{"lines":[{"sku":%q,"quantity":1},{"sku":%q,"quantity":1}]}`, sku, sku+"-claim")
+			if status, answer := r.send(t, http.MethodPost, "/v1/orders", body); status != http.StatusCreated {
+				t.Errorf("%s: an order is answered %d %v, want 201", mode, status, answer)
+			}
+		})
+	}
+	all.Wait()
+	for _, row := range []struct {
+		method, path, body string
+		want               int
+	}{
+		{"POST", "/v1/orders", `{"lines":[{"sku":"` + sku + `","quantity":1000}]}`, http.StatusConflict},
+		{"POST", "/v1/orders", `{"lines":[{"sku":"NO","quantity":1}]}`, http.StatusNotFound},
+		{"GET", "/v1/orders", "", http.StatusOK},
+		{"PUT", "/v1/stock/" + sku, `{"on_hand":7}`, http.StatusOK},
+		{"POST", "/v1/stock/" + sku + "/adjustments", `{"delta":1,"reason":"restock"}`, http.StatusOK},
+		{"GET", "/v1/stock/" + sku, "", http.StatusOK},
+		{"GET", "/v1/stock/" + sku + "/movements", "", http.StatusOK},
+		{"GET", "/readyz", "", http.StatusOK},
+	} {
+		if status, answer := r.send(t, row.method, row.path, row.body); status != row.want {
+			t.Errorf("%s: %s %s is answered %d %v, want %d", mode, row.method, row.path, status, answer, row.want)
+		}
+	}
+	if mode == "none" || mode == "local" {
+		return
+	}
+	for _, method := range []string{http.MethodGet, http.MethodDelete} {
+		if status, answer := r.send(t, method, "/v1/locks/"+sku, ""); status != http.StatusOK {
+			t.Errorf("%s: %s of the lock is answered %d %v, want 200", mode, method, status, answer)
+		}
+	}
+}
+
+func TestSecure_RedisUsersMayDoNothingElse(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	server := mustSecureRedis(t, stacktest.Stack(t), "users", ca)
+	for user, password := range map[string]string{"orderd-stock": stockPassword, "orderd-lock": lockPassword} {
+		o, err := parseRedisURL(redisURL(server.Addr, user, password, ca.File))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.DisableIdentity, o.Protocol = true, 2
+		client := redis.NewUniversalClient(o)
+		defer client.Close()
+		if err := client.Ping(t.Context()).Err(); err != nil {
+			t.Fatalf("%s: %v", user, err)
+		}
+		other := "orderd:lock:{1}:A"
+		if user == "orderd-lock" {
+			other = "orderd:stock:A"
+		}
+		for _, command := range []string{
+			"CONFIG GET *", "CONFIG SET maxmemory 1", "FLUSHALL", "FLUSHDB", "KEYS *", "SCAN 0", "RANDOMKEY",
+			"SCRIPT FLUSH", "SHUTDOWN", "REPLICAOF NO ONE", "ACL LIST", "ACL WHOAMI", "CLIENT LIST", "CLIENT KILL TYPE normal", "MONITOR",
+			"SAVE", "INFO", "DUMP orderd:stock:A", "MIGRATE h 1 k 0 1", "FUNCTION LIST", "MODULE LIST", "SLOWLOG GET", "SWAPDB 0 1",
+			"GET somebody-elses", "HGET somebody-elses f", "DEL " + other, "HSET " + other + " f v", "SET " + other + " v", "PUBLISH elsewhere x", "SUBSCRIBE elsewhere",
+			"PSUBSCRIBE *", "RENAME orderd:stock:A b", "GETSET " + other + " v",
+		} {
+			args := make([]any, 0, 6)
+			for _, word := range strings.Fields(command) {
+				args = append(args, word)
+			}
+			if err := client.Do(t.Context(), args...).Err(); !redis.HasErrorPrefix(err, "NOPERM") {
+				t.Errorf("%s: %s = %v, want NOPERM", user, command, err)
+			}
+		}
+		// What a script does is the user's, too.
+		err = client.Eval(t.Context(), "return redis.call('SET', 'somebody-elses', 'v')", nil).Err()
+		if err == nil || !strings.Contains(err.Error(), "can't access") && !redis.HasErrorPrefix(err, "NOPERM") {
+			t.Errorf("%s: a script that writes another key = %v, want it refused", user, err)
+		}
+	}
+}
+
+// A server that somebody else has put in the place of the right one is not told
+// anything, whatever it answers.
+func TestSecure_StrangersAreNotTrusted(t *testing.T) {
+	t.Parallel()
+	f := newFortress(t, "strangers")
+	other := newAuthority(t)
+	f.start(t, "right", "redis").mustSet(t, "A-1", 5, "predicate")
+	trust := func(text string) string {
+		return strings.ReplaceAll(text, url.QueryEscape(f.ca.File), url.QueryEscape(other.File))
+	}
+	for name, cut := range map[string]func(*deployment){
+		"Postgres":    func(d *deployment) { d.database = trust(d.database) },
+		"stock Redis": func(d *deployment) { d.stock = trust(d.stock) },
+		"lock Redis":  func(d *deployment) { d.locks = trust(d.locks) },
+		// The right server, and the wrong word.
+		"Postgres' password": func(d *deployment) { d.database = mustLogin(t, d.database, "orderd_app", "guess") },
+		"Redis' password":    func(d *deployment) { d.stock = redisURL(f.stock.Addr, "orderd-stock", "guess", f.ca.File) },
+		"another's rights":   func(d *deployment) { d.stock = redisURL(f.stock.Addr, "orderd-lock", lockPassword, f.ca.File) },
+	} {
+		d := f.deployment
+		cut(&d)
+		r := d.startUnready(t, "stranger-"+strings.NewReplacer(" ", "", "'", "").Replace(name), "redis")
+		if status, answer := r.send(t, http.MethodPost, "/v1/orders", orderOne); status != http.StatusServiceUnavailable || answer["code"] != "unavailable" {
+			t.Errorf("%s: an order is answered %d %v, want 503 unavailable", name, status, answer)
+		}
+		if status, answer := r.send(t, http.MethodGet, "/readyz", ""); name != "another's rights" && status != http.StatusServiceUnavailable {
+			t.Errorf("%s: /readyz is answered %d %v, want 503", name, status, answer)
+		}
+	}
+}
+
+func TestRun_RefusesServersInTheClear(t *testing.T) {
+	t.Parallel()
+	const database, stock = "postgres://127.0.0.1/x", "redis://127.0.0.1"
+	serve := func(database, stock string, more ...string) []string {
+		return append([]string{"serve", "--database-url", database, "--redis-url", stock, "--listen", "127.0.0.1:-1"}, more...)
+	}
+	for _, args := range [][]string{
+		serve("postgres://db.example/x", stock),
+		serve("postgres://db.example/x?sslmode=disable", stock),
+		serve("postgres://db.example/x?sslmode=prefer", stock),
+		serve("postgres://db.example/x?sslmode=allow", stock),
+		serve("postgres://127.0.0.1,db.example/x?sslmode=disable", stock),
+		{"migrate", "--database-url", "postgres://192.0.2.1/x?sslmode=disable"},
+		serve(database, "redis://redis.example"),
+		serve(database, "redis+cluster://127.0.0.1?addr=redis.example:6379"),
+		serve(database, "rediss://redis.example?skip_verify=true"),
+		serve(database, stock, "--lock-redis-url", "redis://127.0.0.1,redis://192.0.2.1"),
+	} {
+		if _, err := runHere(t, args...); err == nil || !strings.Contains(err.Error(), "without TLS") || exitCode(err) != 2 {
+			t.Errorf("%q = %v, want a usage error", args, err)
+		}
+	}
+	// These get as far as the port that cannot be.
+	for _, args := range [][]string{
+		serve("postgres://db.example/x?sslmode=verify-full", "rediss://redis.example"),
+		serve("postgres:///x?host=/run/postgresql", "redis://localhost"),
+		serve("postgres://db.example/x", "redis://redis.example", "--insecure"),
+	} {
+		if _, err := runHere(t, args...); err == nil || strings.Contains(err.Error(), "without TLS") || !strings.Contains(err.Error(), "--listen") {
+			t.Errorf("%q = %v, want it past the check", args, err)
+		}
+	}
+}
