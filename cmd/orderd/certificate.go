@@ -6,7 +6,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync/atomic"
 )
@@ -47,7 +46,7 @@ func (c *certificate) load() error {
 // trusting returns the settings of a client that trusts the server of this very
 // certificate and no other, by whatever address it is reached.
 func trusting(certFile string) (*tls.Config, error) {
-	text, err := os.ReadFile(certFile)
+	text, err := readNamed(certFile)
 	if err != nil {
 		return nil, err
 	}

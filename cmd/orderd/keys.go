@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"strings"
 
@@ -61,10 +59,7 @@ func (c *serveCommand) keySource() *keySource {
 func (s *keySource) load(keys *access.Keys) error {
 	text := s.text
 	if s.file != "" {
-		content, err := os.ReadFile(s.file)
-		if path, ok := errors.AsType[*fs.PathError](err); ok {
-			err = path.Err
-		}
+		content, err := readNamed(s.file)
 		if err != nil {
 			return fmt.Errorf("%s: cannot read the file: %w", s.setting, err)
 		}

@@ -9,7 +9,29 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"orderd/internal/access"
 )
+
+// An edge is what the API has between itself and the network.
+type edge struct {
+	keys    *access.Keys   // nil: every route is open
+	limits  *access.Limits // nil: none
+	tls     *tls.Config    // nil: none
+	changes *reloader      // of the files that these are read from
+}
+
+func (c *serveCommand) openEdge(log *slog.Logger) (*edge, error) {
+	e := &edge{limits: c.openLimits(), changes: &reloader{log: log}}
+	var err error
+	if e.keys, err = c.openKeys(e.changes); err != nil {
+		return nil, err
+	}
+	if e.tls, err = c.openTLS(e.changes); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
 
 func listen(ctx context.Context, flag, address string) (net.Listener, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)

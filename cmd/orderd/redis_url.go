@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -82,13 +81,13 @@ func trust(config *tls.Config, file string) error {
 	if config == nil {
 		return errors.New("only with rediss, which is encrypted")
 	}
-	text, err := os.ReadFile(file)
+	text, err := readNamed(file)
 	if err != nil {
 		return err
 	}
 	config.RootCAs = x509.NewCertPool()
 	if !config.RootCAs.AppendCertsFromPEM(text) {
-		return fmt.Errorf("%s holds no certificate", file)
+		return errors.New("holds no certificate")
 	}
 	return nil
 }

@@ -1,10 +1,23 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"regexp"
 	"strings"
 )
+
+// readNamed reads a file that a setting names. Its error does not repeat the
+// name, in the place of which somebody may have put what should be in the file.
+func readNamed(file string) ([]byte, error) {
+	text, err := os.ReadFile(file) //nolint:gosec // which file is the operator's to say
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		err = path.Err
+	}
+	return text, err
+}
 
 // passwordIn finds passwords in URLs and in Postgres' other way of writing them.
 var passwordIn = regexp.MustCompile(`://[^/@\s]*:[^/@\s]+@|(?i)(^|[\s?&;])(sentinel_)?password=[^\s&]`)

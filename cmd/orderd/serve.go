@@ -20,12 +20,7 @@ const drainLimit = 12 * time.Second
 // Run wires the service together and serves until ctx ends, then drains.
 func (c *serveCommand) Run(ctx context.Context, to streams) error {
 	log := c.logger(to.logs)
-	changes := &reloader{log: log}
-	keys, err := c.openKeys(changes)
-	if err != nil {
-		return err
-	}
-	tlsConfig, err := c.openTLS(changes)
+	edge, err := c.openEdge(log)
 	if err != nil {
 		return err
 	}
@@ -68,11 +63,11 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 			Store: store, Cache: cache, Truth: truth, Log: log, AllowUnguarded: c.AllowUnguarded,
 		},
 		Locks: backend, Health: health, Replica: c.ID, Version: version(),
-		Keys: keys, Limits: c.openLimits(),
+		Keys: edge.keys, Limits: edge.limits,
 	})
-	stop := inBackground(ctx, changes.run)
+	stop := inBackground(ctx, edge.changes.run)
 	defer stop()
-	return c.serve(ctx, log, health, c.apiServer(api, tlsConfig, log), newServer(adminHandler(metrics), log))
+	return c.serve(ctx, log, health, c.apiServer(api, edge.tls, log), newServer(adminHandler(metrics), log))
 }
 
 // serve listens, serves until ctx ends, and stops in the order that loses
