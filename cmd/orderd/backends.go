@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"os"
 	"strings"
@@ -102,12 +103,28 @@ func (c *serveCommand) openLocker() (locking.Locker, error) {
 	case locking.ModePostgres:
 		return locking.NewPostgres(locking.PostgresConfig{URL: c.DatabaseURL, TTL: c.LockTTL, Owner: c.ID})
 	case locking.ModeZooKeeper:
+		tlsConfig, err := c.zooKeeperTLS()
+		if err != nil {
+			return nil, err
+		}
 		return locking.NewZooKeeper(locking.ZooKeeperConfig{
-			Servers: c.Zookeeper, SessionTimeout: c.LockTTL, Owner: c.ID, Auth: os.Getenv(zooKeeperAuth),
+			TLS: tlsConfig, Servers: c.Zookeeper, SessionTimeout: c.LockTTL, Owner: c.ID, Auth: os.Getenv(zooKeeperAuth),
 		})
 	default:
 		return nil, fmt.Errorf("--lock-mode: %q is none of %s", c.LockMode, modeList())
 	}
+}
+
+// zooKeeperTLS returns how ZooKeeper is reached, nil for in the clear.
+func (c *serveCommand) zooKeeperTLS() (*tls.Config, error) {
+	if c.ZookeeperCA == "" {
+		return nil, nil
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if err := trust(config, c.ZookeeperCA); err != nil {
+		return nil, fmt.Errorf("--zookeeper-ca: %w", err)
+	}
+	return config, nil
 }
 
 // pingOf asks the lock backend whether it answers, where there is one.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -30,6 +31,7 @@ type serveCommand struct {
 	LockMode       locking.Mode  `env:"ORDERD_LOCK_MODE" default:"redis" enum:"${modes}" help:"How orders take turns: ${enum}."`
 	LockRedisURL   string        `env:"ORDERD_LOCK_REDIS_URL" placeholder:"URL" help:"Redis for the locks, as --redis-url. Default: the one for the stock. Mode redlock: independent masters, separated by commas."`
 	Zookeeper      []string      `env:"ORDERD_ZOOKEEPER" placeholder:"HOST:PORT" help:"ZooKeeper servers, separated by commas. $ORDERD_ZOOKEEPER_AUTH, as user:password, makes the locks' nodes that user's alone."`
+	ZookeeperCA    string        `name:"zookeeper-ca" env:"ORDERD_ZOOKEEPER_CA" placeholder:"FILE" help:"Reach ZooKeeper by TLS, trusting the authorities in this file."`
 	LockTTL        time.Duration `name:"lock-ttl" env:"ORDERD_LOCK_TTL" default:"10s" help:"How long a lock outlives a holder that died. ZooKeeper's session timeout too."`
 	LockWait       time.Duration `env:"ORDERD_LOCK_WAIT" default:"2s" help:"How long an order waits for its turn."`
 	LockMargin     time.Duration `env:"ORDERD_LOCK_MARGIN" default:"50ms" help:"What must be left of a lease when COMMIT is sent."`
@@ -80,7 +82,7 @@ func (c *serveCommand) Validate() error {
 	if err := c.checkDatabase(); err != nil {
 		return err
 	}
-	return c.checkRedis()
+	return errors.Join(c.checkRedis(), c.checkZooKeeper())
 }
 
 // loopback tells whether only this machine reaches the address.

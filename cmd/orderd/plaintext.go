@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/redis/go-redis/v9"
+
+	"orderd/internal/locking"
 )
 
 // Passwords and orders cross no network in the clear: servers beyond loopback
@@ -73,4 +75,21 @@ func inTheClear(o *redis.UniversalOptions) string {
 		}
 	}
 	return ""
+}
+
+// checkZooKeeper finds a ZooKeeper that would be reached in the clear.
+func (c *serveCommand) checkZooKeeper() error {
+	if c.Insecure || c.ZookeeperCA != "" || c.LockMode != locking.ModeZooKeeper {
+		return nil
+	}
+	for _, address := range c.Zookeeper {
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			host = address // the client knows the usual port
+		}
+		if !loopback(net.JoinHostPort(host, "0")) {
+			return fmt.Errorf("--zookeeper: %s would be reached without TLS: give --zookeeper-ca, or %s", address, sayInsecure)
+		}
+	}
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -50,12 +51,12 @@ func newFortress(t *testing.T, name string) *fortress {
 	f.locks = mustSecureRedis(t, s, name+"-locks", ca)
 	f.deployment.stock = redisURL(f.stock.Addr, "orderd-stock", stockPassword, ca.File)
 	f.deployment.locks = redisURL(f.locks.Addr, "orderd-lock", lockPassword, ca.File)
-	zoo, err := s.ZooKeeper(t.Context(), name+"-zookeeper")
+	zoo, err := s.SecureZooKeeper(t.Context(), name+"-zookeeper", ca)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.zookeeper = zoo.Addr
-	f.env = []string{zooKeeperAuth + "=orderd:" + zooPassword}
+	f.zookeeper = zoo.SecureAddr
+	f.env = []string{zooKeeperAuth + "=orderd:" + zooPassword, "ORDERD_ZOOKEEPER_CA=" + ca.File}
 	return f
 }
 
@@ -249,6 +250,7 @@ func TestSecure_StrangersAreNotTrusted(t *testing.T) {
 		"Postgres":    func(d *deployment) { d.database = trust(d.database) },
 		"stock Redis": func(d *deployment) { d.stock = trust(d.stock) },
 		"lock Redis":  func(d *deployment) { d.locks = trust(d.locks) },
+		"ZooKeeper":   func(d *deployment) { d.env = append(slices.Clone(d.env), "ORDERD_ZOOKEEPER_CA="+other.File) },
 		// The right server, and the wrong word.
 		"Postgres' password": func(d *deployment) { d.database = mustLogin(t, d.database, "orderd_app", "guess") },
 		"Redis' password":    func(d *deployment) { d.stock = redisURL(f.stock.Addr, "orderd-stock", "guess", f.ca.File) },
@@ -256,7 +258,11 @@ func TestSecure_StrangersAreNotTrusted(t *testing.T) {
 	} {
 		d := f.deployment
 		cut(&d)
-		r := d.startUnready(t, "stranger-"+strings.NewReplacer(" ", "", "'", "").Replace(name), "redis")
+		mode := "redis"
+		if name == "ZooKeeper" {
+			mode = "zookeeper"
+		}
+		r := d.startUnready(t, "stranger-"+strings.NewReplacer(" ", "", "'", "").Replace(name), mode)
 		if status, answer := r.send(t, http.MethodPost, "/v1/orders", orderOne); status != http.StatusServiceUnavailable || answer["code"] != "unavailable" {
 			t.Errorf("%s: an order is answered %d %v, want 503 unavailable", name, status, answer)
 		}
@@ -283,6 +289,8 @@ func TestRun_RefusesServersInTheClear(t *testing.T) {
 		serve(database, "redis+cluster://127.0.0.1?addr=redis.example:6379"),
 		serve(database, "rediss://redis.example?skip_verify=true"),
 		serve(database, stock, "--lock-redis-url", "redis://127.0.0.1,redis://192.0.2.1"),
+		serve(database, stock, "--lock-mode", "zookeeper", "--zookeeper", "127.0.0.1:2181,zoo.example:2181"),
+		serve(database, stock, "--lock-mode", "zookeeper", "--zookeeper", "zoo.example"),
 	} {
 		if _, err := runHere(t, args...); err == nil || !strings.Contains(err.Error(), "without TLS") || exitCode(err) != 2 {
 			t.Errorf("%q = %v, want a usage error", args, err)

@@ -3,6 +3,7 @@ package locking
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"slices"
@@ -21,6 +22,7 @@ type ZooKeeperConfig struct {
 	// Auth is "user:password": the nodes are that user's alone, whom all replicas
 	// are. Empty: they are anybody's, and anybody can take a lock away.
 	Auth string
+	TLS  *tls.Config // nil: in the clear
 }
 
 // ZooKeeper makes all who use one ZooKeeper ensemble take turns, first come,
@@ -64,7 +66,7 @@ func NewZooKeeper(cfg ZooKeeperConfig) (*ZooKeeper, error) {
 	status.unproven = cfg.Auth != ""
 	z := &ZooKeeper{
 		acl:    acl,
-		dialer: &zkDialer{patience: cfg.SessionTimeout, over: status.over},
+		dialer: &zkDialer{patience: cfg.SessionTimeout, over: status.over, tls: cfg.TLS},
 		status: status,
 		owner:  []byte(cfg.Owner),
 		call:   callTimeout(cfg.SessionTimeout),

@@ -103,3 +103,25 @@ func TestSecureRedis_WantsTLSAndAUser(t *testing.T) {
 		}
 	}
 }
+
+func TestSecureZooKeeper_SpeaksTLS(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	z, err := mustOpen(t).SecureZooKeeper(t.Context(), "secure-zookeeper", ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shake := func(ca *Authority) error {
+		conn, err := (&tls.Dialer{Config: &tls.Config{RootCAs: ca.Pool()}}).DialContext(t.Context(), "tcp", z.SecureAddr)
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	}
+	if err := shake(ca); err != nil {
+		t.Errorf("its authority's certificate: %v", err)
+	}
+	if err := shake(newAuthority(t)); err == nil {
+		t.Error("another authority vouches for it")
+	}
+}
