@@ -87,11 +87,11 @@ func TestLedger_GroupWithAWrongLevelWritesNothing(t *testing.T) {
 	lines := take(shelves, []Line{{"A-1", 1}})
 	shelves["A-1"].OnHand++
 	id := uuid.New()
-	if err := l.writeGroup(t.Context(), conn, shelves, []Order{{id, StatusConfirmed, lines, at}}, id); err == nil {
+	if err := l.writeGroup(t.Context(), conn, shelves, []Order{{ID: id, Status: StatusConfirmed, Lines: lines, CreatedAt: at}}, id); err == nil {
 		t.Error("writeGroup = nil")
 	}
 	rollBack(t.Context(), conn)
-	if _, err := l.Get(t.Context(), id); !errors.Is(err, ErrNotFound) {
+	if _, err := l.Get(t.Context(), "", id); !errors.Is(err, ErrNotFound) {
 		t.Errorf("Get = %v, want ErrNotFound", err)
 	}
 }

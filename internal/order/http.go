@@ -2,7 +2,9 @@ package order
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -64,7 +66,27 @@ func (r *routes) register(api huma.API) {
 	}, r.list)
 }
 
-type placeRequest struct{ Body newOrder }
+type placeRequest struct {
+	Key  string `header:"Idempotency-Key" doc:"the client's own name for this order, to send it again with: at most 128 visible ASCII characters, bare or as a string of RFC 8941. One order is placed for it, however often it is sent; the same client's key for another order is refused. Keys are kept as long as their orders; refusals are not kept, and may be retried with the same key"`
+	Body newOrder
+}
+
+// Resolve reads the key, which the framework has only cut out.
+func (in *placeRequest) Resolve(ctx huma.Context) []error {
+	var values []string
+	ctx.EachHeader(func(name, value string) {
+		if strings.EqualFold(name, keyHeader) {
+			values = append(values, value)
+		}
+	})
+	var err error
+	in.Key, err = parseKey(values)
+	var invalid *stock.InvalidError
+	if errors.As(err, &invalid) {
+		return []error{&huma.ErrorDetail{Location: invalid.Field, Message: invalid.Problem}}
+	}
+	return nil
+}
 
 type newOrder struct {
 	Lines []newOrderLine `json:"lines" minItems:"1" maxItems:"20" nullable:"false" doc:"lines of the same SKU are summed"`
@@ -72,6 +94,7 @@ type newOrder struct {
 
 type placeReply struct {
 	Location string `header:"Location"`
+	Replayed string `header:"Idempotent-Replayed" doc:"true: the order had been placed before with this key, and was answered so then"`
 	Body     placedOrder
 }
 
@@ -80,11 +103,15 @@ func (r *routes) place(ctx context.Context, in *placeRequest) (*placeReply, erro
 	for i, l := range in.Body.Lines {
 		lines[i] = Line{string(l.SKU), l.Quantity}
 	}
-	order, err := r.service.Place(ctx, lines)
+	order, err := r.service.Place(ctx, Request{Client: ClientOf(ctx), Key: in.Key, Lines: lines})
 	if err != nil {
 		return nil, err
 	}
-	return &placeReply{"/v1/orders/" + order.ID.String(), bodyOf(order)}, nil
+	reply := &placeReply{Location: "/v1/orders/" + order.ID.String(), Body: bodyOf(order)}
+	if order.Replayed {
+		reply.Replayed = "true"
+	}
+	return reply, nil
 }
 
 type getRequest struct {
@@ -98,7 +125,7 @@ func (r *routes) get(ctx context.Context, in *getRequest) (*getReply, error) {
 	if err != nil {
 		return nil, &stock.InvalidError{Field: "path.id", Problem: "is not a UUID"}
 	}
-	order, err := r.ledger.Get(ctx, id)
+	order, err := r.ledger.Get(ctx, ClientOf(ctx), id)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +154,7 @@ func (r *routes) list(ctx context.Context, in *listRequest) (*listReply, error) 
 		before = id
 	}
 	// One more than asked for tells whether there is another page.
-	orders, err := r.ledger.List(ctx, before, in.Limit+1)
+	orders, err := r.ledger.List(ctx, ClientOf(ctx), before, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		orders: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "orderd_orders_total",
-			Help: "Orders by outcome: confirmed, or the code of the problem they were answered with.",
+			Help: "Orders by outcome: confirmed, replayed, or the code of the problem they were answered with.",
 		}, []string{"outcome"}),
 		writeBacks: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "orderd_stock_write_back_failures_total",
@@ -48,10 +48,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
-func (m *Metrics) placed(err error) {
-	outcome := StatusConfirmed
-	if err != nil {
+func (m *Metrics) placed(o Order, err error) {
+	outcome := o.Status
+	switch {
+	case err != nil:
 		outcome = answerTo(err).code
+	case o.Replayed:
+		outcome = "replayed"
 	}
 	m.orders.WithLabelValues(outcome).Inc()
 }

@@ -43,6 +43,10 @@ type Order struct {
 	Status    string
 	Lines     []PlacedLine
 	CreatedAt time.Time
+	// Replayed tells that it had been placed before, by a request with the same key.
+	Replayed bool
+
+	hash []byte // of the request, if it had a key
 }
 
 // A PlacedLine is a line with the SKU's level and version right after it:
@@ -57,6 +61,11 @@ type PlacedLine struct {
 // Errors of placing and reading orders, beside those of the stock and locking
 // packages. Test with errors.Is.
 var (
+	// ErrKeyReused: an order with this key was placed, and for something else.
+	ErrKeyReused = errors.New("order: the key belongs to another order")
+	// ErrInFlight: an order with this key is being placed, and nobody knows yet
+	// what becomes of it.
+	ErrInFlight = errors.New("order: an order with this key is being placed")
 	// ErrNotFound: there is no such order.
 	ErrNotFound = errors.New("order: not found")
 	// ErrLeaseLost: the lease ended before the order was committed, or

@@ -24,11 +24,13 @@ func (r *routes) quickly(next http.Handler) http.Handler {
 		}
 		body, err := io.ReadAll(io.LimitReader(req.Body, stock.MaxBody))
 		in := &placeRequest{}
-		if err != nil || !in.Body.read(body) {
+		key, badKey := parseKey(req.Header[keyHeader])
+		if err != nil || badKey != nil || !in.Body.read(body) {
 			req.Body = again{io.MultiReader(bytes.NewReader(body), req.Body), req.Body}
 			next.ServeHTTP(w, req)
 			return
 		}
+		in.Key = key
 		reply, err := r.place(req.Context(), in)
 		if err != nil {
 			recordOf(req.Context()).err = err
@@ -36,6 +38,9 @@ func (r *routes) quickly(next http.Handler) http.Handler {
 			return
 		}
 		w.Header().Set("Location", reply.Location)
+		if reply.Replayed != "" {
+			w.Header().Set("Idempotent-Replayed", reply.Replayed)
+		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusCreated)
 		_ = huma.DefaultJSONFormat.Marshal(w, reply.Body) // the client is gone if it fails

@@ -82,7 +82,7 @@ func TestLedger_LosesTheAnswerToCommit(t *testing.T) {
 		o, err := place(arm)
 		if err != nil || armed.Load() {
 			t.Errorf("%s: %v (answer lost: %v), want it placed", name, err, !armed.Load())
-		} else if read, err := NewLedger(db, "r1").Get(t.Context(), o.ID); err != nil || len(read.Lines) != 1 {
+		} else if read, err := NewLedger(db, "r1").Get(t.Context(), "", o.ID); err != nil || len(read.Lines) != 1 {
 			t.Errorf("%s: read back %+v, %v", name, read, err)
 		}
 	}
