@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"orderd/internal/locking"
@@ -53,6 +54,8 @@ func (c *serveCommand) Run(ctx context.Context, logs io.Writer) error {
 		service.Lanes = order.NewLanes(service, c.BatchMax)
 		defer service.Lanes.Close() // before the backend: they give their leases back
 	}
+	stop := sweep(ctx, service)
+	defer stop()
 	api := order.NewHandler(order.HandlerConfig{
 		Service: service,
 		Stock: &stock.Routes{
@@ -61,6 +64,17 @@ func (c *serveCommand) Run(ctx context.Context, logs io.Writer) error {
 		Locks: backend, Health: health, Replica: c.ID, Version: version(),
 	})
 	return c.serve(ctx, log, health, api, adminHandler(metrics))
+}
+
+// sweep returns the units of expired holds until stop, which waits for its end.
+func sweep(ctx context.Context, service *order.Service) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var sweeping sync.WaitGroup
+	sweeping.Go(func() { service.SweepHolds(ctx) })
+	return func() {
+		cancel()
+		sweeping.Wait()
+	}
 }
 
 // serve listens, serves until ctx ends, and stops in the order that loses

@@ -19,10 +19,11 @@ type newOrderLine struct {
 }
 
 type placedOrder struct {
-	ID        uuid.UUID         `json:"id" format:"uuid"`
-	Status    string            `json:"status" enum:"confirmed"`
-	Lines     []placedOrderLine `json:"lines" doc:"one for each SKU, by name"`
-	CreatedAt time.Time         `json:"created_at"`
+	ID            uuid.UUID         `json:"id" format:"uuid"`
+	Status        string            `json:"status" enum:"confirmed,held,expired,cancelled"`
+	Lines         []placedOrderLine `json:"lines" doc:"one for each SKU, by name"`
+	CreatedAt     time.Time         `json:"created_at"`
+	HoldExpiresAt *time.Time        `json:"hold_expires_at,omitempty" doc:"of a held order: confirm it before; of an expired one: when it was too late"`
 }
 
 type placedOrderLine struct {
@@ -37,7 +38,12 @@ func bodyOf(o Order) placedOrder {
 	for i, l := range o.Lines {
 		lines[i] = placedOrderLine(l)
 	}
-	return placedOrder{o.ID, o.Status, lines, o.CreatedAt.UTC()}
+	body := placedOrder{ID: o.ID, Status: o.Status, Lines: lines, CreatedAt: o.CreatedAt.UTC()}
+	if o.Status == StatusHeld || o.Status == StatusExpired {
+		until := o.HoldExpiresAt.UTC()
+		body.HoldExpiresAt = &until
+	}
+	return body
 }
 
 // routes are the HTTP routes of orders.
@@ -60,6 +66,18 @@ func (r *routes) register(api huma.API) {
 		OperationID: "get-order", Method: http.MethodGet, Path: "/v1/orders/{id}", Tags: tags,
 		Summary: "Read an order", Errors: []int{404, 422, 503},
 	}, r.get)
+	huma.Register(api, huma.Operation{
+		OperationID: "cancel-order", Method: http.MethodPost, Path: "/v1/orders/{id}/cancel", Tags: tags,
+		Summary:     "Cancel an order, and return its units",
+		Description: "They come back once, however often it is asked: later calls answer the same. A hold past its time stays `expired`, and its units come back too.",
+		Errors:      []int{404, 422, 503},
+	}, r.cancel)
+	huma.Register(api, huma.Operation{
+		OperationID: "confirm-order", Method: http.MethodPost, Path: "/v1/orders/{id}/confirm", Tags: tags,
+		Summary:     "Keep a held order for good",
+		Description: "May be asked again: an order that is confirmed stays so. 409 `hold_expired` if its time is over, 409 `not_held` if it was cancelled.",
+		Errors:      []int{404, 409, 422, 503},
+	}, r.confirm)
 	huma.Register(api, huma.Operation{
 		OperationID: "list-orders", Method: http.MethodGet, Path: ordersPath, Tags: tags,
 		Summary: "List orders, newest first", Errors: []int{422, 503},
@@ -89,7 +107,8 @@ func (in *placeRequest) Resolve(ctx huma.Context) []error {
 }
 
 type newOrder struct {
-	Lines []newOrderLine `json:"lines" minItems:"1" maxItems:"20" nullable:"false" doc:"lines of the same SKU are summed"`
+	Lines       []newOrderLine `json:"lines" minItems:"1" maxItems:"20" nullable:"false" doc:"lines of the same SKU are summed"`
+	HoldSeconds int64          `json:"hold_seconds,omitempty" minimum:"1" maximum:"3600" doc:"the order is held: it takes the units, and returns them unless it is confirmed within so many seconds"`
 }
 
 type placeReply struct {
@@ -103,7 +122,9 @@ func (r *routes) place(ctx context.Context, in *placeRequest) (*placeReply, erro
 	for i, l := range in.Body.Lines {
 		lines[i] = Line{string(l.SKU), l.Quantity}
 	}
-	order, err := r.service.Place(ctx, Request{Client: ClientOf(ctx), Key: in.Key, Lines: lines})
+	order, err := r.service.Place(ctx, Request{
+		Client: ClientOf(ctx), Key: in.Key, Lines: lines, HoldSeconds: in.Body.HoldSeconds,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -114,22 +135,35 @@ func (r *routes) place(ctx context.Context, in *placeRequest) (*placeReply, erro
 	return reply, nil
 }
 
-type getRequest struct {
+type orderRequest struct {
 	ID string `path:"id" format:"uuid"`
 }
 
-type getReply struct{ Body placedOrder }
+type orderReply struct{ Body placedOrder }
 
-func (r *routes) get(ctx context.Context, in *getRequest) (*getReply, error) {
+func (r *routes) get(ctx context.Context, in *orderRequest) (*orderReply, error) {
+	return one(ctx, in, r.ledger.Get)
+}
+
+func (r *routes) cancel(ctx context.Context, in *orderRequest) (*orderReply, error) {
+	return one(ctx, in, r.service.Cancel)
+}
+
+func (r *routes) confirm(ctx context.Context, in *orderRequest) (*orderReply, error) {
+	return one(ctx, in, r.service.Confirm)
+}
+
+// one answers with the order that was asked for, after something was done to it.
+func one(ctx context.Context, in *orderRequest, do func(context.Context, string, uuid.UUID) (Order, error)) (*orderReply, error) {
 	id, err := uuid.Parse(in.ID)
 	if err != nil {
 		return nil, &stock.InvalidError{Field: "path.id", Problem: "is not a UUID"}
 	}
-	order, err := r.ledger.Get(ctx, ClientOf(ctx), id)
+	order, err := do(ctx, ClientOf(ctx), id)
 	if err != nil {
 		return nil, err
 	}
-	return &getReply{bodyOf(order)}, nil
+	return &orderReply{bodyOf(order)}, nil
 }
 
 type listRequest struct {

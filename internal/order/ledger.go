@@ -85,11 +85,16 @@ func (l *Ledger) Commit(ctx context.Context, d draft) (Order, error) {
 // order, so that two carts that share SKUs cannot lock their rows in opposite
 // order.
 func (l *Ledger) write(ctx context.Context, tx pgx.Tx, id uuid.UUID, d draft) (Order, error) {
-	placed := Order{ID: id, Status: StatusConfirmed}
+	placed := Order{ID: id}
 	batch := &pgx.Batch{}
-	key, hash := d.written()
-	batch.Queue(placeOrder, id, d.Client, key, hash, StatusConfirmed).QueryRow(func(row pgx.Row) error {
-		return keyTaken(row.Scan(&placed.CreatedAt))
+	key, hash, hold := d.written()
+	batch.Queue(placeOrder, id, d.Client, key, hash, hold).QueryRow(func(row pgx.Row) error {
+		var until *time.Time
+		err := row.Scan(&placed.Status, &placed.CreatedAt, &until)
+		if until != nil {
+			placed.HoldExpiresAt = *until
+		}
+		return keyTaken(err)
 	})
 	for _, line := range d.Lines {
 		batch.Queue(placeLine, line.SKU, line.Quantity, id, d.token(line.SKU), l.replica).

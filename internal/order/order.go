@@ -26,10 +26,21 @@ import (
 const (
 	MaxLines    = 20
 	MaxQuantity = 10_000
+	MaxHold     = 3600 // seconds
 )
 
-// StatusConfirmed is the status of an order that took its units.
-const StatusConfirmed = "confirmed"
+// What becomes of an order that took its units.
+const (
+	// StatusConfirmed: they are the client's.
+	StatusConfirmed = "confirmed"
+	// StatusHeld: they are the client's for a time, and for good if it is confirmed
+	// before that is over.
+	StatusHeld = "held"
+	// StatusExpired: that time is over. The units come back, if they have not yet.
+	StatusExpired = "expired"
+	// StatusCancelled: the client has given them back.
+	StatusCancelled = "cancelled"
+)
 
 // A Line asks for a quantity of one SKU.
 type Line struct {
@@ -43,6 +54,9 @@ type Order struct {
 	Status    string
 	Lines     []PlacedLine
 	CreatedAt time.Time
+	// HoldExpiresAt is when the hold is over, or would have been; zero for an order
+	// that was never held.
+	HoldExpiresAt time.Time
 	// Replayed tells that it had been placed before, by a request with the same key.
 	Replayed bool
 
@@ -66,6 +80,10 @@ var (
 	// ErrInFlight: an order with this key is being placed, and nobody knows yet
 	// what becomes of it.
 	ErrInFlight = errors.New("order: an order with this key is being placed")
+	// ErrHoldExpired: the order was held, and its time is over.
+	ErrHoldExpired = errors.New("order: the hold has expired")
+	// ErrNotHeld: the order was cancelled and cannot be kept.
+	ErrNotHeld = errors.New("order: is not held")
 	// ErrNotFound: there is no such order.
 	ErrNotFound = errors.New("order: not found")
 	// ErrLeaseLost: the lease ended before the order was committed, or

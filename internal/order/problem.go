@@ -34,6 +34,8 @@ var answers = []struct {
 	{stock.ErrShort, answer{http.StatusConflict, "sold_out", "Not enough is left", false}},
 	{ErrKeyReused, answer{http.StatusUnprocessableEntity, "idempotency_mismatch", "The Idempotency-Key belongs to another order", false}},
 	{ErrInFlight, answer{http.StatusConflict, "idempotency_in_flight", "An order with this Idempotency-Key is being placed", true}},
+	{ErrHoldExpired, answer{http.StatusConflict, "hold_expired", "The order was not confirmed in time", false}},
+	{ErrNotHeld, answer{http.StatusConflict, "not_held", "The order has been cancelled", false}},
 	{ErrUnknown, answer{http.StatusServiceUnavailable, "outcome_unknown", "The order may or may not have been placed", true}},
 	{ErrLeaseLost, answer{http.StatusServiceUnavailable, "lease_lost", "The turn ended before the order was written", true}},
 	{locking.ErrLost, answer{http.StatusServiceUnavailable, "lease_lost", "The turn ended before the order was written", true}},

@@ -3,6 +3,7 @@ package order
 import (
 	"bytes"
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -12,17 +13,19 @@ import (
 
 // selectOrders answers one row for each line, orders newest first, lines by SKU
 // as they were placed. Ids are UUIDs version 7, so their order is that of their
-// making.
+// making. A hold is over at its time, whether or not the sweeper has been there:
+// by Postgres' clock, which is the one that all replicas share.
 const (
 	selectOrders = `
-	SELECT o.id, o.status, o.created_at, o.request_hash, m.sku, -m.delta, m.on_hand, m.version
+	SELECT o.id, CASE WHEN o.status = 'held' AND o.hold_expires_at <= clock_timestamp() THEN 'expired' ELSE o.status END,
+	       o.created_at, o.hold_expires_at, o.request_hash, m.sku, -m.delta, m.on_hand, m.version
 	FROM orders o JOIN movements m ON m.order_id = o.id AND m.reason = 'sale'`
 	inOrder = ` ORDER BY o.id DESC, m.sku COLLATE "C"`
 )
 
 // Get returns one order of a client, or ErrNotFound.
 func (l *Ledger) Get(ctx context.Context, client string, id uuid.UUID) (Order, error) {
-	return l.find(ctx, ` WHERE o.id = $1 AND o.client = $2`, id, client)
+	return find(ctx, l.db, ` WHERE o.id = $1 AND o.client = $2`, id, client)
 }
 
 // List returns at most limit orders of a client, newest first: those older than
@@ -31,7 +34,7 @@ func (l *Ledger) List(ctx context.Context, client string, before uuid.UUID, limi
 	if before == uuid.Nil {
 		before = uuid.Max
 	}
-	return l.collect(ctx, `
+	return collect(ctx, l.db, `
 		WHERE o.id IN (SELECT id FROM orders WHERE id < $1 AND client = $2 ORDER BY id DESC LIMIT $3)`,
 		before, client, limit)
 }
@@ -40,7 +43,7 @@ func (l *Ledger) List(ctx context.Context, client string, before uuid.UUID, limi
 // then, whatever became of it since. Its errors are ErrNotFound, ErrKeyReused
 // if the order is for something else, and stock.ErrUnavailable.
 func (l *Ledger) Replay(ctx context.Context, r Request) (Order, error) {
-	order, err := l.find(ctx, ` WHERE o.client = $1 AND o.idempotency_key = $2`, r.Client, r.Key)
+	order, err := find(ctx, l.db, ` WHERE o.client = $1 AND o.idempotency_key = $2`, r.Client, r.Key)
 	if err != nil {
 		return Order{}, err
 	}
@@ -48,11 +51,18 @@ func (l *Ledger) Replay(ctx context.Context, r Request) (Order, error) {
 		return Order{}, ErrKeyReused
 	}
 	order.Status, order.Replayed = StatusConfirmed, true
+	if !order.HoldExpiresAt.IsZero() {
+		order.Status = StatusHeld
+	}
 	return order, nil
 }
 
-func (l *Ledger) find(ctx context.Context, where string, args ...any) (Order, error) {
-	orders, err := l.collect(ctx, where, args...)
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+func find(ctx context.Context, db querier, where string, args ...any) (Order, error) {
+	orders, err := collect(ctx, db, where, args...)
 	if err != nil {
 		return Order{}, err
 	}
@@ -62,19 +72,23 @@ func (l *Ledger) find(ctx context.Context, where string, args ...any) (Order, er
 	return orders[0], nil
 }
 
-func (l *Ledger) collect(ctx context.Context, where string, args ...any) ([]Order, error) {
-	rows, err := l.db.Query(ctx, selectOrders+where+inOrder, args...)
+func collect(ctx context.Context, db querier, where string, args ...any) ([]Order, error) {
+	rows, err := db.Query(ctx, selectOrders+where+inOrder, args...)
 	if err != nil {
 		return nil, stock.Unavailable("read the orders", err)
 	}
 	var orders []Order
 	var o Order
+	var until *time.Time
 	var line PlacedLine
 	_, err = pgx.ForEachRow(rows, []any{
-		&o.ID, &o.Status, &o.CreatedAt, &o.hash,
+		&o.ID, &o.Status, &o.CreatedAt, &until, &o.hash,
 		&line.SKU, &line.Quantity, &line.Remaining, &line.StockVersion,
 	}, func() error {
 		if n := len(orders); n == 0 || orders[n-1].ID != o.ID {
+			if o.HoldExpiresAt = (time.Time{}); until != nil {
+				o.HoldExpiresAt = *until
+			}
 			orders = append(orders, o)
 		}
 		last := &orders[len(orders)-1]

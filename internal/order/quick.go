@@ -53,14 +53,22 @@ type again struct {
 	io.Closer
 }
 
+// plainOrder is what read knows of a newOrder. A body with more in it, such as a
+// hold, goes the framework's way.
+type plainOrder struct {
+	Lines []newOrderLine `json:"lines"`
+}
+
 // read reads an order and reports whether that went well. It accepts nothing
 // that the framework would not, and need not accept all that it would: names
 // that are unknown, twice there or in another case end it, as do fractions; a
 // null leaves a value that is not valid.
 func (o *newOrder) read(body []byte) bool {
-	if len(body) >= stock.MaxBody || json.Unmarshal(body, o, json.RejectUnknownMembers(true)) != nil {
+	var plain plainOrder
+	if len(body) >= stock.MaxBody || json.Unmarshal(body, &plain, json.RejectUnknownMembers(true)) != nil {
 		return false
 	}
+	o.Lines = plain.Lines
 	for _, line := range o.Lines {
 		if !stock.ValidSKU(string(line.SKU)) || line.Quantity < 1 || line.Quantity > MaxQuantity {
 			return false

@@ -4,6 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"fmt"
+
+	"orderd/internal/stock"
 )
 
 // A Request asks for an order.
@@ -15,13 +18,19 @@ type Request struct {
 	// the same key, there is one. Empty: each time is an order of its own.
 	Key   string
 	Lines []Line
+	// HoldSeconds is for how long the units are held for the client; 0: they are
+	// the client's.
+	HoldSeconds int64
 }
 
 // hash tells a request that is repeated from another one with the same key. It
 // is of what is asked for and not of how it was written: lines are as merge
 // leaves them.
 func (r *Request) hash() []byte {
-	text, err := json.Marshal(r.Lines)
+	text, err := json.Marshal(struct {
+		Lines []Line
+		Hold  int64
+	}{r.Lines, r.HoldSeconds})
 	if err != nil {
 		panic(err) // strings and numbers
 	}
@@ -29,13 +38,26 @@ func (r *Request) hash() []byte {
 	return sum[:]
 }
 
-// written returns the key as it is stored, with what it was for: nothing for a
-// request without one.
-func (r *Request) written() (key *string, hash []byte) {
-	if r.Key == "" {
-		return nil, nil
+// check finds what can never be ordered, and merges the lines.
+func (r *Request) check() error {
+	if r.HoldSeconds < 0 || r.HoldSeconds > MaxHold {
+		return &stock.InvalidError{Field: "body.hold_seconds", Problem: fmt.Sprintf("needs 1 to %d seconds", MaxHold)}
 	}
-	return &r.Key, r.hash()
+	var err error
+	r.Lines, err = merge(r.Lines)
+	return err
+}
+
+// written returns the key, what it is for and the hold as they are stored: each
+// nil for a request without it.
+func (r *Request) written() (key *string, hash []byte, hold *int64) {
+	if r.Key != "" {
+		key, hash = &r.Key, r.hash()
+	}
+	if r.HoldSeconds != 0 {
+		hold = &r.HoldSeconds
+	}
+	return key, hash, hold
 }
 
 type clientKey struct{}

@@ -48,8 +48,7 @@ func (s *Service) Place(ctx context.Context, r Request) (Order, error) {
 }
 
 func (s *Service) place(ctx context.Context, r Request) (Order, error) {
-	var err error
-	if r.Lines, err = merge(r.Lines); err != nil {
+	if err := r.check(); err != nil {
 		return Order{}, err
 	}
 	if r.Key != "" {
@@ -63,7 +62,7 @@ func (s *Service) place(ctx context.Context, r Request) (Order, error) {
 
 // take waits for a turn and takes the units.
 func (s *Service) take(ctx context.Context, r Request) (Order, error) {
-	if s.Lanes != nil && r.Key == "" {
+	if s.Lanes != nil && r.Key == "" && r.HoldSeconds == 0 {
 		return s.Lanes.submit(ctx, r.Lines)
 	}
 	lease, err := s.lock(ctx, skus(r.Lines))
