@@ -33,6 +33,15 @@ func (s *shop) order(t *testing.T, client, key, body string) *httptest.ResponseR
 	return rec
 }
 
+// as makes a request without a body as a client.
+func (s *shop) as(t *testing.T, client, method, path string) *httptest.ResponseRecorder {
+	t.Helper()
+	ctx := order.WithClient(context.Background(), client)
+	rec := httptest.NewRecorder()
+	s.handler.ServeHTTP(rec, httptest.NewRequestWithContext(ctx, method, path, http.NoBody))
+	return rec
+}
+
 // openTwo opens two shops on one database, as two replicas are.
 func openTwo(t *testing.T) (first, second *shop) {
 	t.Helper()
@@ -106,10 +115,7 @@ func TestKey_IsTheClientsOwn(t *testing.T) {
 		t.Errorf("orders %v, want 3", places)
 	}
 	for path := range places {
-		ctx := order.WithClient(t.Context(), "eve")
-		rec := httptest.NewRecorder()
-		s.handler.ServeHTTP(rec, httptest.NewRequestWithContext(ctx, http.MethodGet, path, http.NoBody))
-		if rec.Code != http.StatusNotFound {
+		if rec := s.as(t, "eve", http.MethodGet, path); rec.Code != http.StatusNotFound {
 			t.Errorf("another client reads %s: %d %s, want 404", path, rec.Code, rec.Body)
 		}
 	}
