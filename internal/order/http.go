@@ -59,6 +59,7 @@ func (r *routes) register(api huma.API) {
 	huma.Register(api, huma.Operation{
 		OperationID: "place-order", Method: http.MethodPost, Path: ordersPath, Tags: tags,
 		Summary:       "Place an order: all of its lines, or nothing",
+		Description:   "With an `Idempotency-Key`, the same request is answered as the first time, with `Idempotent-Replayed: true`. 409 `sold_out`: not enough is left, and nothing is kept of the key. 409 `idempotency_in_flight`: the same key is being placed, come again. 422 `idempotency_mismatch`: the key belongs to another order. 503 `outcome_unknown`: send the same key again.",
 		DefaultStatus: http.StatusCreated, MaxBodyBytes: stock.MaxBody,
 		Errors: []int{400, 404, 409, 413, 415, 422, 503},
 	}, r.place)

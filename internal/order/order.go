@@ -7,7 +7,10 @@
 // says who gets what, group_ledger.go commits. Without lanes service.go and
 // ledger.go do the same for one order at a time. Every order ends
 // confirmed, refused or unknown, and never in between: problem.go holds the
-// one table that turns each way of not being confirmed into an HTTP answer.
+// one table that turns each way of not being confirmed into an HTTP answer. An
+// order with a key goes through once.go first, which answers it if it has been
+// placed before. What becomes of an order after it was placed, whether it is
+// kept, cancelled or swept, is in change.go and ending.go.
 package order
 
 import (
