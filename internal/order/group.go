@@ -131,13 +131,14 @@ func (t *turn) placeOrders(ctx context.Context, orders [][]Line, answer func([]O
 	}
 	// Who is refused here is told so after the commit: it is true only if those
 	// before get what they take.
-	_, refused := settle(v.shelves, orders, v.enough)
+	lines, refused := settle(v.shelves, orders, v.enough)
 	placed := make([]Order, len(orders))
 	var fit [][]Line
+	var fitLines [][]PlacedLine
 	var places []int // of those that fit, among all
 	for i := range orders {
 		if refused[i] == nil {
-			fit, places = append(fit, orders[i]), append(places, i)
+			fit, fitLines, places = append(fit, orders[i]), append(fitLines, lines[i]), append(places, i)
 		}
 	}
 	if len(fit) == 0 {
@@ -148,9 +149,13 @@ func (t *turn) placeOrders(ctx context.Context, orders [][]Line, answer func([]O
 		return err
 	}
 	start := time.Now()
-	sold, unsold, err := t.service.Ledger.CommitGroup(ctx, groupDraft{
+	draft := groupDraft{
 		orders: fit, token: t.lease.Token, held: func() error { return t.lease.Check(t.service.LockMargin) },
-	})
+	}
+	if v.certain() {
+		draft.foreseen = &settled{v.shelves, fitLines}
+	}
+	sold, unsold, err := t.service.Ledger.CommitGroup(ctx, draft)
 	timed(ctx, "commit", start)
 	if err != nil {
 		return err

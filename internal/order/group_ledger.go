@@ -5,6 +5,7 @@ import (
 	_ "embed" // for the statements
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -34,6 +35,15 @@ type groupDraft struct {
 	token  func(sku string) int64
 	// held is asked right before COMMIT whether the lease still holds.
 	held func() error
+	// foreseen is what the group will find and do if nobody else has changed the
+	// rows since they were looked at, or nil if that is not known.
+	foreseen *settled
+}
+
+// A settled group is one whose orders all have their units.
+type settled struct {
+	shelves map[string]*shelf // after the group
+	lines   [][]PlacedLine    // of each order
 }
 
 // CommitGroup writes the orders that their SKUs' guards let go, in one
@@ -43,6 +53,12 @@ type groupDraft struct {
 // ErrLeaseLost and stock.ErrUnavailable, after which nothing was written, and
 // ErrUnknown.
 func (l *Ledger) CommitGroup(ctx context.Context, d groupDraft) (placed []Order, refused []error, err error) {
+	if d.foreseen != nil {
+		placed, err = l.tryForeseen(ctx, d)
+		if !errors.Is(err, errUnforeseen) && !rolledBack(err) {
+			return placed, make([]error, len(placed)), err
+		}
+	}
 	for range groupTries {
 		placed, refused, err = l.tryGroup(ctx, d)
 		if !rolledBack(err) {
@@ -59,6 +75,37 @@ func rolledBack(err error) bool {
 	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
 }
 
+// errUnforeseen says that the rows were not as they were thought to be, and that
+// nothing was written.
+var errUnforeseen = errors.New("the stock has changed meanwhile")
+
+// tryForeseen writes and commits the group as it was foreseen, in one round
+// trip. The rows are not locked and read first: the statement compares their
+// levels and versions with those that the group has started from, also when it
+// has had to wait for another transaction, and fails if they differ. Only SKUs
+// guarded by their level may be written so: it asks nothing of their fences.
+func (l *Ledger) tryForeseen(ctx context.Context, d groupDraft) ([]Order, error) {
+	conn, err := l.db.Acquire(ctx)
+	if err != nil {
+		return nil, stock.Unavailable("begin the group", err)
+	}
+	defer conn.Release()
+	defer rollBack(ctx, conn)
+	orders, err := newOrders(d.foreseen.lines, make([]error, len(d.orders)))
+	if err != nil {
+		return nil, err
+	}
+	for sku, s := range d.foreseen.shelves {
+		s.token = d.token(sku)
+	}
+	if err := d.held(); err != nil {
+		return nil, errors.Join(ErrLeaseLost, err)
+	}
+	batch := &pgx.Batch{}
+	batch.Queue("BEGIN")
+	return orders, l.writeGroup(ctx, conn, batch, d.foreseen.shelves, orders)
+}
+
 func (l *Ledger) tryGroup(ctx context.Context, d groupDraft) ([]Order, []error, error) {
 	conn, err := l.db.Acquire(ctx)
 	if err != nil {
@@ -67,47 +114,58 @@ func (l *Ledger) tryGroup(ctx context.Context, d groupDraft) ([]Order, []error, 
 	defer conn.Release()
 	defer rollBack(ctx, conn)
 
-	shelves, at, err := l.lockRows(ctx, conn, d)
+	shelves, err := l.lockRows(ctx, conn, d)
 	if err != nil {
 		return nil, nil, err
 	}
 	lines, refused := settle(shelves, d.orders, guarded)
-	orders := make([]Order, len(d.orders))
-	first := uuid.Nil
-	for i := range orders {
-		if refused[i] != nil {
-			continue
-		}
-		// Made outside Postgres: it is how the outcome of a broken COMMIT is found.
-		id, err := uuid.NewV7()
-		if err != nil {
-			return nil, nil, fmt.Errorf("make an order id: %w", err)
-		}
-		orders[i] = Order{ID: id, Status: StatusConfirmed, Lines: lines[i], CreatedAt: at}
-		if first == uuid.Nil {
-			first = id
-		}
-	}
-	if first == uuid.Nil { // nothing to write
-		return orders, refused, nil
+	orders, err := newOrders(lines, refused)
+	if err != nil || firstPlaced(orders) == uuid.Nil { // nothing to write
+		return orders, refused, err
 	}
 	if err := d.held(); err != nil {
 		return nil, nil, errors.Join(ErrLeaseLost, err)
 	}
-	return orders, refused, l.writeGroup(ctx, conn, shelves, orders, first)
+	return orders, refused, l.writeGroup(ctx, conn, &pgx.Batch{}, shelves, orders)
+}
+
+// newOrders gives the orders that were not refused their ids. These are made
+// outside Postgres: they are how the outcome of a broken COMMIT is found.
+func newOrders(lines [][]PlacedLine, refused []error) ([]Order, error) {
+	orders := make([]Order, len(lines))
+	for i := range orders {
+		if refused[i] != nil {
+			continue
+		}
+		id, err := uuid.NewV7()
+		if err != nil {
+			return nil, fmt.Errorf("make an order id: %w", err)
+		}
+		orders[i] = Order{ID: id, Status: StatusConfirmed, Lines: lines[i]}
+	}
+	return orders, nil
+}
+
+// firstPlaced returns the id of the first order that was not refused, if any.
+func firstPlaced(orders []Order) uuid.UUID {
+	for _, o := range orders {
+		if o.ID != uuid.Nil {
+			return o.ID
+		}
+	}
+	return uuid.Nil
 }
 
 // lockRows begins the transaction and reads the rows it is about, in one round
 // trip.
-func (l *Ledger) lockRows(ctx context.Context, conn *pgxpool.Conn, d groupDraft) (map[string]*shelf, time.Time, error) {
-	var at time.Time
+func (l *Ledger) lockRows(ctx context.Context, conn *pgxpool.Conn, d groupDraft) (map[string]*shelf, error) {
 	shelves := map[string]*shelf{}
 	batch := &pgx.Batch{}
 	batch.Queue("BEGIN")
 	batch.Queue(groupLock, union(d.orders)).Query(func(rows pgx.Rows) error {
 		for rows.Next() {
 			s := &shelf{}
-			if err := rows.Scan(&s.SKU, &s.OnHand, &s.Version, &s.Guard, &s.fence, &at); err != nil {
+			if err := rows.Scan(&s.SKU, &s.OnHand, &s.Version, &s.Guard, &s.fence); err != nil {
 				return err
 			}
 			s.token = d.token(s.SKU)
@@ -116,18 +174,21 @@ func (l *Ledger) lockRows(ctx context.Context, conn *pgxpool.Conn, d groupDraft)
 		return rows.Err()
 	})
 	err := conn.SendBatch(ctx, batch).Close()
-	return shelves, at, stock.Unavailable("lock the group's stock", err)
+	return shelves, stock.Unavailable("lock the group's stock", err)
 }
 
-// writeGroup writes and commits in one round trip. From here on the orders' fate
-// is Postgres', and the caller's context no longer counts.
+// writeGroup adds the writing and the COMMIT to the batch and sends it: one round
+// trip. From here on the orders' fate is Postgres', and the caller's context no
+// longer counts. The orders learn when they were placed.
 func (l *Ledger) writeGroup(
-	ctx context.Context, conn *pgxpool.Conn, shelves map[string]*shelf, orders []Order, first uuid.UUID,
+	ctx context.Context, conn *pgxpool.Conn, batch *pgx.Batch, shelves map[string]*shelf, orders []Order,
 ) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
 	defer cancel()
-	batch := &pgx.Batch{}
-	batch.Queue(groupWrite, append(groupArgs(shelves, orders), l.replica)...)
+	var at time.Time
+	batch.Queue(groupWrite, append(groupArgs(shelves, orders), l.replica)...).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&at, nil)
+	})
 	batch.Queue("COMMIT").Exec(func(tag pgconn.CommandTag) error {
 		if tag.String() != "COMMIT" {
 			return pgx.ErrTxCommitRollback
@@ -135,11 +196,21 @@ func (l *Ledger) writeGroup(
 		return nil
 	})
 	err := conn.SendBatch(ctx, batch).Close()
+	for i := range orders {
+		orders[i].CreatedAt = at
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code == divisionByZero {
+		return errors.Join(errUnforeseen, err)
+	}
 	if err == nil || answered(err) || conn.Conn().PgConn().TxStatus() != 'I' && !conn.Conn().IsClosed() {
 		return stock.Unavailable("commit the group", err)
 	}
-	return l.resolve(context.WithoutCancel(ctx), first, err)
+	return l.resolve(context.WithoutCancel(ctx), firstPlaced(orders), err)
 }
+
+// divisionByZero is how group_write.sql fails.
+const divisionByZero = "22012"
 
 // rollBack ends a transaction that has not been committed. Without one it does
 // nothing.
@@ -156,13 +227,14 @@ func rollBack(ctx context.Context, conn *pgxpool.Conn) {
 func groupArgs(shelves map[string]*shelf, orders []Order) []any {
 	var ids, lineOrders []pgtype.UUID
 	var skus, lineSKUs []string
-	var units, lines, tokens, levels, quantities, remaining, versions []int64
-	for _, s := range shelves {
+	var units, lines, tokens, levels, reached, quantities, remaining, versions []int64
+	for _, sku := range slices.Sorted(maps.Keys(shelves)) { // so that rows are taken in an order that replicas share
+		s := shelves[sku]
 		if s.lines == 0 {
 			continue
 		}
 		skus, units, lines = append(skus, s.SKU), append(units, s.units), append(lines, s.lines)
-		tokens, levels = append(tokens, s.token), append(levels, s.OnHand)
+		tokens, levels, reached = append(tokens, s.token), append(levels, s.OnHand), append(reached, s.Version)
 	}
 	for _, o := range orders {
 		if o.ID == uuid.Nil {
@@ -176,7 +248,7 @@ func groupArgs(shelves map[string]*shelf, orders []Order) []any {
 			versions = append(versions, line.StockVersion)
 		}
 	}
-	return []any{ids, skus, units, lines, tokens, levels, lineOrders, lineSKUs, quantities, remaining, versions}
+	return []any{ids, skus, units, lines, tokens, levels, reached, lineOrders, lineSKUs, quantities, remaining, versions}
 }
 
 // union returns the SKUs of all orders, each once, sorted.

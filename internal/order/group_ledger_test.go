@@ -3,11 +3,13 @@ package order
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"orderd/internal/locking"
 	"orderd/internal/stock"
@@ -80,19 +82,59 @@ func TestLedger_GroupWithAWrongLevelWritesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Release()
-	shelves, at, err := l.lockRows(t.Context(), conn, groupOf([]Line{{"A-1", 1}}))
+	shelves, err := l.lockRows(t.Context(), conn, groupOf([]Line{{"A-1", 1}}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	lines := take(shelves, []Line{{"A-1", 1}})
 	shelves["A-1"].OnHand++
 	id := uuid.New()
-	if err := l.writeGroup(t.Context(), conn, shelves, []Order{{ID: id, Status: StatusConfirmed, Lines: lines, CreatedAt: at}}, id); err == nil {
-		t.Error("writeGroup = nil")
+	if err := l.writeGroup(t.Context(), conn, &pgx.Batch{}, shelves, []Order{{ID: id, Lines: lines}}); !errors.Is(err, errUnforeseen) {
+		t.Errorf("writeGroup = %v", err)
 	}
 	rollBack(t.Context(), conn)
 	if _, err := l.Get(t.Context(), "", id); !errors.Is(err, ErrNotFound) {
 		t.Errorf("Get = %v, want ErrNotFound", err)
+	}
+}
+
+// A group is committed as it was foreseen if nobody has changed its rows, and
+// else as they are.
+func TestLedger_ForeseenGroup(t *testing.T) {
+	t.Parallel()
+	_, l, s := openLedger(t)
+	for name, c := range map[string]struct {
+		onHand, version int64 // of B, as they are foreseen: there are 3 units, at version 2
+	}{
+		"as it is":        {3, 2},
+		"another level":   {5, 2},
+		"another version": {3, 1},
+		"another of both": {5, 1},
+	} {
+		a, b := "A-"+strings.ReplaceAll(name, " ", "-"), "B-"+strings.ReplaceAll(name, " ", "-")
+		for _, sku := range []string{a, b} {
+			if _, _, err := s.Set(t.Context(), sku, 5, stock.GuardPredicate); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := s.Adjust(t.Context(), b, -2, "broken"); err != nil {
+			t.Fatal(err)
+		}
+		d := groupOf([]Line{{a, 1}, {b, 2}}, []Line{{b, 1}})
+		if c.onHand > 3 {
+			d.orders[1][0].Quantity = 2
+		}
+		d.foreseen = &settled{shelves: map[string]*shelf{
+			a: {Level: stock.Level{SKU: a, OnHand: 5, Version: 1}}, b: {Level: stock.Level{SKU: b, OnHand: c.onHand, Version: c.version}},
+		}}
+		d.foreseen.lines, _ = settle(d.foreseen.shelves, d.orders, enough)
+		placed, refused, err := l.CommitGroup(t.Context(), d)
+		if err != nil || refused[0] != nil || placed[0].Lines[1] != (PlacedLine{b, 2, 1, 3}) || placed[0].CreatedAt.IsZero() {
+			t.Errorf("%s: %+v, %v, %v; want the first order placed", name, placed, refused, err)
+		}
+		if short := c.onHand > 3; errors.Is(refused[1], stock.ErrShort) != short {
+			t.Errorf("%s: the second order: %v", name, refused[1])
+		}
 	}
 }
 
