@@ -189,18 +189,32 @@ func TestChange_ManyAtOnce(t *testing.T) {
 	}
 }
 
-// Sales, cancels and sweeps of carts that share their SKUs take the rows in one
-// order: none has to give way to another.
+// Sales, cancels and sweeps of carts that share their SKUs meet all the time, and
+// none fails for it.
 func TestChange_AmidSales(t *testing.T) {
 	t.Parallel()
-	first, second := openTwo(t)
+	for name, groups := range map[string]bool{"one by one": false, "in groups": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			first, second := openTwo(t)
+			inGroups(t, groups, first, second)
+			for _, s := range []*shop{first, second} {
+				s.LockWait = 20 * time.Second
+				if !groups {
+					s.Locks = locking.NewNone() // nothing but the rows keeps them apart
+				}
+			}
+			amidSales(t, first, second)
+		})
+	}
+}
+
+func amidSales(t *testing.T, first, second *shop) {
+	t.Helper()
 	const buyers, each = 8, 15
 	skus := []string{"a", "B", "c"}
 	for _, sku := range skus {
 		first.mustSet(t, sku, 1000, "")
-	}
-	for _, s := range []*shop{first, second} {
-		s.Locks = locking.NewNone() // nothing but the rows keeps them apart
 	}
 	var buying sync.WaitGroup
 	for i := range buyers {
@@ -223,6 +237,11 @@ func TestChange_AmidSales(t *testing.T) {
 		})
 	}
 	buying.Wait()
+	for _, s := range []*shop{first, second} {
+		if s.Lanes != nil {
+			s.Lanes.Close() // what they have on the way to Redis arrives
+		}
+	}
 	for _, sku := range skus {
 		first.mustHave(t, sku, 1000, 0)
 	}

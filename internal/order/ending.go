@@ -35,7 +35,8 @@ const (
 // It takes the order's row and then those of the SKUs, as their sales take them:
 // a sale waits for no order's row but its own, so that there is no circle.
 func (l *Ledger) Cancel(ctx context.Context, client string, id uuid.UUID) (o Order, levels []stock.Level, err error) {
-	err = pgx.BeginFunc(ctx, l.db, func(tx pgx.Tx) error {
+	err = l.inTx(ctx, func(tx pgx.Tx) error {
+		levels = nil // those of a try that was rolled back
 		var status string
 		var expired bool
 		err := tx.QueryRow(ctx, `
@@ -94,16 +95,15 @@ func (l *Ledger) Confirm(ctx context.Context, client string, id uuid.UUID) (o Or
 // replicas may sweep: no two get the same hold. Its error is
 // stock.ErrUnavailable.
 func (l *Ledger) Sweep(ctx context.Context, limit int) (n int, levels []stock.Level, err error) {
-	err = pgx.BeginFunc(ctx, l.db, func(tx pgx.Tx) error {
+	err = l.inTx(ctx, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, sweep, limit)
 		if err != nil {
 			return err
 		}
 		ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-		if err != nil || len(ids) == 0 {
+		if n, levels = len(ids), nil; err != nil || n == 0 {
 			return err
 		}
-		n = len(ids)
 		levels, err = l.end(ctx, tx, ids, StatusExpired, reasonExpired)
 		return err
 	})
@@ -111,6 +111,18 @@ func (l *Ledger) Sweep(ctx context.Context, limit int) (n int, levels []stock.Le
 		return 0, nil, stock.Unavailable("sweep the holds", err)
 	}
 	return n, levels, nil
+}
+
+// inTx runs change in a transaction, and again if Postgres rolled it back for the
+// sake of others: a group that is written as it was foreseen takes its rows as
+// it finds them, and may end a circle at our cost.
+func (l *Ledger) inTx(ctx context.Context, change func(pgx.Tx) error) (err error) {
+	for range groupTries {
+		if err = pgx.BeginFunc(ctx, l.db, change); !rolledBack(err) {
+			break
+		}
+	}
+	return err
 }
 
 // end returns the units of orders whose rows are locked and have them, in one

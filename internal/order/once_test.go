@@ -137,10 +137,32 @@ func TestKey_BadOnesNameTheHeader(t *testing.T) {
 	}
 }
 
+// inGroups lets shops place orders in groups, or not.
+func inGroups(t *testing.T, groups bool, shops ...*shop) {
+	t.Helper()
+	for _, s := range shops {
+		if groups {
+			s.Lanes = order.NewLanes(s.Service, 64)
+			t.Cleanup(s.Lanes.Close)
+		}
+	}
+}
+
 // Fifty at once at two replicas: one order, and nobody is told otherwise.
 func TestKey_ManyAtOnce(t *testing.T) {
 	t.Parallel()
-	first, second := openTwo(t)
+	for name, groups := range map[string]bool{"one by one": false, "in groups": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			first, second := openTwo(t)
+			inGroups(t, groups, first, second)
+			manyAtOnce(t, first, second)
+		})
+	}
+}
+
+func manyAtOnce(t *testing.T, first, second *shop) {
+	t.Helper()
 	first.mustSet(t, "A-1", 50, "")
 	r := order.Request{Key: "k", Lines: one("A-1")}
 	placed := make([]order.Order, 50)
@@ -177,12 +199,21 @@ func TestKey_ManyAtOnce(t *testing.T) {
 // out.
 func TestKey_PlacedElsewhereMeanwhile(t *testing.T) {
 	t.Parallel()
-	for name, left := range map[string]int64{"the last unit": 1, "one of many": 5} {
+	for name, row := range map[string]struct {
+		left   int64
+		groups bool
+	}{
+		"the last unit":             {1, false},
+		"one of many":               {5, false},
+		"the last unit, in a group": {1, true},
+		"one of many, in a group":   {5, true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, here := openTwo(t)
+			inGroups(t, row.groups, here)
 			there := openShopOn(t, here.db.Config().ConnString(), stacktest.Redis(t), locking.NewNone())
-			here.mustSet(t, "A-1", left, "")
+			here.mustSet(t, "A-1", row.left, "")
 			g := newGate(here.Locks)
 			here.Locks = g
 			r := order.Request{Key: "k", Lines: one("A-1")}

@@ -38,6 +38,14 @@ func (r *Request) hash() []byte {
 	return sum[:]
 }
 
+// status is that of the order that the request asks for.
+func (r *Request) status() string {
+	if r.HoldSeconds != 0 {
+		return StatusHeld
+	}
+	return StatusConfirmed
+}
+
 // check finds what can never be ordered, and merges the lines.
 func (r *Request) check() error {
 	if r.HoldSeconds < 0 || r.HoldSeconds > MaxHold {

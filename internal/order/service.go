@@ -62,8 +62,8 @@ func (s *Service) place(ctx context.Context, r Request) (Order, error) {
 
 // take waits for a turn and takes the units.
 func (s *Service) take(ctx context.Context, r Request) (Order, error) {
-	if s.Lanes != nil && r.Key == "" && r.HoldSeconds == 0 {
-		return s.Lanes.submit(ctx, r.Lines)
+	if s.Lanes != nil {
+		return s.Lanes.submit(ctx, r)
 	}
 	lease, err := s.lock(ctx, skus(r.Lines))
 	if err != nil {

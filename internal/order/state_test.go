@@ -76,6 +76,8 @@ func TestState_asAtOneTill(t *testing.T) { // not in parallel: it sets a flag th
 	}
 	defer func() { _ = checks.Set(before) }()
 	first, second := openTwo(t)
+	second.Lanes = order.NewLanes(second.Service, 64)
+	defer second.Lanes.Close()
 	plays := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		plays++
