@@ -214,26 +214,37 @@ func (l *Ledger) writeGroup(
 		return nil
 	})
 	err := conn.SendBatch(ctx, batch).Close()
+	var pg *pgconn.PgError
+	switch {
+	case err == nil:
+	case errors.As(err, &pg) && pg.Code == divisionByZero:
+		return errors.Join(errUnforeseen, err)
+	case w.keyed() && errors.Is(keyTaken(err), ErrInFlight):
+		return keyTaken(err)
+	case answered(err), conn.Conn().PgConn().TxStatus() != 'I' && !conn.Conn().IsClosed():
+		return stock.Unavailable("commit the group", err)
+	default:
+		if at, err = l.resolve(context.WithoutCancel(ctx), firstPlaced(w.orders), err); err != nil {
+			return err
+		}
+	}
+	w.placed(at)
+	return nil
+}
+
+// keyed tells whether a request of the group has a key.
+func (w *groupWriting) keyed() bool {
+	return slices.ContainsFunc(w.requests, func(r Request) bool { return r.Key != "" })
+}
+
+// placed lets the orders know when they were placed, and so when they expire.
+func (w *groupWriting) placed(at time.Time) {
 	for i := range w.orders {
 		w.orders[i].CreatedAt = at
 		if w.orders[i].Status == StatusHeld {
 			w.orders[i].HoldExpiresAt = at.Add(time.Duration(w.requests[i].HoldSeconds) * time.Second)
 		}
 	}
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && pg.Code == divisionByZero {
-		return errors.Join(errUnforeseen, err)
-	}
-	if slices.ContainsFunc(w.requests, func(r Request) bool { return r.Key != "" }) {
-		err = keyTaken(err)
-	}
-	if errors.Is(err, ErrInFlight) {
-		return err
-	}
-	if err == nil || answered(err) || conn.Conn().PgConn().TxStatus() != 'I' && !conn.Conn().IsClosed() {
-		return stock.Unavailable("commit the group", err)
-	}
-	return l.resolve(context.WithoutCancel(ctx), firstPlaced(w.orders), err)
 }
 
 // divisionByZero is how group_write.sql fails.

@@ -173,5 +173,6 @@ func (l *Ledger) commit(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
 	if answered(err) {
 		return stock.Unavailable("commit the order", err)
 	}
-	return l.resolve(context.WithoutCancel(ctx), id, err)
+	_, err = l.resolve(context.WithoutCancel(ctx), id, err)
+	return err
 }

@@ -179,7 +179,10 @@ func TestLedger_ResolveWaitsForTheTransactionInDoubt(t *testing.T) {
 				exec("ROLLBACK")
 			}
 			result := make(chan error, 1)
-			go func() { result <- l.resolve(context.Background(), id, errors.New("connection reset")) }()
+			go func() {
+				_, err := l.resolve(context.Background(), id, errors.New("connection reset"))
+				result <- err
+			}()
 			if row.end == "COMMIT" || row.end == "ROLLBACK" {
 				awaitBlocked(t, db, conn.Conn().PgConn().PID())
 				exec(row.end)
