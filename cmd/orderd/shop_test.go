@@ -89,7 +89,8 @@ func TestServe_AKeyOutlivesItsReplica(t *testing.T) {
 func TestServe_AHoldOutlivesItsReplica(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)
-	r1, r2 := d.start(t, "r1", "redis"), d.start(t, "r2", "redis")
+	// Its turn may die with it, and is over after the TTL.
+	r1, r2 := d.start(t, "r1", "redis", "--lock-ttl", "1s"), d.start(t, "r2", "redis")
 	r1.mustSet(t, "A-1", 1, "predicate")
 	const hold = `{"lines":[{"sku":"A-1","quantity":1}],"hold_seconds":1}`
 	status, order := r1.send(t, http.MethodPost, "/v1/orders", hold)
