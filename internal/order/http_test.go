@@ -288,6 +288,11 @@ func TestHTTP_DocsNeedNoNetwork(t *testing.T) {
 	if err := json.Unmarshal(rec.Body.Bytes(), &document); err != nil || !strings.HasPrefix(document.OpenAPI, "3.1") {
 		t.Fatalf("/openapi.json = %d, version %q, %v; want 3.1", rec.Code, document.OpenAPI, err)
 	}
+	for _, name := range []string{`"Idempotency-Key"`, `"Idempotent-Replayed"`, `"hold_seconds"`, `"hold_expires_at"`} {
+		if !strings.Contains(rec.Body.String(), name) {
+			t.Errorf("/openapi.json lacks %s", name)
+		}
+	}
 	for _, path := range []string{"/v1/orders", "/v1/orders/{id}", "/v1/orders/{id}/cancel", "/v1/orders/{id}/confirm", "/v1/stock", "/v1/stock/{sku}", "/v1/stock/{sku}/adjustments", "/v1/stock/{sku}/movements"} {
 		if _, ok := document.Paths[path]; !ok {
 			t.Errorf("/openapi.json lacks %s", path)

@@ -132,6 +132,13 @@ func TestKey_BadOnesNameTheHeader(t *testing.T) {
 			t.Errorf("key %q is answered %d %s, want 422 that names the header", key, rec.Code, rec.Body)
 		}
 	}
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/orders", strings.NewReader(buyOne))
+	req.Header = http.Header{"Content-Type": {"application/json"}, "Idempotency-Key": {"a", "b"}}
+	rec := httptest.NewRecorder()
+	s.handler.ServeHTTP(rec, req)
+	if p := problemIn(t, rec); rec.Code != http.StatusUnprocessableEntity || p.Errors[0].Location != "header.Idempotency-Key" {
+		t.Errorf("two keys are answered %d %s, want 422 that names the header", rec.Code, rec.Body)
+	}
 	if n := s.count(t, "orders"); n != 0 {
 		t.Errorf("%d orders, want none", n)
 	}
