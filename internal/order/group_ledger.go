@@ -264,8 +264,7 @@ func rollBack(ctx context.Context, conn *pgxpool.Conn) {
 // args returns the arrays of group_write.sql up to the replica.
 func (w *groupWriting) args() []any {
 	var ids, lineOrders []pgtype.UUID
-	var clients []string
-	var keys []*string
+	var clients, keys []*string
 	var hashes [][]byte
 	var holds []*int64
 	var skus, lineSKUs []string
@@ -284,7 +283,9 @@ func (w *groupWriting) args() []any {
 			continue
 		}
 		key, hash, hold := r.written()
-		clients, keys, hashes, holds = append(clients, r.Client), append(keys, key), append(hashes, hash), append(holds, hold)
+		n := len(ids)
+		clients, keys = put(clients, n, &r.Client, r.Client != ""), put(keys, n, key, key != nil)
+		hashes, holds = put(hashes, n, hash, hash != nil), put(holds, n, hold, hold != nil)
 		id := pgtype.UUID{Bytes: o.ID, Valid: true}
 		ids = append(ids, id)
 		for _, line := range o.Lines {
@@ -298,6 +299,17 @@ func (w *groupWriting) args() []any {
 		skus, units, lines, tokens, levels, reached,
 		lineOrders, lineSKUs, quantities, remaining, versions,
 	}
+}
+
+// put sets the nth value of an array, if there is one. Arrays end with the last
+// value that is there: a group without keys or holds has none to send, and what
+// is missing is NULL to the statement.
+func put[T any](array []T, n int, value T, there bool) []T {
+	if !there {
+		return array
+	}
+	array = append(array, make([]T, n-len(array))...)
+	return append(array, value)
 }
 
 // union returns the SKUs of all orders, each once, sorted.

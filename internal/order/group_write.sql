@@ -1,6 +1,7 @@
 -- Writes a group of orders, all at once.
--- $1 to $5, for each order: id, client, idempotency key and the hash of its request (NULL without a key),
--- seconds for which it is held (NULL: for good)
+-- $1 to $5, for each order: id, client (NULL: they are not told apart), idempotency key and the hash of its
+-- request (NULL without a key), seconds for which it is held (NULL: for good); arrays may end before the
+-- first, and what they lack is NULL
 -- $6 to $11, for each SKU: name, units taken, lines, token of the lease, and the level and version left
 -- $12 to $16, for each line, in the order of sale: order id, SKU, quantity, level and version after it
 -- $17 replica
@@ -11,7 +12,7 @@
 -- Every row is touched once, however many orders want it: this is what a group is for.
 WITH placed AS (
     INSERT INTO orders (id, client, idempotency_key, request_hash, status, hold_expires_at)
-    SELECT id, client, key, hash, CASE WHEN hold IS NULL THEN 'confirmed' ELSE 'held' END, now() + hold * interval '1 second'
+    SELECT id, coalesce(client, ''), key, hash, CASE WHEN hold IS NULL THEN 'confirmed' ELSE 'held' END, now() + hold * interval '1 second'
     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::bigint[]) AS o (id, client, key, hash, hold)
 ),
 taken AS (
