@@ -1,12 +1,6 @@
 package order
 
-import (
-	"context"
-
-	"github.com/jackc/pgx/v5"
-
-	"orderd/internal/stock"
-)
+import "context"
 
 // commitOthers commits the group's orders but for those whose keys are in use,
 // which are refused by ErrInFlight: a client's retry must not fail the orders of
@@ -46,26 +40,19 @@ func (l *Ledger) commitOthers(ctx context.Context, d groupDraft) ([]Order, []err
 // the group has the same. If there is none such, another transaction is about to
 // write one of the keys, and nobody can see which: all keys count as in use.
 func (l *Ledger) keysInUse(ctx context.Context, orders []Request) ([]bool, error) {
-	seen := map[claimedKey]bool{}
-	var clients, keys []string
+	var keyed []Request
 	for i := range orders {
 		if orders[i].Key != "" {
-			clients, keys = append(clients, orders[i].Client), append(keys, orders[i].Key)
+			keyed = append(keyed, orders[i])
 		}
 	}
-	rows, err := l.db.Query(ctx, `
-		SELECT client, idempotency_key FROM orders
-		WHERE (client, idempotency_key) IN (SELECT * FROM unnest($1::text[], $2::text[]))`, clients, keys)
+	placed, err := l.Replays(ctx, keyed)
 	if err != nil {
-		return nil, stock.Unavailable("look for the keys", err)
+		return nil, err
 	}
-	var k claimedKey
-	_, err = pgx.ForEachRow(rows, []any{&k.client, &k.key}, func() error {
+	seen := map[claimedKey]bool{}
+	for k := range placed {
 		seen[k] = true
-		return nil
-	})
-	if err != nil {
-		return nil, stock.Unavailable("look for the keys", err)
 	}
 	inUse, some := make([]bool, len(orders)), false
 	for i := range orders {

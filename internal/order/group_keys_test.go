@@ -215,7 +215,7 @@ func playGroup(t *testing.T, rt *rapid.T, l *Ledger, s *stock.Store, group []Req
 		if r.Key == "" {
 			continue
 		}
-		if first, err := l.Replay(t.Context(), r); err != nil || !first.Replayed || !sameOrder(first, placed[i]) {
+		if first, err := replayed(t, l, r); err != nil || !first.Replayed || !sameOrder(first, placed[i]) {
 			rt.Fatalf("order %d: placed %+v, replayed %+v, %v", i, placed[i], first, err)
 		}
 	}

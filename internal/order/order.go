@@ -63,7 +63,9 @@ type Order struct {
 	// Replayed tells that it had been placed before, by a request with the same key.
 	Replayed bool
 
-	hash []byte // of the request, if it had a key
+	client string
+	key    string // empty: none
+	hash   []byte // of the request, if it had a key
 }
 
 // A PlacedLine is a line with the SKU's level and version right after it:

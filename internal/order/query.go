@@ -1,7 +1,6 @@
 package order
 
 import (
-	"bytes"
 	"context"
 	"time"
 
@@ -18,7 +17,8 @@ import (
 const (
 	selectOrders = `
 	SELECT o.id, CASE WHEN o.status = 'held' AND o.hold_expires_at <= clock_timestamp() THEN 'expired' ELSE o.status END,
-	       o.created_at, o.hold_expires_at, o.request_hash, m.sku, -m.delta, m.on_hand, m.version
+	       o.created_at, o.hold_expires_at,
+	       o.client, coalesce(o.idempotency_key, ''), o.request_hash, m.sku, -m.delta, m.on_hand, m.version
 	FROM orders o JOIN movements m ON m.order_id = o.id AND m.reason = 'sale'`
 	inOrder = ` ORDER BY o.id DESC, m.sku COLLATE "C"`
 )
@@ -39,22 +39,28 @@ func (l *Ledger) List(ctx context.Context, client string, before uuid.UUID, limi
 		before, client, limit)
 }
 
-// Replay returns the order that the request's key has placed, as it was answered
-// then, whatever became of it since. Its errors are ErrNotFound, ErrKeyReused
-// if the order is for something else, and stock.ErrUnavailable.
-func (l *Ledger) Replay(ctx context.Context, r Request) (Order, error) {
-	order, err := find(ctx, l.db, ` WHERE o.client = $1 AND o.idempotency_key = $2`, r.Client, r.Key)
+// Replays returns the orders that the requests' keys have placed, as they were
+// answered then, whatever became of them since. Its error is
+// stock.ErrUnavailable.
+func (l *Ledger) Replays(ctx context.Context, requests []Request) (map[claimedKey]Order, error) {
+	clients, keys := make([]string, len(requests)), make([]string, len(requests))
+	for i := range requests {
+		clients[i], keys[i] = requests[i].Client, requests[i].Key
+	}
+	orders, err := collect(ctx, l.db, `
+		WHERE (o.client, o.idempotency_key) IN (SELECT * FROM unnest($1::text[], $2::text[]))`, clients, keys)
 	if err != nil {
-		return Order{}, err
+		return nil, err
 	}
-	if !bytes.Equal(order.hash, r.hash()) {
-		return Order{}, ErrKeyReused
+	first := make(map[claimedKey]Order, len(orders))
+	for _, o := range orders {
+		o.Status, o.Replayed = StatusConfirmed, true
+		if !o.HoldExpiresAt.IsZero() {
+			o.Status = StatusHeld
+		}
+		first[claimedKey{o.client, o.key}] = o
 	}
-	order.Status, order.Replayed = StatusConfirmed, true
-	if !order.HoldExpiresAt.IsZero() {
-		order.Status = StatusHeld
-	}
-	return order, nil
+	return first, nil
 }
 
 type querier interface {
@@ -82,7 +88,7 @@ func collect(ctx context.Context, db querier, where string, args ...any) ([]Orde
 	var until *time.Time
 	var line PlacedLine
 	_, err = pgx.ForEachRow(rows, []any{
-		&o.ID, &o.Status, &o.CreatedAt, &until, &o.hash,
+		&o.ID, &o.Status, &o.CreatedAt, &until, &o.client, &o.key, &o.hash,
 		&line.SKU, &line.Quantity, &line.Remaining, &line.StockVersion,
 	}, func() error {
 		if n := len(orders); n == 0 || orders[n-1].ID != o.ID {

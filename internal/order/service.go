@@ -32,7 +32,9 @@ type Service struct {
 	// Lanes place orders in groups; nil: one order for each lease.
 	Lanes *Lanes
 
-	running sync.Map // the keys, as claimedKey, whose orders are being placed here
+	running  sync.Map // the keys, as claimedKey, whose orders are being placed here
+	keys     lane     // of requests whose keys are looked for
+	keysOnce sync.Once
 }
 
 // Place takes the units of all lines, or of none. With a key that has placed an
