@@ -57,6 +57,7 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 		service.Lanes = order.NewLanes(service, c.BatchMax)
 		defer service.Lanes.Close() // before the backend: they give their leases back
 	}
+	defer inBackground(ctx, service.SweepHolds)()
 	api := order.NewHandler(order.HandlerConfig{
 		Service: service,
 		Stock: &stock.Routes{
@@ -65,8 +66,7 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 		Locks: backend, Health: health, Replica: c.ID, Version: version(),
 		Keys: edge.keys, Limits: edge.limits,
 	})
-	stop := inBackground(ctx, edge.changes.run)
-	defer stop()
+	defer inBackground(ctx, edge.changes.run)()
 	return c.serve(ctx, log, health, c.apiServer(api, edge.tls, log), newServer(adminHandler(metrics), log))
 }
 

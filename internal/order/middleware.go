@@ -118,11 +118,15 @@ func uncrowded(limit int64) func(http.Handler) http.Handler {
 }
 
 // onlyJSON refuses bodies that do not say they are JSON: a form that a browser
-// was tricked into posting does not.
+// was tricked into posting does not. What needs no body needs not say so, unless
+// a browser tells that it comes from another site.
 func onlyJSON(next http.Handler) http.Handler {
+	sites := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost || r.Method == http.MethodPut {
-			if !isJSON(r.Header.Get("Content-Type")) {
+			contentType := r.Header.Get("Content-Type")
+			bodiless := r.ContentLength == 0 && contentType == "" && sites.Check(r) == nil
+			if !bodiless && !isJSON(contentType) {
 				writeProblem(w, frameworkAnswers[http.StatusUnsupportedMediaType].problem("header.Content-Type: must be application/json"))
 				return
 			}

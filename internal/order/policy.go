@@ -22,17 +22,21 @@ const (
 
 // policies has every route. One that is missing makes NewHandler panic.
 var policies = map[string]policy{
-	"GET /livez":             open,
-	"GET /readyz":            open,
-	"GET /openapi.json":      open,
-	"GET /openapi.yaml":      open,
-	"GET /openapi-3.0.json":  open,
-	"GET /openapi-3.0.yaml":  open,
-	"GET /docs":              open,
-	"GET /docs/*":            open,
-	"POST /v1/orders":        buyers,
-	"GET /v1/orders":         buyers,
-	"GET /v1/orders/{id}":    buyers,
+	"GET /livez":            open,
+	"GET /readyz":           open,
+	"GET /openapi.json":     open,
+	"GET /openapi.yaml":     open,
+	"GET /openapi-3.0.json": open,
+	"GET /openapi-3.0.yaml": open,
+	"GET /docs":             open,
+	"GET /docs/*":           open,
+	"POST /v1/orders":       buyers,
+	"GET /v1/orders":        buyers,
+	"GET /v1/orders/{id}":   buyers,
+
+	"POST /v1/orders/{id}/cancel":  buyers,
+	"POST /v1/orders/{id}/confirm": buyers,
+
 	"GET /v1/stock":          buyers,
 	"GET /v1/stock/{sku}":    buyers,
 	"PUT /v1/stock/{sku}":    admins,

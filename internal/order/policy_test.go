@@ -68,6 +68,7 @@ var whoMay = map[string]string{
 	"GET /livez": "all", "GET /readyz": "all", "GET /docs": "all", "GET /docs/*": "all",
 	"GET /openapi.json": "all", "GET /openapi.yaml": "all", "GET /openapi-3.0.json": "all", "GET /openapi-3.0.yaml": "all",
 	"POST /v1/orders": "buyer", "GET /v1/orders": "buyer", "GET /v1/orders/{id}": "buyer",
+	"POST /v1/orders/{id}/cancel": "buyer", "POST /v1/orders/{id}/confirm": "buyer",
 	"GET /v1/stock": "buyer", "GET /v1/stock/{sku}": "buyer",
 	"PUT /v1/stock/{sku}": "admin", "POST /v1/stock/{sku}/adjustments": "admin", "GET /v1/stock/{sku}/movements": "admin",
 	"GET /v1/locks/{sku}": "admin", "DELETE /v1/locks/{sku}": "admin",
