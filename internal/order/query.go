@@ -34,8 +34,12 @@ func (l *Ledger) List(ctx context.Context, client string, before uuid.UUID, limi
 	if before == uuid.Nil {
 		before = uuid.Max
 	}
+	where := "client = $2"
+	if client != "" {
+		where += " AND client <> ''" // says that the index orders_client will do, which has no others
+	}
 	return collect(ctx, l.db, `
-		WHERE o.id IN (SELECT id FROM orders WHERE id < $1 AND client = $2 ORDER BY id DESC LIMIT $3)`,
+		WHERE o.id IN (SELECT id FROM orders WHERE id < $1 AND `+where+` ORDER BY id DESC LIMIT $3)`,
 		before, client, limit)
 }
 
