@@ -167,6 +167,18 @@ func (r *replica) useEverything(t *testing.T, sku, mode string) {
 		})
 	}
 	all.Wait()
+	for change, want := range map[string]string{"cancel": "cancelled", "confirm": "confirmed"} {
+		_, held := r.send(t, http.MethodPost, "/v1/orders", `{"lines":[{"sku":"`+sku+`","quantity":1}],"hold_seconds":60}`)
+		if status, answer := r.send(t, http.MethodPost, fmt.Sprint("/v1/orders/", held["id"], "/", change), "{}"); status != http.StatusOK || answer["status"] != want {
+			t.Errorf("%s: %s of %v is answered %d %v", mode, change, held, status, answer)
+		}
+	}
+	r.send(t, http.MethodPut, "/v1/stock/A-1", `{"on_hand":9}`) // which keyed orders
+	for _, again := range []bool{false, true} {
+		if status, replayed, _ := r.keyed(t, sku); status != http.StatusCreated || replayed != again {
+			t.Errorf("%s: an order with a key is answered %d, replayed %v; want 201, %v", mode, status, replayed, again)
+		}
+	}
 	for _, row := range []struct {
 		method, path, body string
 		want               int

@@ -60,6 +60,7 @@ func NewHandler(c HandlerConfig) http.Handler {
 	r.Get("/readyz", c.Health.ready)
 	r.Get("/docs", http.RedirectHandler("/docs/", http.StatusMovedPermanently).ServeHTTP)
 	r.Get("/docs/*", v5emb.New("orderd", "/openapi.json", "/docs/").ServeHTTP)
+	describePolicies(api.OpenAPI())
 	if err := checkPolicies(router); err != nil {
 		panic(err) // a route was added and its policy forgotten
 	}
