@@ -98,19 +98,24 @@ func mustLogin(t *testing.T, serverURL, user, password string) string {
 // mustSecureRedis starts a server with the users of deploy/redis-users.acl.
 func mustSecureRedis(t *testing.T, s *stack.Stack, name string, ca *stack.Authority) *stack.SecureRedis {
 	t.Helper()
-	text, err := os.ReadFile("../../deploy/redis-users.acl")
-	if err != nil {
-		t.Fatal(err)
-	}
-	acl := strings.NewReplacer(
-		"SHA-256-OF-THE-STOCK-PASSWORD", hashOf(stockPassword),
-		"SHA-256-OF-THE-LOCK-PASSWORD", hashOf(lockPassword),
-	).Replace(string(text))
-	r, err := s.SecureRedis(t.Context(), name, ca, acl)
+	r, err := s.SecureRedis(t.Context(), name, ca, redisUsers(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// redisUsers are those of deploy/redis-users.acl, with passwords.
+func redisUsers(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../../deploy/redis-users.acl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.NewReplacer(
+		"SHA-256-OF-THE-STOCK-PASSWORD", hashOf(stockPassword),
+		"SHA-256-OF-THE-LOCK-PASSWORD", hashOf(lockPassword),
+	).Replace(string(text))
 }
 
 func hashOf(password string) string {
@@ -316,6 +321,40 @@ func TestRun_RefusesServersInTheClear(t *testing.T) {
 	} {
 		if _, err := runHere(t, args...); err == nil || strings.Contains(err.Error(), "without TLS") || !strings.Contains(err.Error(), "--listen") {
 			t.Errorf("%q = %v, want it past the check", args, err)
+		}
+	}
+}
+
+// The same rights are enough in a Redis Cluster.
+func TestSecure_RightsInARedisCluster(t *testing.T) {
+	t.Parallel()
+	cluster, err := stacktest.Stack(t).RedisCluster(t.Context(), "rights-cluster")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, node := range cluster.Nodes {
+		for line := range strings.Lines(redisUsers(t)) {
+			args := []any{"ACL", "SETUSER"}
+			for _, word := range strings.Fields(line)[1:] {
+				args = append(args, word)
+			}
+			if args[2] == "default" {
+				continue // the nodes themselves are that one
+			}
+			if _, err := node.Do(t.Context(), args...); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	d := newDeployment(t)
+	address := func(user, password string) string {
+		return "redis+cluster://" + user + ":" + password + "@" + cluster.Addrs[0] + "?addr=" + strings.Join(cluster.Addrs[1:], "&addr=")
+	}
+	d.stock, d.locks = address("orderd-stock", stockPassword), address("orderd-lock", lockPassword)
+	d.start(t, "r1", "redis").useEverything(t, "S-cluster", "redis")
+	for _, node := range cluster.Nodes {
+		if refused, err := node.Do(t.Context(), "ACL", "LOG"); err != nil || refused != "[]" {
+			t.Errorf("%s has refused something: %s, %v", node.Addr, refused, err)
 		}
 	}
 }
