@@ -7,7 +7,7 @@ LOCKBENCH := loadtest/lockbench
 CHARTS := loadtest/report/page/echarts
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint vulnerabilities build report-charts report-picture compose-demo setup clean
+.PHONY: help demo run test lint vulncheck build report-charts report-picture compose-demo setup clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,7 +31,7 @@ lint: bin/golangci-lint-$(GOLANGCI_LINT_VERSION) ## check style, imports and com
 	$< run ./...
 	cd $(LOCKBENCH) && go mod tidy -diff && GOOS=darwin go vet ./... && $(CURDIR)/$< run ./...
 
-vulnerabilities: ## look for known ones in what orderd calls; needs vuln.go.dev
+vulncheck: ## look for known ones in what orderd calls; needs vuln.go.dev
 	go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...
 
 report-charts: ## build the charts of report.html again; needs Node
