@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/redis/go-redis/v9"
 
 	"orderd/internal/stack"
 	"orderd/internal/stack/stacktest"
@@ -211,48 +210,6 @@ func (r *replica) useEverything(t *testing.T, sku, mode string) {
 	}
 }
 
-func TestSecure_RedisUsersMayDoNothingElse(t *testing.T) {
-	t.Parallel()
-	ca := newAuthority(t)
-	server := mustSecureRedis(t, stacktest.Stack(t), "users", ca)
-	for user, password := range map[string]string{"orderd-stock": stockPassword, "orderd-lock": lockPassword} {
-		o, err := parseRedisURL(redisURL(server.Addr, user, password, ca.File))
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.DisableIdentity, o.Protocol = true, 2
-		client := redis.NewUniversalClient(o)
-		defer client.Close()
-		if err := client.Ping(t.Context()).Err(); err != nil {
-			t.Fatalf("%s: %v", user, err)
-		}
-		other := "orderd:lock:{1}:A"
-		if user == "orderd-lock" {
-			other = "orderd:stock:A"
-		}
-		for _, command := range []string{
-			"CONFIG GET *", "CONFIG SET maxmemory 1", "FLUSHALL", "FLUSHDB", "KEYS *", "SCAN 0", "RANDOMKEY",
-			"SCRIPT FLUSH", "SHUTDOWN", "REPLICAOF NO ONE", "ACL LIST", "ACL WHOAMI", "CLIENT LIST", "CLIENT KILL TYPE normal", "MONITOR",
-			"SAVE", "INFO", "DUMP orderd:stock:A", "MIGRATE h 1 k 0 1", "FUNCTION LIST", "MODULE LIST", "SLOWLOG GET", "SWAPDB 0 1",
-			"GET somebody-elses", "HGET somebody-elses f", "DEL " + other, "HSET " + other + " f v", "SET " + other + " v", "PUBLISH elsewhere x", "SUBSCRIBE elsewhere",
-			"PSUBSCRIBE *", "RENAME orderd:stock:A b", "GETSET " + other + " v",
-		} {
-			args := make([]any, 0, 6)
-			for _, word := range strings.Fields(command) {
-				args = append(args, word)
-			}
-			if err := client.Do(t.Context(), args...).Err(); !redis.HasErrorPrefix(err, "NOPERM") {
-				t.Errorf("%s: %s = %v, want NOPERM", user, command, err)
-			}
-		}
-		// What a script does is the user's, too.
-		err = client.Eval(t.Context(), "return redis.call('SET', 'somebody-elses', 'v')", nil).Err()
-		if err == nil || !strings.Contains(err.Error(), "can't access") && !redis.HasErrorPrefix(err, "NOPERM") {
-			t.Errorf("%s: a script that writes another key = %v, want it refused", user, err)
-		}
-	}
-}
-
 // A server that somebody else has put in the place of the right one is not told
 // anything, whatever it answers.
 func TestSecure_StrangersAreNotTrusted(t *testing.T) {
@@ -285,76 +242,6 @@ func TestSecure_StrangersAreNotTrusted(t *testing.T) {
 		}
 		if status, answer := r.send(t, http.MethodGet, "/readyz", ""); name != "another's rights" && status != http.StatusServiceUnavailable {
 			t.Errorf("%s: /readyz is answered %d %v, want 503", name, status, answer)
-		}
-	}
-}
-
-func TestRun_RefusesServersInTheClear(t *testing.T) {
-	t.Parallel()
-	const database, stock = "postgres://127.0.0.1/x", "redis://127.0.0.1"
-	serve := func(database, stock string, more ...string) []string {
-		return append([]string{"serve", "--database-url", database, "--redis-url", stock, "--listen", "127.0.0.1:-1"}, more...)
-	}
-	for _, args := range [][]string{
-		serve("postgres://db.example/x", stock),
-		serve("postgres://db.example/x?sslmode=disable", stock),
-		serve("postgres://db.example/x?sslmode=prefer", stock),
-		serve("postgres://db.example/x?sslmode=allow", stock),
-		serve("postgres://127.0.0.1,db.example/x?sslmode=disable", stock),
-		{"migrate", "--database-url", "postgres://192.0.2.1/x?sslmode=disable"},
-		serve(database, "redis://redis.example"),
-		serve(database, "redis+cluster://127.0.0.1?addr=redis.example:6379"),
-		serve(database, "rediss://redis.example?skip_verify=true"),
-		serve(database, stock, "--lock-redis-url", "redis://127.0.0.1,redis://192.0.2.1"),
-		serve(database, stock, "--lock-mode", "zookeeper", "--zookeeper", "127.0.0.1:2181,zoo.example:2181"),
-		serve(database, stock, "--lock-mode", "zookeeper", "--zookeeper", "zoo.example"),
-	} {
-		if _, err := runHere(t, args...); err == nil || !strings.Contains(err.Error(), "without TLS") || exitCode(err) != 2 {
-			t.Errorf("%q = %v, want a usage error", args, err)
-		}
-	}
-	// These get as far as the port that cannot be.
-	for _, args := range [][]string{
-		serve("postgres://db.example/x?sslmode=verify-full", "rediss://redis.example"),
-		serve("postgres:///x?host=/run/postgresql", "redis://localhost"),
-		serve("postgres://db.example/x", "redis://redis.example", "--insecure"),
-	} {
-		if _, err := runHere(t, args...); err == nil || strings.Contains(err.Error(), "without TLS") || !strings.Contains(err.Error(), "--listen") {
-			t.Errorf("%q = %v, want it past the check", args, err)
-		}
-	}
-}
-
-// The same rights are enough in a Redis Cluster.
-func TestSecure_RightsInARedisCluster(t *testing.T) {
-	t.Parallel()
-	cluster, err := stacktest.Stack(t).RedisCluster(t.Context(), "rights-cluster")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, node := range cluster.Nodes {
-		for line := range strings.Lines(redisUsers(t)) {
-			args := []any{"ACL", "SETUSER"}
-			for _, word := range strings.Fields(line)[1:] {
-				args = append(args, word)
-			}
-			if args[2] == "default" {
-				continue // the nodes themselves are that one
-			}
-			if _, err := node.Do(t.Context(), args...); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	d := newDeployment(t)
-	address := func(user, password string) string {
-		return "redis+cluster://" + user + ":" + password + "@" + cluster.Addrs[0] + "?addr=" + strings.Join(cluster.Addrs[1:], "&addr=")
-	}
-	d.stock, d.locks = address("orderd-stock", stockPassword), address("orderd-lock", lockPassword)
-	d.start(t, "r1", "redis").useEverything(t, "S-cluster", "redis")
-	for _, node := range cluster.Nodes {
-		if refused, err := node.Do(t.Context(), "ACL", "LOG"); err != nil || refused != "[]" {
-			t.Errorf("%s has refused something: %s, %v", node.Addr, refused, err)
 		}
 	}
 }

@@ -2,8 +2,8 @@ package order
 
 import (
 	"math"
-	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -74,11 +74,17 @@ func bearer(r *http.Request) string {
 }
 
 // peer is whose connection it is. What a request says of that itself, as in
-// X-Forwarded-For, anybody can say.
+// X-Forwarded-For, anybody can say. In IPv6 each has a network of addresses, and
+// it is the network that counts.
 func peer(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	address, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return r.RemoteAddr
 	}
-	return host
+	const network = 64
+	ip := address.Addr().Unmap().WithZone("")
+	if ip.Is6() {
+		return netip.PrefixFrom(ip, network).Masked().String()
+	}
+	return ip.String()
 }

@@ -98,6 +98,15 @@ func TestLimits_WithoutKeysAnAddressIsAClient(t *testing.T) {
 	if code := ask("192.0.2.2:1000", 1); code != http.StatusOK {
 		t.Errorf("another address is answered %d, want 200", code)
 	}
+	let = 0
+	for i := range 10 {
+		if ask(fmt.Sprintf("[2001:db8::%x]:1000", i), i) == http.StatusOK {
+			let++
+		}
+	}
+	if let != 2 {
+		t.Errorf("%d requests of one IPv6 network let through, want 2", let)
+	}
 }
 
 // Whatever is asked for, the metrics stay as many as they are.
