@@ -14,14 +14,20 @@ import (
 
 // What a file of keys holds at most.
 const (
-	maxKeys       = 1000 // each is compared with every key that is shown
+	maxKeys       = 10_000
 	keysForClient = 2    // the one in use, and the one that takes its place
 )
 
 // Keys are the keys that let clients in. They can be replaced while they are
 // used. The zero value lets nobody in.
 type Keys struct {
-	entries atomic.Pointer[[]entry]
+	current atomic.Pointer[keySet]
+}
+
+// A keySet is sorted into drawers by the first byte of the keys' hashes, so that
+// a thousand clients take no longer to tell apart than a few.
+type keySet struct {
+	drawers [256][]entry
 }
 
 type entry struct {
@@ -30,21 +36,23 @@ type entry struct {
 }
 
 // ClientOf returns the client whose key this is. How long it takes tells
-// nothing of how near a wrong key came.
+// nothing of how near a wrong key came: each hash in the drawer is compared
+// whole, and which drawer that is, is a matter of the hash of what was sent.
 func (k *Keys) ClientOf(key string) (Client, bool) {
-	entries := k.entries.Load()
-	if entries == nil {
+	keys := k.current.Load()
+	if keys == nil {
 		return Client{}, false
 	}
 	sum, found := hash(key), -1
-	for i := range *entries {
-		same := subtle.ConstantTimeCompare(sum[:], (*entries)[i].hash[:])
+	drawer := keys.drawers[sum[0]]
+	for i := range drawer {
+		same := subtle.ConstantTimeCompare(sum[:], drawer[i].hash[:])
 		found = subtle.ConstantTimeSelect(same, i, found)
 	}
 	if found < 0 {
 		return Client{}, false
 	}
-	return (*entries)[found].Client, true
+	return drawer[found].Client, true
 }
 
 // Replace reads lines of the form "client role hash", as NewKey makes them, and
@@ -52,7 +60,8 @@ func (k *Keys) ClientOf(key string) (Client, bool) {
 // begin with # are left out. If a line is wrong, the keys stay as they were, and
 // the error tells the line's number and nothing of what is in it.
 func (k *Keys) Replace(lines io.Reader) error {
-	var entries []entry
+	keys := &keySet{}
+	read := &reading{map[[sha256.Size]byte]bool{}, map[string]Role{}, map[string]int{}}
 	scanner := bufio.NewScanner(lines)
 	for n := 1; scanner.Scan(); n++ {
 		line := strings.TrimSpace(scanner.Text())
@@ -61,29 +70,22 @@ func (k *Keys) Replace(lines io.Reader) error {
 		}
 		e, err := parseEntry(line)
 		if err == nil {
-			err = fits(entries, e)
+			err = read.add(e)
 		}
 		if err != nil {
 			return fmt.Errorf("line %d: %w", n, err)
 		}
-		entries = append(entries, e)
+		drawer := &keys.drawers[e.hash[0]]
+		*drawer = append(*drawer, e)
 	}
 	if err := scanner.Err(); err != nil {
 		return err
 	}
-	if len(entries) == 0 {
+	if len(read.hashes) == 0 {
 		return errors.New("there is no key")
 	}
-	k.entries.Store(&entries)
+	k.current.Store(keys)
 	return nil
-}
-
-// Len returns how many keys there are.
-func (k *Keys) Len() int {
-	if entries := k.entries.Load(); entries != nil {
-		return len(*entries)
-	}
-	return 0
 }
 
 func parseEntry(line string) (entry, error) {
@@ -103,26 +105,27 @@ func parseEntry(line string) (entry, error) {
 	return e, nil
 }
 
-// fits tells whether a line may follow those before it.
-func fits(before []entry, e entry) error {
-	keys := 0
-	for _, other := range before {
-		if other.hash == e.hash {
-			return errors.New("hash: is there already")
-		}
-		if other.Name != e.Name {
-			continue
-		}
-		if other.Role != e.Role {
-			return errors.New("role: a client has one, for all of its keys")
-		}
-		keys++
-	}
+// A reading is what the lines so far leave room for.
+type reading struct {
+	hashes map[[sha256.Size]byte]bool
+	roles  map[string]Role
+	keys   map[string]int
+}
+
+// add takes one more line, or says why it cannot be there.
+func (r *reading) add(e entry) error {
+	role, known := r.roles[e.Name]
 	switch {
-	case keys >= keysForClient:
+	case r.hashes[e.hash]:
+		return errors.New("hash: is there already")
+	case known && role != e.Role:
+		return errors.New("role: a client has one, for all of its keys")
+	case r.keys[e.Name] >= keysForClient:
 		return fmt.Errorf("client: has %d keys already: one in use and one to come", keysForClient)
-	case len(before) >= maxKeys:
+	case len(r.hashes) >= maxKeys:
 		return fmt.Errorf("there are %d keys already", maxKeys)
 	}
+	r.hashes[e.hash], r.roles[e.Name] = true, e.Role
+	r.keys[e.Name]++
 	return nil
 }
