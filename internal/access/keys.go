@@ -15,7 +15,7 @@ import (
 // What a file of keys holds at most.
 const (
 	maxKeys       = 10_000
-	keysForClient = 2    // the one in use, and the one that takes its place
+	keysForClient = 2 // the one in use, and the one that takes its place
 )
 
 // Keys are the keys that let clients in. They can be replaced while they are
