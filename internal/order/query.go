@@ -39,16 +39,16 @@ func (l *Ledger) List(ctx context.Context, client string, before uuid.UUID, limi
 		before, client, limit)
 }
 
-// Replays returns the orders that the requests' keys have placed, as they were
+// replays returns the orders that the requests' keys have placed, as they were
 // answered then, whatever became of them since. Its error is
 // stock.ErrUnavailable.
-func (l *Ledger) Replays(ctx context.Context, requests []Request) (map[claimedKey]Order, error) {
+func (l *Ledger) replays(ctx context.Context, requests []Request) (map[claimedKey]Order, error) {
 	clients, keys := make([]string, len(requests)), make([]string, len(requests))
 	for i := range requests {
 		clients[i], keys[i] = requests[i].Client, requests[i].Key
 	}
 	orders, err := collect(ctx, l.db, `
-		WHERE (o.client, o.idempotency_key) IN (SELECT * FROM unnest($1::text[], $2::text[]))`, clients, keys)
+		WHERE o.idempotency_key IS NOT NULL AND (o.client, o.idempotency_key) IN (SELECT * FROM unnest($1::text[], $2::text[]))`, clients, keys)
 	if err != nil {
 		return nil, err
 	}
