@@ -46,7 +46,7 @@ func (l *Ledger) keysInUse(ctx context.Context, orders []Request) ([]bool, error
 			keyed = append(keyed, orders[i])
 		}
 	}
-	placed, err := l.Replays(ctx, keyed)
+	placed, err := l.replays(ctx, keyed)
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,7 @@ func TestLedger_AKeyInDoubt(t *testing.T) {
 // replayed returns the order that the key has placed.
 func replayed(t *testing.T, l *Ledger, r Request) (Order, error) {
 	t.Helper()
-	placed, err := l.Replays(t.Context(), []Request{r})
+	placed, err := l.replays(t.Context(), []Request{r})
 	if err != nil {
 		return Order{}, err
 	}

@@ -76,7 +76,7 @@ func (s *Service) lookForKeys(group []*waiter) {
 	for i, w := range group {
 		requests[i] = w.Request
 	}
-	placed, err := s.Ledger.Replays(ctx, requests)
+	placed, err := s.Ledger.replays(ctx, requests)
 	for _, w := range group {
 		a := result{err: err}
 		if first, ok := placed[claimedKey{w.Client, w.Key}]; ok {
