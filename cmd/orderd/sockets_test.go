@@ -202,7 +202,7 @@ func TestServe_BoundsConnections(t *testing.T) {
 	go func() { answered <- ask(third) }()
 	select {
 	case err := <-answered:
-		t.Errorf("a third connection was served (%v) while two are open", err)
+		t.Fatalf("a third connection was served (%v) while two are open", err)
 	case <-time.After(300 * time.Millisecond): // served, it would have been within one
 	}
 	first.Close()
