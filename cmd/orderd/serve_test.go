@@ -212,6 +212,12 @@ func TestRun_UsageErrorsNameTheFlag(t *testing.T) {
 		"--lock-wait":      append([]string{"serve", "--lock-wait", "0s"}, servers...),
 		"--work":           append([]string{"serve", "--work", "-1s"}, servers...),
 		"--drain-delay":    append([]string{"serve", "--drain-delay", "1m"}, servers...),
+
+		"--tls-cert":          append([]string{"serve", "--tls-cert", "x"}, servers...),
+		"--tls-key":           append([]string{"serve", "--tls-key", "x"}, servers...),
+		"--max-connections":   append([]string{"serve", "--max-connections", "0"}, servers...),
+		"--rate-limit":        append([]string{"serve", "--rate-limit", "0"}, servers...),
+		"--client-rate-limit": append([]string{"serve", "--client-rate-limit", "1:0"}, servers...),
 	} {
 		_, err := runHere(t, args...)
 		if !errors.Is(err, errUsage) || !strings.Contains(err.Error(), flag) || exitCode(err) != 2 {
