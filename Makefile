@@ -1,12 +1,13 @@
 # Servers that are missing are installed by the first target that needs them.
 GOLANGCI_LINT_VERSION := v2.15.0
+GOVULNCHECK_VERSION := v1.9.0
 export CGO_ENABLED ?= 0
 # A module of its own, for the libraries that orderd does without; ./... does not reach into it.
 LOCKBENCH := loadtest/lockbench
 CHARTS := loadtest/report/page/echarts
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint build report-charts report-picture compose-demo setup clean
+.PHONY: help demo run test lint vulncheck build report-charts report-picture compose-demo setup clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +30,9 @@ lint: bin/golangci-lint-$(GOLANGCI_LINT_VERSION) ## check style, imports and com
 	GOOS=darwin go vet ./internal/stack/... ./loadtest/...
 	$< run ./...
 	cd $(LOCKBENCH) && go mod tidy -diff && GOOS=darwin go vet ./... && $(CURDIR)/$< run ./...
+
+vulncheck: ## look for known ones in what orderd calls; needs vuln.go.dev
+	go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...
 
 report-charts: ## build the charts of report.html again; needs Node
 	cd $(CHARTS) && npm ci --ignore-scripts && npm run build && cp node_modules/echarts/LICENSE ../echarts.LICENSE

@@ -15,8 +15,11 @@ import (
 //go:embed *.sql
 var files embed.FS
 
-// Up applies every migration that the database at url does not have yet and
-// returns how many it applied. Processes that start together take turns by an
+//go:embed roles/service.sql
+var serviceRole string
+
+// Up applies every migration that the database at url does not have yet, then
+// what the service's role may do, and returns how many migrations it applied. Processes that start together take turns by an
 // advisory lock, so each migration runs once.
 func Up(ctx context.Context, url string) (int, error) {
 	db, err := sql.Open("pgx", url)
@@ -37,6 +40,9 @@ func Up(ctx context.Context, url string) (int, error) {
 	applied, err := provider.Up(ctx)
 	if err != nil {
 		return len(applied), fmt.Errorf("migrate: %w", err)
+	}
+	if _, err := db.ExecContext(ctx, serviceRole); err != nil {
+		return len(applied), fmt.Errorf("grant the service its rights: %w", err)
 	}
 	return len(applied), nil
 }

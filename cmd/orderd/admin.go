@@ -35,14 +35,30 @@ func newRegistry(db *pgxpool.Pool) *prometheus.Registry {
 	return reg
 }
 
-// adminHandler serves what only operators should reach.
+// adminHandler serves what only operators should reach: the metrics, and to this
+// machine alone the profiles, which hold what is in memory. (A port that is
+// forwarded to a container counts as this machine.)
 func adminHandler(reg *prometheus.Registry) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{EnableOpenMetrics: true}))
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
-	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	for path, handler := range map[string]http.HandlerFunc{
+		"":        pprof.Index,
+		"cmdline": pprof.Cmdline,
+		"profile": pprof.Profile,
+		"symbol":  pprof.Symbol,
+		"trace":   pprof.Trace,
+	} {
+		mux.Handle("GET /debug/pprof/"+path, fromHere(handler))
+	}
 	return mux
+}
+
+func fromHere(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !loopback(r.RemoteAddr) {
+			http.Error(w, "to be asked for on the machine itself", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }

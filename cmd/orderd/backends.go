@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"orderd/internal/locking"
 )
@@ -20,6 +23,10 @@ const (
 	idleInTxTimeout  = "10s" // a replica that is paused mid-order must not hold its rows for ever
 	connectTimeout   = 2 * time.Second
 )
+
+// zooKeeperAuth holds "user:password". It is no flag: arguments are for everybody
+// on the machine to read.
+const zooKeeperAuth = "ORDERD_ZOOKEEPER_AUTH"
 
 // clusterViewAge is how old the view of a Redis Cluster may be: until there is a
 // new one, what a dead master served is not found at the one in its place.
@@ -61,6 +68,9 @@ func openStockRedis(url string) (redis.UniversalClient, error) {
 	options.ReadTimeout = time.Second
 	options.WriteTimeout = time.Second
 	options.MaxRetries = 1
+	// What servers are told of the client by itself is a right more that its user would need.
+	options.DisableIdentity = true
+	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	if options.IsClusterMode {
 		cluster := options.Cluster()
 		cluster.ClusterStateReloadInterval = clusterViewAge
@@ -93,12 +103,28 @@ func (c *serveCommand) openLocker() (locking.Locker, error) {
 	case locking.ModePostgres:
 		return locking.NewPostgres(locking.PostgresConfig{URL: c.DatabaseURL, TTL: c.LockTTL, Owner: c.ID})
 	case locking.ModeZooKeeper:
+		tlsConfig, err := c.zooKeeperTLS()
+		if err != nil {
+			return nil, err
+		}
 		return locking.NewZooKeeper(locking.ZooKeeperConfig{
-			Servers: c.Zookeeper, SessionTimeout: c.LockTTL, Owner: c.ID,
+			TLS: tlsConfig, Servers: c.Zookeeper, SessionTimeout: c.LockTTL, Owner: c.ID, Auth: os.Getenv(zooKeeperAuth),
 		})
 	default:
 		return nil, fmt.Errorf("--lock-mode: %q is none of %s", c.LockMode, modeList())
 	}
+}
+
+// zooKeeperTLS returns how ZooKeeper is reached, nil for in the clear.
+func (c *serveCommand) zooKeeperTLS() (*tls.Config, error) {
+	if c.ZookeeperCA == "" {
+		return nil, nil
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if err := trust(config, c.ZookeeperCA); err != nil {
+		return nil, fmt.Errorf("--zookeeper-ca: %w", err)
+	}
+	return config, nil
 }
 
 // pingOf asks the lock backend whether it answers, where there is one.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,12 +11,14 @@ import (
 	"strings"
 	"time"
 
+	"orderd/internal/access"
 	"orderd/internal/locking"
 )
 
 // databaseFlags are shared by the commands that use Postgres.
 type databaseFlags struct {
-	DatabaseURL string `required:"" env:"DATABASE_URL" placeholder:"URL" help:"Postgres, as postgres://user:password@host:port/database."`
+	Insecure    bool   `env:"ORDERD_INSECURE" help:"Do without what protects a shop: serve beyond loopback although every route is open, and reach servers beyond loopback without TLS."`
+	DatabaseURL string `required:"" env:"DATABASE_URL" placeholder:"URL" help:"Postgres, as postgres://user:password@host:port/database?sslmode=verify-full&sslrootcert=FILE. With a password it has to come from the environment."`
 }
 
 // serveCommand holds the settings of orderd serve. A flag wins over its
@@ -27,7 +30,8 @@ type serveCommand struct {
 	RedisURL       string        `required:"" env:"REDIS_URL" placeholder:"URL" help:"Redis for the stock: redis://host:port/db, redis+sentinel://host:port?master_name=NAME or redis+cluster://host:port, rediss for TLS, &addr= for more nodes."`
 	LockMode       locking.Mode  `env:"ORDERD_LOCK_MODE" default:"redis" enum:"${modes}" help:"How orders take turns: ${enum}."`
 	LockRedisURL   string        `env:"ORDERD_LOCK_REDIS_URL" placeholder:"URL" help:"Redis for the locks, as --redis-url. Default: the one for the stock. Mode redlock: independent masters, separated by commas."`
-	Zookeeper      []string      `env:"ORDERD_ZOOKEEPER" placeholder:"HOST:PORT" help:"ZooKeeper servers, separated by commas."`
+	Zookeeper      []string      `env:"ORDERD_ZOOKEEPER" placeholder:"HOST:PORT" help:"ZooKeeper servers, separated by commas. $ORDERD_ZOOKEEPER_AUTH, as user:password, makes the locks' nodes that user's alone."`
+	ZookeeperCA    string        `name:"zookeeper-ca" env:"ORDERD_ZOOKEEPER_CA" placeholder:"FILE" help:"Reach ZooKeeper by TLS, trusting the authorities in this file."`
 	LockTTL        time.Duration `name:"lock-ttl" env:"ORDERD_LOCK_TTL" default:"10s" help:"How long a lock outlives a holder that died. ZooKeeper's session timeout too."`
 	LockWait       time.Duration `env:"ORDERD_LOCK_WAIT" default:"2s" help:"How long an order waits for its turn."`
 	LockMargin     time.Duration `env:"ORDERD_LOCK_MARGIN" default:"50ms" help:"What must be left of a lease when COMMIT is sent."`
@@ -37,7 +41,12 @@ type serveCommand struct {
 	ReconcileEvery time.Duration `env:"ORDERD_RECONCILE_EVERY" default:"500ms" help:"How often some replica compares Redis with Postgres and repairs it; 0s: this one never does."`
 	AllowUnguarded bool          `env:"ORDERD_ALLOW_UNGUARDED" help:"Let SKUs be created with a guard other than predicate. For the laboratory."`
 	ID             string        `name:"id" env:"ORDERD_ID" default:"${replica}" help:"Name of this replica in headers, logs, the ledger and locks."`
-	Insecure       bool          `env:"ORDERD_INSECURE" help:"Serve beyond loopback although every route is open."`
+	APIKeys        string        `name:"api-keys" placeholder:"FILE" help:"Clients' API keys, hashed: lines of orderd keys new. Read again when the file changes and on SIGHUP. $ORDERD_API_KEYS may hold the lines themselves, or @FILE."`
+	TLSCert        string        `name:"tls-cert" env:"ORDERD_TLS_CERT" placeholder:"FILE" help:"Certificate of the API's listener, with those that signed it. Read again when it changes and on SIGHUP."`
+	TLSKey         string        `name:"tls-key" env:"ORDERD_TLS_KEY" placeholder:"FILE" help:"The certificate's private key."`
+	RateLimit      access.Rate   `env:"ORDERD_RATE_LIMIT" placeholder:"RATE[:BURST]" help:"Requests a second from all clients together. Default: no limit."`
+	ClientRate     access.Rate   `name:"client-rate-limit" env:"ORDERD_CLIENT_RATE_LIMIT" placeholder:"RATE[:BURST]" help:"Requests a second from each client; without API keys, from each address. Default: no limit."`
+	MaxConnections int           `env:"ORDERD_MAX_CONNECTIONS" default:"4096" help:"Connections to the API at a time; more have to wait."`
 	DrainDelay     time.Duration `env:"ORDERD_DRAIN_DELAY" default:"2s" help:"How long /readyz answers 503 before the listener closes, so that balancers notice."`
 	LogFormat      string        `env:"ORDERD_LOG_FORMAT" default:"json" enum:"json,text" help:"Format of the log on stderr: ${enum}."`
 	LogLevel       slog.Level    `env:"ORDERD_LOG_LEVEL" default:"info" help:"Lowest level logged: debug (every request), info, warn, error."`
@@ -66,10 +75,17 @@ func (c *serveCommand) Validate() error {
 		return fmt.Errorf("--reconcile-every: must be 0s or at least 10ms")
 	case c.DrainDelay < 0 || c.DrainDelay > 10*time.Second:
 		return fmt.Errorf("--drain-delay: must be 0s to 10s")
-	case !c.Insecure && !loopback(c.Listen):
-		return fmt.Errorf("--listen: %s is not a loopback address and every route is open: say --insecure to serve there all the same", c.Listen)
+	case (c.TLSCert == "") != (c.TLSKey == ""):
+		return fmt.Errorf("--tls-cert, --tls-key: need each other")
+	case c.MaxConnections < 1:
+		return fmt.Errorf("--max-connections: must be at least 1")
+	case !c.Insecure && c.keySource() == nil && !loopback(c.Listen):
+		return fmt.Errorf("--listen: %s is not a loopback address and every route is open: give --api-keys, or say --insecure to serve there all the same", c.Listen)
 	}
-	return nil
+	if err := c.checkDatabase(); err != nil {
+		return err
+	}
+	return errors.Join(c.checkRedis(), c.checkZooKeeper())
 }
 
 // loopback tells whether only this machine reaches the address.

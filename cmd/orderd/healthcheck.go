@@ -9,7 +9,8 @@ import (
 )
 
 type healthcheckCommand struct {
-	Listen string `env:"ORDERD_LISTEN" default:"127.0.0.1:8080" help:"The address orderd serves on."`
+	Listen  string `env:"ORDERD_LISTEN" default:"127.0.0.1:8080" help:"The address orderd serves on."`
+	TLSCert string `name:"tls-cert" env:"ORDERD_TLS_CERT" placeholder:"FILE" help:"The certificate orderd serves with, if it does."`
 }
 
 // Run asks /readyz, with a limit shorter than the usual probe's.
@@ -23,12 +24,20 @@ func (c *healthcheckCommand) Run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	url := "http://" + net.JoinHostPort(host, port) + "/readyz"
+	scheme, client := "http", &http.Client{}
+	if c.TLSCert != "" {
+		config, err := trusting(c.TLSCert)
+		if err != nil {
+			return fmt.Errorf("--tls-cert: %w (%w)", err, errUsage)
+		}
+		scheme, client.Transport = "https", &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}
+	}
+	url := scheme + "://" + net.JoinHostPort(host, port) + "/readyz"
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return fmt.Errorf("--listen: %w (%w)", err, errUsage)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("not ready: %w", err)
 	}

@@ -18,6 +18,7 @@ type commands struct {
 	Serve       serveCommand       `cmd:"" help:"Take orders over HTTP until SIGTERM."`
 	Migrate     migrateCommand     `cmd:"" help:"Bring the database's schema up to this version, then exit."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Ask a running orderd whether it is ready: exit 0 if it is. For containers without a shell."`
+	Keys        keysCommand        `cmd:"" help:"Make API keys."`
 	Version     kong.VersionFlag   `help:"Print the version and exit."`
 }
 
@@ -54,6 +55,12 @@ func exitCode(err error) int {
 	return 1
 }
 
+// streams are where a command writes to.
+type streams struct {
+	out  io.Writer // its result
+	logs io.Writer // what it says meanwhile
+}
+
 // run parses the arguments and runs the command until it is done or ctx ends.
 // Tests call it with arguments and addresses of their own.
 func run(ctx context.Context, args []string, out, logs io.Writer) error {
@@ -66,9 +73,11 @@ func run(ctx context.Context, args []string, out, logs io.Writer) error {
 		kong.Exit(func(int) { exited = true }),
 		kong.Vars{"version": version(), "modes": modeList(), "replica": defaultReplica()},
 		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.BindTo(logs, (*io.Writer)(nil)),
 	)
 	if err != nil {
+		return err
+	}
+	if err := checkArguments(args); err != nil {
 		return err
 	}
 	command, err := parser.Parse(args)
@@ -78,5 +87,5 @@ func run(ctx context.Context, args []string, out, logs io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("%w (%w)", err, errUsage)
 	}
-	return command.Run()
+	return command.Run(streams{out, logs})
 }

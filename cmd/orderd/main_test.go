@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -33,11 +35,16 @@ func TestMain(m *testing.M) {
 // A deployment is where a test's replicas find their servers.
 type deployment struct {
 	database, stock, locks, zookeeper string
+
+	env []string       // of its replicas
+	ca  *x509.CertPool // who signed the certificates that its replicas are started with, if they are
 }
 
 func newDeployment(t *testing.T) deployment {
 	t.Helper()
-	d := deployment{stacktest.Postgres(t), stacktest.Redis(t), stacktest.Redis(t), stacktest.ZooKeeper(t)}
+	d := deployment{
+		database: stacktest.Postgres(t), stock: stacktest.Redis(t), locks: stacktest.Redis(t), zookeeper: stacktest.ZooKeeper(t),
+	}
 	if _, err := migrations.Up(t.Context(), d.database); err != nil {
 		t.Fatal(err)
 	}
@@ -48,6 +55,8 @@ func newDeployment(t *testing.T) deployment {
 type replica struct {
 	*stack.Process
 	url, admin string
+	client     *http.Client
+	key        string // that its requests show, if they do
 }
 
 // start runs one more orderd and waits until it is ready.
@@ -69,18 +78,22 @@ func (d deployment) startUntil(t *testing.T, path, id, mode string, flags ...str
 		t.Fatal(err)
 	}
 	address := "127.0.0.1:" + strconv.Itoa(ports[0])
-	r := &replica{url: "http://" + address, admin: "http://127.0.0.1:" + strconv.Itoa(ports[1])}
+	r := &replica{url: "http://" + address, admin: "http://127.0.0.1:" + strconv.Itoa(ports[1]), client: client}
+	if d.ca != nil {
+		r.url, r.client = "https://"+address, clientTrusting(d.ca)
+	}
 	name := strings.ReplaceAll(t.Name(), "/", "-") + "-" + id
 	r.Process, err = stacktest.Stack(t).Start(t.Context(), stack.Command{
-		Name: name, Path: os.Args[0], Env: []string{asOrderd + "=1"},
+		Name: name, Path: os.Args[0], Env: append([]string{
+			asOrderd + "=1", "DATABASE_URL=" + d.database, "REDIS_URL=" + d.stock, "ORDERD_LOCK_REDIS_URL=" + d.locks,
+		}, d.env...),
 		Args: append([]string{
 			"serve", "--id", id, "--lock-mode", mode, "--listen", address,
 			"--admin-listen", fmt.Sprintf("127.0.0.1:%d", ports[1]),
-			"--database-url", d.database, "--redis-url", d.stock, "--lock-redis-url", d.locks,
 			"--zookeeper", d.zookeeper, "--allow-unguarded", "--drain-delay", "0s",
 		}, flags...),
 		Ready: func(ctx context.Context) error {
-			resp, err := get(ctx, r.url+path)
+			resp, err := r.get(ctx, r.url+path)
 			if err != nil {
 				return err
 			}
@@ -103,15 +116,25 @@ func (d deployment) startUntil(t *testing.T, path, id, mode string, flags ...str
 }
 
 func get(ctx context.Context, url string) (*http.Response, error) {
+	return (&replica{client: client}).get(ctx, url)
+}
+
+func (r *replica) get(ctx context.Context, url string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return nil, err
 	}
-	return client.Do(req)
+	return r.client.Do(req)
 }
 
 // No connection outlives its request: the tests look for leaks at their end.
-var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}
+var client = clientTrusting(nil)
+
+func clientTrusting(ca *x509.CertPool) *http.Client {
+	return &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: ca},
+	}}
+}
 
 // send sends JSON and returns the status and the answer's members.
 func (r *replica) send(t *testing.T, method, path, body string) (int, map[string]any) {
@@ -121,7 +144,10 @@ func (r *replica) send(t *testing.T, method, path, body string) (int, map[string
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := client.Do(req)
+	if r.key != "" {
+		req.Header.Set("Authorization", "Bearer "+r.key)
+	}
+	resp, err := r.client.Do(req)
 	if err != nil {
 		t.Errorf("%s %s: %v", method, path, err)
 		return 0, nil

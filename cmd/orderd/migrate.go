@@ -3,19 +3,21 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"orderd/migrations"
 )
 
 type migrateCommand struct{ databaseFlags }
 
+// Validate refuses a database that would be reached in the clear.
+func (c *migrateCommand) Validate() error { return c.checkDatabase() }
+
 // Run applies the migrations that the database lacks.
-func (c *migrateCommand) Run(ctx context.Context, logs io.Writer) error {
+func (c *migrateCommand) Run(ctx context.Context, to streams) error {
 	applied, err := migrations.Up(ctx, c.DatabaseURL)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(logs, "orderd: %d migrations applied, the schema is up to date\n", applied)
+	fmt.Fprintf(to.logs, "orderd: %d migrations applied, the schema is up to date\n", applied)
 	return nil
 }

@@ -64,8 +64,6 @@ func TestServe_ReconcilesWhileItSells(t *testing.T) {
 	if spoiled.Load() == 0 {
 		t.Error("Redis was left alone")
 	}
-	_, st := r2.send(t, http.MethodGet, "/v1/stock/A-1", "")
-	t.Log(st, levels.HGetAll(t.Context(), "orderd:stock:A-1").Val())
 	await(t, "Redis to say that nothing is left", func() bool {
 		return levels.HGet(t.Context(), "orderd:stock:A-1", "level").Val() == "0" &&
 			levels.HGet(t.Context(), "orderd:stock:A-1", "version").Val() == fmt.Sprint(units+1)

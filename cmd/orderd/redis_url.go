@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/url"
@@ -15,14 +17,15 @@ import (
 //	redis+sentinel://host:26379/0?master_name=shop&addr=host2:26379   Sentinel's master
 //	redis+cluster://host:6379?addr=host2:6379                    Redis Cluster
 //
-// With rediss in the place of redis the connections are encrypted. The
-// parameter addr, which may be repeated, adds a node to ask; user and password
+// With rediss in the place of redis the connections are encrypted; the
+// parameter ca names a file of the authorities that are trusted to say who the
+// servers are, in the place of the system's. The parameter addr, which may be repeated, adds a node to ask; user and password
 // are the data servers', sentinel_username and sentinel_password Sentinel's.
 // Other parameters are those of a single server's URL.
 func parseRedisURL(raw string) (*redis.UniversalOptions, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return nil, err
+		return nil, errors.New("is not a URL") // the reason would quote a part of it, such as the password
 	}
 	scheme, kind, _ := strings.Cut(u.Scheme, "+")
 	query := u.Query()
@@ -32,6 +35,7 @@ func parseRedisURL(raw string) (*redis.UniversalOptions, error) {
 		return values
 	}
 	more, master := take("addr"), strings.Join(take("master_name"), "")
+	ca := strings.Join(take("ca"), "")
 	sentinelUser, sentinelPassword := take("sentinel_username"), take("sentinel_password")
 	switch {
 	case kind != "" && kind != "sentinel" && kind != "cluster":
@@ -54,6 +58,11 @@ func parseRedisURL(raw string) (*redis.UniversalOptions, error) {
 	if o.TLSConfig != nil && kind != "" {
 		o.TLSConfig.ServerName = "" // each node is checked under its own name
 	}
+	if ca != "" {
+		if err := trust(o.TLSConfig, ca); err != nil {
+			return nil, fmt.Errorf("ca: %w", err)
+		}
+	}
 	return &redis.UniversalOptions{
 		Addrs: append([]string{o.Addr}, more...), DB: o.DB,
 		Username: o.Username, Password: o.Password, TLSConfig: o.TLSConfig,
@@ -65,6 +74,22 @@ func parseRedisURL(raw string) (*redis.UniversalOptions, error) {
 		MinIdleConns: o.MinIdleConns, MaxIdleConns: o.MaxIdleConns, MaxActiveConns: o.MaxActiveConns,
 		ConnMaxIdleTime: o.ConnMaxIdleTime, ConnMaxLifetime: o.ConnMaxLifetime, PoolFIFO: o.PoolFIFO,
 	}, nil
+}
+
+// trust makes a client trust the authorities in the file, and no others.
+func trust(config *tls.Config, file string) error {
+	if config == nil {
+		return errors.New("only with rediss, which is encrypted")
+	}
+	text, err := readNamed(file)
+	if err != nil {
+		return err
+	}
+	config.RootCAs = x509.NewCertPool()
+	if !config.RootCAs.AppendCertsFromPEM(text) {
+		return errors.New("holds no certificate")
+	}
+	return nil
 }
 
 // lockRedis returns the Redis of the locks: the stock's if no other is set.

@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
+
+	"golang.org/x/net/netutil"
 
 	"orderd/internal/locking"
 	"orderd/internal/order"
@@ -18,8 +18,12 @@ import (
 const drainLimit = 12 * time.Second
 
 // Run wires the service together and serves until ctx ends, then drains.
-func (c *serveCommand) Run(ctx context.Context, logs io.Writer) error {
-	log := c.logger(logs)
+func (c *serveCommand) Run(ctx context.Context, to streams) error {
+	log := c.logger(to.logs)
+	edge, err := c.openEdge(log)
+	if err != nil {
+		return err
+	}
 	db, err := openDatabase(ctx, c.DatabaseURL, c.ID)
 	if err != nil {
 		return err
@@ -53,10 +57,9 @@ func (c *serveCommand) Run(ctx context.Context, logs io.Writer) error {
 		service.Lanes = order.NewLanes(service, c.BatchMax)
 		defer service.Lanes.Close() // before the backend: they give their leases back
 	}
-	background := newBackground(ctx)
-	defer background.end() // before the pools
+	defer inBackground(ctx, service.SweepHolds)()
 	if c.ReconcileEvery > 0 {
-		background.run(stock.NewReconciler(db, store, cache, c.ReconcileEvery, log, metrics).Run)
+		defer inBackground(ctx, stock.NewReconciler(db, store, cache, c.ReconcileEvery, log, metrics).Run)()
 	}
 	api := order.NewHandler(order.HandlerConfig{
 		Service: service,
@@ -64,15 +67,16 @@ func (c *serveCommand) Run(ctx context.Context, logs io.Writer) error {
 			Store: store, Cache: cache, Truth: truth, Log: log, AllowUnguarded: c.AllowUnguarded,
 		},
 		Locks: backend, Health: health, Replica: c.ID, Version: version(),
+		Keys: edge.keys, Limits: edge.limits,
 	})
-	return c.serve(ctx, log, health, api, adminHandler(metrics))
+	defer inBackground(ctx, edge.changes.run)()
+	return c.serve(ctx, log, health, c.apiServer(api, edge.tls, log), newServer(adminHandler(metrics), log))
 }
 
 // serve listens, serves until ctx ends, and stops in the order that loses
 // nothing: not ready, no new connections, requests in flight answered. The
 // leases and pools are closed by the caller after that.
-func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, health *order.Health, api, admin http.Handler) error {
-	apiServer, adminServer := newServer(api), newServer(admin)
+func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, health *order.Health, apiServer, adminServer *http.Server) error {
 	apiListener, err := listen(ctx, "--listen", c.Listen)
 	if err != nil {
 		return err
@@ -83,7 +87,7 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, health *orde
 		return err
 	}
 	failed := make(chan error, 2)
-	go func() { failed <- apiServer.Serve(apiListener) }()
+	go func() { failed <- serveOn(apiServer, netutil.LimitListener(apiListener, c.MaxConnections)) }()
 	go func() { failed <- adminServer.Serve(adminListener) }()
 	defer adminServer.Close()
 	log.Info("listening", "address", apiListener.Addr().String(), "admin", adminListener.Addr().String(),
@@ -106,23 +110,4 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, health *orde
 	}
 	log.Info("stopped")
 	return nil
-}
-
-func listen(ctx context.Context, flag, address string) (net.Listener, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", flag, err)
-	}
-	return l, nil
-}
-
-func newServer(h http.Handler) *http.Server {
-	return &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      60 * time.Second, // longer than any request may take, and than a CPU profile
-		IdleTimeout:       60 * time.Second,
-		MaxHeaderBytes:    16 << 10,
-	}
 }

@@ -200,19 +200,25 @@ func TestRun_UsageErrorsNameTheFlag(t *testing.T) {
 	t.Parallel()
 	servers := []string{"--database-url", "postgres://127.0.0.1/x", "--redis-url", "redis://127.0.0.1"}
 	for flag, args := range map[string][]string{
-		"--database-url":    {"serve", "--redis-url", "redis://127.0.0.1"},
-		"--redis-url":       {"serve", "--database-url", "postgres://127.0.0.1/x"},
-		"--lock-mode":       append([]string{"serve", "--lock-mode", "hope"}, servers...),
-		"--zookeeper":       append([]string{"serve", "--lock-mode", "zookeeper"}, servers...),
-		"--lock-redis-url":  append([]string{"serve", "--lock-mode", "redlock"}, servers...),
-		"--listen":          append([]string{"serve", "--listen", "0.0.0.0:0"}, servers...),
-		"--lock-ttl":        append([]string{"serve", "--lock-ttl", "1ms"}, servers...),
-		"--lock-margin":     append([]string{"serve", "--lock-margin", "6s"}, servers...),
-		"--lock-acks":       append([]string{"serve", "--lock-mode", "local", "--lock-acks", "1"}, servers...),
-		"--lock-wait":       append([]string{"serve", "--lock-wait", "0s"}, servers...),
-		"--work":            append([]string{"serve", "--work", "-1s"}, servers...),
-		"--reconcile-every": append([]string{"serve", "--reconcile-every", "1ms"}, servers...),
-		"--drain-delay":     append([]string{"serve", "--drain-delay", "1m"}, servers...),
+		"--database-url":   {"serve", "--redis-url", "redis://127.0.0.1"},
+		"--redis-url":      {"serve", "--database-url", "postgres://127.0.0.1/x"},
+		"--lock-mode":      append([]string{"serve", "--lock-mode", "hope"}, servers...),
+		"--zookeeper":      append([]string{"serve", "--lock-mode", "zookeeper"}, servers...),
+		"--lock-redis-url": append([]string{"serve", "--lock-mode", "redlock"}, servers...),
+		"--listen":         append([]string{"serve", "--listen", "0.0.0.0:0"}, servers...),
+		"--lock-ttl":       append([]string{"serve", "--lock-ttl", "1ms"}, servers...),
+		"--lock-margin":    append([]string{"serve", "--lock-margin", "6s"}, servers...),
+		"--lock-acks":      append([]string{"serve", "--lock-mode", "local", "--lock-acks", "1"}, servers...),
+		"--lock-wait":      append([]string{"serve", "--lock-wait", "0s"}, servers...),
+		"--work":           append([]string{"serve", "--work", "-1s"}, servers...),
+		"--drain-delay":    append([]string{"serve", "--drain-delay", "1m"}, servers...),
+
+		"--reconcile-every":   append([]string{"serve", "--reconcile-every", "1ms"}, servers...),
+		"--tls-cert":          append([]string{"serve", "--tls-cert", "x"}, servers...),
+		"--tls-key":           append([]string{"serve", "--tls-key", "x"}, servers...),
+		"--max-connections":   append([]string{"serve", "--max-connections", "0"}, servers...),
+		"--rate-limit":        append([]string{"serve", "--rate-limit", "0"}, servers...),
+		"--client-rate-limit": append([]string{"serve", "--client-rate-limit", "1:0"}, servers...),
 	} {
 		_, err := runHere(t, args...)
 		if !errors.Is(err, errUsage) || !strings.Contains(err.Error(), flag) || exitCode(err) != 2 {

@@ -20,6 +20,7 @@ func openLockClient(o *redis.UniversalOptions, call time.Duration) redis.Univers
 	opt := *o
 	opt.ContextTimeoutEnabled = true // otherwise a deadline does not reach the socket
 	opt.Protocol = 2                 // a lock has no use for the third's pushes, and every reply is searched for them
+	opt.DisableIdentity = true       // one right less that the locks' user needs
 	opt.MaxRetries = -1
 	opt.DialerRetries = 1
 	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = call, call, call, call

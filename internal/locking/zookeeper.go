@@ -3,6 +3,7 @@ package locking
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,6 +19,10 @@ type ZooKeeperConfig struct {
 	// for, 100 ms or more; the servers have limits of their own.
 	SessionTimeout time.Duration
 	Owner          string // the replica; written into the nodes, for whoever looks
+	// Auth is "user:password": the nodes are that user's alone, whom all replicas
+	// are. Empty: they are anybody's, and anybody can take a lock away.
+	Auth string
+	TLS  *tls.Config // nil: in the clear
 }
 
 // ZooKeeper makes all who use one ZooKeeper ensemble take turns, first come,
@@ -31,6 +36,7 @@ type ZooKeeper struct {
 	owner  []byte
 	call   time.Duration // limit of one request
 	crew   *crew
+	acl    []zk.ACL // of the nodes
 }
 
 var (
@@ -51,17 +57,22 @@ func NewZooKeeper(cfg ZooKeeperConfig) (*ZooKeeper, error) {
 	if cfg.Owner == "" {
 		return nil, errors.New("lock zookeeper: owner is empty")
 	}
+	acl, err := zkACL(cfg.Auth)
+	if err != nil {
+		return nil, err
+	}
 	crew := newCrew()
 	status := newZKStatus(crew.life)
+	status.unproven = cfg.Auth != ""
 	z := &ZooKeeper{
-		dialer: &zkDialer{patience: cfg.SessionTimeout, over: status.over},
+		acl:    acl,
+		dialer: &zkDialer{patience: cfg.SessionTimeout, over: status.over, tls: cfg.TLS},
 		status: status,
 		owner:  []byte(cfg.Owner),
 		call:   callTimeout(cfg.SessionTimeout),
 		crew:   crew,
 	}
 	hosts := &zkHosts{}
-	var err error
 	z.conn, z.events, err = zk.Connect(cfg.Servers, cfg.SessionTimeout,
 		zk.WithHostProvider(hosts),
 		zk.WithDialer(z.dialer.dial),
@@ -75,6 +86,9 @@ func NewZooKeeper(cfg ZooKeeperConfig) (*ZooKeeper, error) {
 		}))
 	if err != nil {
 		return nil, fmt.Errorf("lock zookeeper: %w", err)
+	}
+	if cfg.Auth != "" {
+		z.crew.run(func() { z.prove(cfg.Auth) })
 	}
 	return z, nil
 }

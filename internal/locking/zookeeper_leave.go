@@ -75,9 +75,9 @@ func (p *zkPlace) makeFolder(ctx context.Context) error {
 	makeNode := func(node string, flag int32) error {
 		_, err := zkAsk(ctx, p.zk, func() (string, error) {
 			if flag == zk.FlagContainer {
-				return p.zk.conn.CreateContainer(node, nil, flag, zk.WorldACL(zk.PermAll))
+				return p.zk.conn.CreateContainer(node, nil, flag, p.zk.acl)
 			}
-			return p.zk.conn.Create(node, nil, flag, zk.WorldACL(zk.PermAll))
+			return p.zk.conn.Create(node, nil, flag, p.zk.acl)
 		})
 		if err == nil || errors.Is(err, zk.ErrNodeExists) {
 			return nil

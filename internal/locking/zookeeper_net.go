@@ -1,6 +1,8 @@
 package locking
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"sync"
@@ -52,6 +54,7 @@ func (h *zkHosts) Connected() {
 type zkDialer struct {
 	patience time.Duration // with a server that accepts a connection and says nothing
 	over     func() bool   // whether the session cannot be alive any more
+	tls      *tls.Config   // nil: in the clear
 
 	mu     sync.Mutex
 	conn   net.Conn
@@ -63,6 +66,9 @@ func (d *zkDialer) dial(network, address string, limit time.Duration) (net.Conn,
 	if err != nil {
 		return nil, err
 	}
+	if conn, err = d.encrypt(conn, address, limit); err != nil {
+		return nil, err
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
@@ -70,6 +76,27 @@ func (d *zkDialer) dial(network, address string, limit time.Duration) (net.Conn,
 	}
 	d.conn = conn
 	return &zkConn{Conn: conn, patience: d.patience, fresh: d.over()}, nil
+}
+
+// encrypt makes sure who is at the other end, within a limit, and that nobody
+// else hears it.
+func (d *zkDialer) encrypt(conn net.Conn, address string, limit time.Duration) (net.Conn, error) {
+	if d.tls == nil {
+		return conn, nil
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	config := d.tls.Clone()
+	config.ServerName = host
+	encrypted := tls.Client(conn, config)
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	if err := encrypted.HandshakeContext(ctx); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return encrypted, nil
 }
 
 // close cuts the connection and refuses others, so that the client, which

@@ -103,7 +103,7 @@ func (p *zkPlace) create(ctx context.Context) (*zkListing, error) {
 			listing <- zkAnswer[*zkListing]{l, err}
 		})
 		return p.zk.conn.Create(p.folder+"/"+p.id+"-", p.zk.owner, zk.FlagEphemeralSequential,
-			zk.WorldACL(zk.PermAll))
+			p.zk.acl)
 	})
 	select {
 	case a := <-answer:

@@ -49,6 +49,7 @@ type zkStatus struct {
 	mu        sync.Mutex
 	session   *zkSession // nil before the first and after an expiry
 	connected bool
+	unproven  bool          // whether the servers have to be told yet who the client is
 	since     time.Time     // when connected became false
 	changed   chan struct{} // closed at the next change
 }
@@ -82,6 +83,14 @@ func (st *zkStatus) authenticated(id int64, timeout time.Duration) {
 	}
 	st.session.ttl.Store(int64(timeout))
 	st.connected = true
+	st.change()
+}
+
+// proved notes that the servers know who the client is.
+func (st *zkStatus) proved() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.unproven = false
 	st.change()
 }
 
@@ -141,7 +150,7 @@ func (st *zkStatus) ready(ctx context.Context, patience time.Duration) (*zkSessi
 	defer timer.Stop()
 	for {
 		st.mu.Lock()
-		s, connected, changed := st.session, st.connected, st.changed
+		s, connected, changed := st.session, st.connected && !st.unproven, st.changed
 		st.mu.Unlock()
 		if connected {
 			return s, nil

@@ -36,8 +36,8 @@ func NewLanes(s *Service, limit int) *Lanes {
 
 // submit places an order with its lane's next group. Orders for one SKU share a
 // lane, and so do not wait for each other's lease.
-func (l *Lanes) submit(ctx context.Context, lines []Line) (Order, error) {
-	return l.lanes[maphash.String(l.seed, lines[0].SKU)%laneCount].submit(ctx, lines)
+func (l *Lanes) submit(ctx context.Context, r Request) (Order, error) {
+	return l.lanes[maphash.String(l.seed, r.Lines[0].SKU)%laneCount].submit(ctx, r)
 }
 
 // placeGroup places the orders and answers each. The lease that it takes is
@@ -56,9 +56,9 @@ func (t *turn) placeGroup(group []*waiter) {
 	}()
 	ctx, record := withRecord(ctx)
 	began := time.Now()
-	orders := make([][]Line, len(group))
+	orders := make([]Request, len(group))
 	for i, w := range group {
-		orders[i] = w.lines
+		orders[i] = w.Request
 	}
 	waited, err := t.take(ctx, union(orders))
 	if err == nil {
@@ -84,13 +84,13 @@ func (t *turn) placeGroup(group []*waiter) {
 
 // present drops those who have given up while the lease was waited for. The
 // others have to see it through.
-func present(group []*waiter) ([]*waiter, [][]Line) {
+func present(group []*waiter) ([]*waiter, []Request) {
 	there := group[:0]
-	var orders [][]Line
+	var orders []Request
 	for _, w := range group {
 		if w.begin() {
 			there = append(there, w)
-			orders = append(orders, w.lines)
+			orders = append(orders, w.Request)
 		}
 	}
 	return there, orders
@@ -124,7 +124,7 @@ func (w *waiter) reply(began time.Time, r *record, a result) {
 // was not, once that is committed: nobody who was answered can be overtaken by
 // the write-back, for the lease is still held. Its error is of the whole group,
 // which then has no answer.
-func (t *turn) placeOrders(ctx context.Context, orders [][]Line, answer func([]Order, []error)) error {
+func (t *turn) placeOrders(ctx context.Context, orders []Request, answer func([]Order, []error)) error {
 	v, err := t.view(ctx, orders)
 	if err != nil {
 		return err
@@ -133,7 +133,7 @@ func (t *turn) placeOrders(ctx context.Context, orders [][]Line, answer func([]O
 	// before get what they take.
 	lines, refused := settle(v.shelves, orders, v.enough)
 	placed := make([]Order, len(orders))
-	var fit [][]Line
+	var fit []Request
 	var fitLines [][]PlacedLine
 	var places []int // of those that fit, among all
 	for i := range orders {

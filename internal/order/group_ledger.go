@@ -31,7 +31,7 @@ const groupTries = 3
 
 // A groupDraft is a group of orders that is about to be committed.
 type groupDraft struct {
-	orders [][]Line // each as merge leaves it
+	orders []Request // their lines as merge leaves them
 	token  func(sku string) int64
 	// held is asked right before COMMIT whether the lease still holds.
 	held func() error
@@ -49,13 +49,24 @@ type settled struct {
 // CommitGroup writes the orders that their SKUs' guards let go, in one
 // transaction, as if they had been placed one after the other. For each order
 // it returns what was placed, or why it was refused: stock.ErrShort,
-// stock.ErrUnknownSKU or ErrLeaseLost. Its own errors are of the whole group:
-// ErrLeaseLost and stock.ErrUnavailable, after which nothing was written, and
-// ErrUnknown.
+// stock.ErrUnknownSKU, ErrLeaseLost or ErrInFlight. Its own errors are of the
+// whole group: ErrLeaseLost and stock.ErrUnavailable, after which nothing was
+// written, and ErrUnknown.
 func (l *Ledger) CommitGroup(ctx context.Context, d groupDraft) (placed []Order, refused []error, err error) {
+	placed, refused, err = l.commitGroup(ctx, d)
+	if errors.Is(err, ErrInFlight) {
+		return l.commitOthers(ctx, d)
+	}
+	return placed, refused, err
+}
+
+// commitGroup is CommitGroup but for the keys: that one of them has an order, or
+// may get one from another transaction, is an error of the whole group,
+// ErrInFlight.
+func (l *Ledger) commitGroup(ctx context.Context, d groupDraft) (placed []Order, refused []error, err error) {
 	if d.foreseen != nil {
 		placed, err = l.tryForeseen(ctx, d)
-		if !errors.Is(err, errUnforeseen) && !rolledBack(err) {
+		if !errors.Is(err, errUnforeseen) && !rolledBack(err) && !errors.Is(err, ErrInFlight) {
 			return placed, make([]error, len(placed)), err
 		}
 	}
@@ -91,7 +102,7 @@ func (l *Ledger) tryForeseen(ctx context.Context, d groupDraft) ([]Order, error)
 	}
 	defer conn.Release()
 	defer rollBack(ctx, conn)
-	orders, err := newOrders(d.foreseen.lines, make([]error, len(d.orders)))
+	orders, err := newOrders(d.orders, d.foreseen.lines, make([]error, len(d.orders)))
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +114,7 @@ func (l *Ledger) tryForeseen(ctx context.Context, d groupDraft) ([]Order, error)
 	}
 	batch := &pgx.Batch{}
 	batch.Queue("BEGIN")
-	return orders, l.writeGroup(ctx, conn, batch, d.foreseen.shelves, orders)
+	return orders, l.writeGroup(ctx, conn, batch, groupWriting{d.orders, d.foreseen.shelves, orders})
 }
 
 func (l *Ledger) tryGroup(ctx context.Context, d groupDraft) ([]Order, []error, error) {
@@ -119,19 +130,19 @@ func (l *Ledger) tryGroup(ctx context.Context, d groupDraft) ([]Order, []error, 
 		return nil, nil, err
 	}
 	lines, refused := settle(shelves, d.orders, guarded)
-	orders, err := newOrders(lines, refused)
+	orders, err := newOrders(d.orders, lines, refused)
 	if err != nil || firstPlaced(orders) == uuid.Nil { // nothing to write
 		return orders, refused, err
 	}
 	if err := d.held(); err != nil {
 		return nil, nil, errors.Join(ErrLeaseLost, err)
 	}
-	return orders, refused, l.writeGroup(ctx, conn, &pgx.Batch{}, shelves, orders)
+	return orders, refused, l.writeGroup(ctx, conn, &pgx.Batch{}, groupWriting{d.orders, shelves, orders})
 }
 
 // newOrders gives the orders that were not refused their ids. These are made
 // outside Postgres: they are how the outcome of a broken COMMIT is found.
-func newOrders(lines [][]PlacedLine, refused []error) ([]Order, error) {
+func newOrders(requests []Request, lines [][]PlacedLine, refused []error) ([]Order, error) {
 	orders := make([]Order, len(lines))
 	for i := range orders {
 		if refused[i] != nil {
@@ -141,7 +152,7 @@ func newOrders(lines [][]PlacedLine, refused []error) ([]Order, error) {
 		if err != nil {
 			return nil, fmt.Errorf("make an order id: %w", err)
 		}
-		orders[i] = Order{ID: id, Status: StatusConfirmed, Lines: lines[i]}
+		orders[i] = Order{ID: id, Status: requests[i].status(), Lines: lines[i]}
 	}
 	return orders, nil
 }
@@ -177,16 +188,23 @@ func (l *Ledger) lockRows(ctx context.Context, conn *pgxpool.Conn, d groupDraft)
 	return shelves, stock.Unavailable("lock the group's stock", err)
 }
 
+// A groupWriting is what is written of a group.
+type groupWriting struct {
+	requests []Request
+	shelves  map[string]*shelf // after the group
+	orders   []Order           // of the requests; without an id, nothing is
+}
+
 // writeGroup adds the writing and the COMMIT to the batch and sends it: one round
 // trip. From here on the orders' fate is Postgres', and the caller's context no
 // longer counts. The orders learn when they were placed.
 func (l *Ledger) writeGroup(
-	ctx context.Context, conn *pgxpool.Conn, batch *pgx.Batch, shelves map[string]*shelf, orders []Order,
+	ctx context.Context, conn *pgxpool.Conn, batch *pgx.Batch, w groupWriting,
 ) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
 	defer cancel()
 	var at time.Time
-	batch.Queue(groupWrite, append(groupArgs(shelves, orders), l.replica)...).QueryRow(func(row pgx.Row) error {
+	batch.Queue(groupWrite, append(w.args(), l.replica)...).QueryRow(func(row pgx.Row) error {
 		return row.Scan(&at, nil)
 	})
 	batch.Queue("COMMIT").Exec(func(tag pgconn.CommandTag) error {
@@ -196,17 +214,37 @@ func (l *Ledger) writeGroup(
 		return nil
 	})
 	err := conn.SendBatch(ctx, batch).Close()
-	for i := range orders {
-		orders[i].CreatedAt = at
-	}
 	var pg *pgconn.PgError
-	if errors.As(err, &pg) && pg.Code == divisionByZero {
+	switch {
+	case err == nil:
+	case errors.As(err, &pg) && pg.Code == divisionByZero:
 		return errors.Join(errUnforeseen, err)
-	}
-	if err == nil || answered(err) || conn.Conn().PgConn().TxStatus() != 'I' && !conn.Conn().IsClosed() {
+	case w.keyed() && errors.Is(keyTaken(err), ErrInFlight):
+		return keyTaken(err)
+	case answered(err), conn.Conn().PgConn().TxStatus() != 'I' && !conn.Conn().IsClosed():
 		return stock.Unavailable("commit the group", err)
+	default:
+		if at, err = l.resolve(context.WithoutCancel(ctx), firstPlaced(w.orders), err); err != nil {
+			return err
+		}
 	}
-	return l.resolve(context.WithoutCancel(ctx), firstPlaced(orders), err)
+	w.placed(at)
+	return nil
+}
+
+// keyed tells whether a request of the group has a key.
+func (w *groupWriting) keyed() bool {
+	return slices.ContainsFunc(w.requests, func(r Request) bool { return r.Key != "" })
+}
+
+// placed lets the orders know when they were placed, and so when they expire.
+func (w *groupWriting) placed(at time.Time) {
+	for i := range w.orders {
+		w.orders[i].CreatedAt = at
+		if w.orders[i].Status == StatusHeld {
+			w.orders[i].HoldExpiresAt = at.Add(time.Duration(w.requests[i].HoldSeconds) * time.Second)
+		}
+	}
 }
 
 // divisionByZero is how group_write.sql fails.
@@ -223,23 +261,31 @@ func rollBack(ctx context.Context, conn *pgxpool.Conn) {
 	_, _ = conn.Exec(ctx, "ROLLBACK") // a connection that cannot even do that is closed with its release
 }
 
-// groupArgs returns the arrays of group_write.sql up to the replica.
-func groupArgs(shelves map[string]*shelf, orders []Order) []any {
+// args returns the arrays of group_write.sql up to the replica.
+func (w *groupWriting) args() []any {
 	var ids, lineOrders []pgtype.UUID
+	var clients, keys []*string
+	var hashes [][]byte
+	var holds []*int64
 	var skus, lineSKUs []string
 	var units, lines, tokens, levels, reached, quantities, remaining, versions []int64
-	for _, sku := range slices.Sorted(maps.Keys(shelves)) { // so that rows are taken in an order that replicas share
-		s := shelves[sku]
+	for _, sku := range slices.Sorted(maps.Keys(w.shelves)) { // so that rows are taken in an order that replicas share
+		s := w.shelves[sku]
 		if s.lines == 0 {
 			continue
 		}
 		skus, units, lines = append(skus, s.SKU), append(units, s.units), append(lines, s.lines)
 		tokens, levels, reached = append(tokens, s.token), append(levels, s.OnHand), append(reached, s.Version)
 	}
-	for _, o := range orders {
+	for i := range w.orders {
+		o, r := &w.orders[i], &w.requests[i]
 		if o.ID == uuid.Nil {
 			continue
 		}
+		key, hash, hold := r.written()
+		n := len(ids)
+		clients, keys = put(clients, n, &r.Client, r.Client != ""), put(keys, n, key, key != nil)
+		hashes, holds = put(hashes, n, hash, hash != nil), put(holds, n, hold, hold != nil)
 		id := pgtype.UUID{Bytes: o.ID, Valid: true}
 		ids = append(ids, id)
 		for _, line := range o.Lines {
@@ -248,14 +294,29 @@ func groupArgs(shelves map[string]*shelf, orders []Order) []any {
 			versions = append(versions, line.StockVersion)
 		}
 	}
-	return []any{ids, skus, units, lines, tokens, levels, reached, lineOrders, lineSKUs, quantities, remaining, versions}
+	return []any{
+		ids, clients, keys, hashes, holds,
+		skus, units, lines, tokens, levels, reached,
+		lineOrders, lineSKUs, quantities, remaining, versions,
+	}
+}
+
+// put sets the nth value of an array, if there is one. Arrays end with the last
+// value that is there: a group without keys or holds has none to send, and what
+// is missing is NULL to the statement.
+func put[T any](array []T, n int, value T, there bool) []T {
+	if !there {
+		return array
+	}
+	array = append(array, make([]T, n-len(array))...)
+	return append(array, value)
 }
 
 // union returns the SKUs of all orders, each once, sorted.
-func union(orders [][]Line) []string {
+func union(orders []Request) []string {
 	var names []string
-	for _, lines := range orders {
-		names = append(names, skus(lines)...)
+	for i := range orders {
+		names = append(names, skus(orders[i].Lines)...)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)

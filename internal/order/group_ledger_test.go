@@ -17,8 +17,17 @@ import (
 
 func groupOf(orders ...[]Line) groupDraft {
 	return groupDraft{
-		orders: orders, token: func(string) int64 { return 1 }, held: func() error { return nil },
+		orders: requests(orders), token: func(string) int64 { return 1 }, held: func() error { return nil },
 	}
+}
+
+// requests asks for orders of these lines, and nothing else.
+func requests(orders [][]Line) []Request {
+	asked := make([]Request, len(orders))
+	for i, lines := range orders {
+		asked[i].Lines = lines
+	}
+	return asked
 }
 
 func TestLedger_GroupWithoutItsLeaseWritesNothing(t *testing.T) {
@@ -89,11 +98,11 @@ func TestLedger_GroupWithAWrongLevelWritesNothing(t *testing.T) {
 	lines := take(shelves, []Line{{"A-1", 1}})
 	shelves["A-1"].OnHand++
 	id := uuid.New()
-	if err := l.writeGroup(t.Context(), conn, &pgx.Batch{}, shelves, []Order{{ID: id, Lines: lines}}); !errors.Is(err, errUnforeseen) {
+	if err := l.writeGroup(t.Context(), conn, &pgx.Batch{}, groupWriting{make([]Request, 1), shelves, []Order{{ID: id, Lines: lines}}}); !errors.Is(err, errUnforeseen) {
 		t.Errorf("writeGroup = %v", err)
 	}
 	rollBack(t.Context(), conn)
-	if _, err := l.Get(t.Context(), id); !errors.Is(err, ErrNotFound) {
+	if _, err := l.Get(t.Context(), "", id); !errors.Is(err, ErrNotFound) {
 		t.Errorf("Get = %v, want ErrNotFound", err)
 	}
 }
@@ -122,7 +131,7 @@ func TestLedger_ForeseenGroup(t *testing.T) {
 		}
 		d := groupOf([]Line{{a, 1}, {b, 2}}, []Line{{b, 1}})
 		if c.onHand > 3 {
-			d.orders[1][0].Quantity = 2
+			d.orders[1].Lines[0].Quantity = 2
 		}
 		d.foreseen = &settled{shelves: map[string]*shelf{
 			a: {Level: stock.Level{SKU: a, OnHand: 5, Version: 1}}, b: {Level: stock.Level{SKU: b, OnHand: c.onHand, Version: c.version}},
@@ -202,7 +211,7 @@ func TestLane_WhoComesWhenItIsFullIsToldAtOnce(t *testing.T) {
 	}}
 	answers := make(chan error, laneDepth+1)
 	submit := func() {
-		_, err := l.submit(t.Context(), []Line{{"A-1", 1}})
+		_, err := l.submit(t.Context(), Request{Lines: []Line{{"A-1", 1}}})
 		answers <- err
 	}
 	go submit()
@@ -215,7 +224,7 @@ func TestLane_WhoComesWhenItIsFullIsToldAtOnce(t *testing.T) {
 			t.Fatal("the lane does not fill")
 		}
 	}
-	if _, err := l.submit(t.Context(), []Line{{"A-1", 1}}); !errors.Is(err, locking.ErrBusy) || !errors.Is(err, errLaneFull) {
+	if _, err := l.submit(t.Context(), Request{Lines: []Line{{"A-1", 1}}}); !errors.Is(err, locking.ErrBusy) || !errors.Is(err, errLaneFull) {
 		t.Errorf("submit to a full lane = %v, want ErrBusy", err)
 	}
 	go func() {

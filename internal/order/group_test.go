@@ -42,6 +42,16 @@ func (g *gate) Acquire(ctx context.Context, keys ...string) (*locking.Lease, err
 	}
 }
 
+// awaitAsked returns once somebody waits at the gate.
+func (g *gate) awaitAsked(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !g.asked.Load(); {
+		if time.Now().After(deadline) {
+			t.Fatal("nobody waits at the gate")
+		}
+	}
+}
+
 type answer struct {
 	order order.Order
 	err   error
@@ -101,7 +111,7 @@ func TestGroup_EachOrderHasItsOwnAnswer(t *testing.T) {
 		6: {{"A-1", 2, 0, 4}},
 	} {
 		placed := answers[i].order
-		read, err := s.Ledger.Get(t.Context(), placed.ID)
+		read, err := s.Ledger.Get(t.Context(), "", placed.ID)
 		if err != nil || len(read.Lines) != len(want) || len(placed.Lines) != len(want) {
 			t.Fatalf("order %d: placed %+v, read %+v, %v", i, placed, read, err)
 		}

@@ -10,12 +10,13 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/swaggest/swgui/v5emb"
 
+	"orderd/internal/access"
 	"orderd/internal/locking"
 	"orderd/internal/stock"
 )
 
 // HandlerConfig is what the HTTP interface is made of. All fields are required
-// but Version.
+// but Version, Keys and Limits.
 type HandlerConfig struct {
 	Service *Service
 	Stock   *stock.Routes
@@ -23,18 +24,24 @@ type HandlerConfig struct {
 	Health  *Health
 	Replica string // in the X-Orderd-Replica header of every answer
 	Version string // of the build, in the OpenAPI document
+	// Keys let clients in; nil: clients are not told apart, and every route is open.
+	Keys *access.Keys
+	// Limits bound how often clients may come; nil: as often as they like. Without
+	// keys a client is an address.
+	Limits *access.Limits
 }
 
 // NewHandler returns the whole HTTP interface: orders, stock, locks, health,
 // /openapi.json and /docs.
 func NewHandler(c HandlerConfig) http.Handler {
-	r := chi.NewRouter()
+	router := chi.NewRouter()
 	w := &watch{replica: c.Replica, log: c.Service.Log, metrics: c.Service.Metrics}
-	r.Use(w.exchange, w.recoverer, uncrowded(crowdMax), onlyJSON, middleware.GetHead)
-	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
+	router.Use(w.exchange, w.recoverer, uncrowded(crowdMax), middleware.GetHead)
+	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, frameworkAnswers[http.StatusNotFound].problem(""))
 	})
-	r.MethodNotAllowed(methodNotAllowed(r))
+	router.MethodNotAllowed(methodNotAllowed(router))
+	r := router.With((&guard{c.Keys, c.Limits}).guarded, onlyJSON) // every route is one of r's
 
 	config := huma.DefaultConfig("orderd", c.Version)
 	config.Info.Description = "Takes orders and never sells what is not there."
@@ -51,9 +58,13 @@ func NewHandler(c HandlerConfig) http.Handler {
 
 	r.Get("/livez", c.Health.live)
 	r.Get("/readyz", c.Health.ready)
-	r.Handle("/docs", http.RedirectHandler("/docs/", http.StatusMovedPermanently))
-	r.Mount("/docs/", v5emb.New("orderd", "/openapi.json", "/docs/"))
-	return r
+	r.Get("/docs", http.RedirectHandler("/docs/", http.StatusMovedPermanently).ServeHTTP)
+	r.Get("/docs/*", v5emb.New("orderd", "/openapi.json", "/docs/").ServeHTTP)
+	describePolicies(api.OpenAPI())
+	if err := checkPolicies(router); err != nil {
+		panic(err) // a route was added and its policy forgotten
+	}
+	return router
 }
 
 // methodNotAllowed answers 405 with the methods that the path does have.

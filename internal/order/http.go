@@ -2,7 +2,9 @@ package order
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -17,10 +19,11 @@ type newOrderLine struct {
 }
 
 type placedOrder struct {
-	ID        uuid.UUID         `json:"id" format:"uuid"`
-	Status    string            `json:"status" enum:"confirmed"`
-	Lines     []placedOrderLine `json:"lines" doc:"one for each SKU, by name"`
-	CreatedAt time.Time         `json:"created_at"`
+	ID            uuid.UUID         `json:"id" format:"uuid"`
+	Status        string            `json:"status" enum:"confirmed,held,expired,cancelled"`
+	Lines         []placedOrderLine `json:"lines" doc:"one for each SKU, by name"`
+	CreatedAt     time.Time         `json:"created_at"`
+	HoldExpiresAt *time.Time        `json:"hold_expires_at,omitempty" doc:"of a held order: confirm it before; of an expired one: when it was too late"`
 }
 
 type placedOrderLine struct {
@@ -35,7 +38,12 @@ func bodyOf(o Order) placedOrder {
 	for i, l := range o.Lines {
 		lines[i] = placedOrderLine(l)
 	}
-	return placedOrder{o.ID, o.Status, lines, o.CreatedAt.UTC()}
+	body := placedOrder{ID: o.ID, Status: o.Status, Lines: lines, CreatedAt: o.CreatedAt.UTC()}
+	if o.Status == StatusHeld || o.Status == StatusExpired {
+		until := o.HoldExpiresAt.UTC()
+		body.HoldExpiresAt = &until
+	}
+	return body
 }
 
 // routes are the HTTP routes of orders.
@@ -51,6 +59,7 @@ func (r *routes) register(api huma.API) {
 	huma.Register(api, huma.Operation{
 		OperationID: "place-order", Method: http.MethodPost, Path: ordersPath, Tags: tags,
 		Summary:       "Place an order: all of its lines, or nothing",
+		Description:   "With an `Idempotency-Key`, the same request is answered as the first time, with `Idempotent-Replayed: true`. 409 `sold_out`: not enough is left, and nothing is kept of the key. 409 `idempotency_in_flight`: the same key is being placed, come again. 422 `idempotency_mismatch`: the key belongs to another order. 503 `outcome_unknown`: send the same key again.",
 		DefaultStatus: http.StatusCreated, MaxBodyBytes: stock.MaxBody,
 		Errors: []int{400, 404, 409, 413, 415, 422, 503},
 	}, r.place)
@@ -59,19 +68,53 @@ func (r *routes) register(api huma.API) {
 		Summary: "Read an order", Errors: []int{404, 422, 503},
 	}, r.get)
 	huma.Register(api, huma.Operation{
+		OperationID: "cancel-order", Method: http.MethodPost, Path: "/v1/orders/{id}/cancel", Tags: tags,
+		Summary:     "Cancel an order, and return its units",
+		Description: "They come back once, however often it is asked: later calls answer the same. A hold past its time stays `expired`, and its units come back too.",
+		Errors:      []int{404, 422, 503},
+	}, r.cancel)
+	huma.Register(api, huma.Operation{
+		OperationID: "confirm-order", Method: http.MethodPost, Path: "/v1/orders/{id}/confirm", Tags: tags,
+		Summary:     "Keep a held order for good",
+		Description: "May be asked again: an order that is confirmed stays so. 409 `hold_expired` if its time is over, 409 `not_held` if it was cancelled.",
+		Errors:      []int{404, 409, 422, 503},
+	}, r.confirm)
+	huma.Register(api, huma.Operation{
 		OperationID: "list-orders", Method: http.MethodGet, Path: ordersPath, Tags: tags,
 		Summary: "List orders, newest first", Errors: []int{422, 503},
 	}, r.list)
 }
 
-type placeRequest struct{ Body newOrder }
+type placeRequest struct {
+	Key  string `header:"Idempotency-Key" doc:"the client's own name for this order, to send it again with: at most 128 visible ASCII characters, bare or as a string of RFC 8941. One order is placed for it, however often it is sent; the same client's key for another order is refused. Keys are kept as long as their orders; refusals are not kept, and may be retried with the same key"`
+	Body newOrder
+}
+
+// Resolve reads the key, which the framework has only cut out.
+func (in *placeRequest) Resolve(ctx huma.Context) []error {
+	var values []string
+	ctx.EachHeader(func(name, value string) {
+		if strings.EqualFold(name, keyHeader) {
+			values = append(values, value)
+		}
+	})
+	var err error
+	in.Key, err = parseKey(values)
+	var invalid *stock.InvalidError
+	if errors.As(err, &invalid) {
+		return []error{&huma.ErrorDetail{Location: invalid.Field, Message: invalid.Problem}}
+	}
+	return nil
+}
 
 type newOrder struct {
-	Lines []newOrderLine `json:"lines" minItems:"1" maxItems:"20" nullable:"false" doc:"lines of the same SKU are summed"`
+	Lines       []newOrderLine `json:"lines" minItems:"1" maxItems:"20" nullable:"false" doc:"lines of the same SKU are summed"`
+	HoldSeconds int64          `json:"hold_seconds,omitempty" minimum:"1" maximum:"3600" doc:"the order is held: it takes the units, and returns them unless it is confirmed within so many seconds"`
 }
 
 type placeReply struct {
 	Location string `header:"Location"`
+	Replayed string `header:"Idempotent-Replayed" doc:"true: the order had been placed before with this key, and was answered so then"`
 	Body     placedOrder
 }
 
@@ -80,29 +123,48 @@ func (r *routes) place(ctx context.Context, in *placeRequest) (*placeReply, erro
 	for i, l := range in.Body.Lines {
 		lines[i] = Line{string(l.SKU), l.Quantity}
 	}
-	order, err := r.service.Place(ctx, lines)
+	order, err := r.service.Place(ctx, Request{
+		Client: ClientOf(ctx), Key: in.Key, Lines: lines, HoldSeconds: in.Body.HoldSeconds,
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &placeReply{"/v1/orders/" + order.ID.String(), bodyOf(order)}, nil
+	reply := &placeReply{Location: "/v1/orders/" + order.ID.String(), Body: bodyOf(order)}
+	if order.Replayed {
+		reply.Replayed = "true"
+	}
+	return reply, nil
 }
 
-type getRequest struct {
+type orderRequest struct {
 	ID string `path:"id" format:"uuid"`
 }
 
-type getReply struct{ Body placedOrder }
+type orderReply struct{ Body placedOrder }
 
-func (r *routes) get(ctx context.Context, in *getRequest) (*getReply, error) {
+func (r *routes) get(ctx context.Context, in *orderRequest) (*orderReply, error) {
+	return one(ctx, in, r.ledger.Get)
+}
+
+func (r *routes) cancel(ctx context.Context, in *orderRequest) (*orderReply, error) {
+	return one(ctx, in, r.service.Cancel)
+}
+
+func (r *routes) confirm(ctx context.Context, in *orderRequest) (*orderReply, error) {
+	return one(ctx, in, r.service.Confirm)
+}
+
+// one answers with the order that was asked for, after something was done to it.
+func one(ctx context.Context, in *orderRequest, do func(context.Context, string, uuid.UUID) (Order, error)) (*orderReply, error) {
 	id, err := uuid.Parse(in.ID)
 	if err != nil {
 		return nil, &stock.InvalidError{Field: "path.id", Problem: "is not a UUID"}
 	}
-	order, err := r.ledger.Get(ctx, id)
+	order, err := do(ctx, ClientOf(ctx), id)
 	if err != nil {
 		return nil, err
 	}
-	return &getReply{bodyOf(order)}, nil
+	return &orderReply{bodyOf(order)}, nil
 }
 
 type listRequest struct {
@@ -127,7 +189,7 @@ func (r *routes) list(ctx context.Context, in *listRequest) (*listReply, error) 
 		before = id
 	}
 	// One more than asked for tells whether there is another page.
-	orders, err := r.ledger.List(ctx, before, in.Limit+1)
+	orders, err := r.ledger.List(ctx, ClientOf(ctx), before, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}

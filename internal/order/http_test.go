@@ -51,6 +51,9 @@ func TestHTTP_BadInputNamesTheFieldAndWritesNothing(t *testing.T) {
 		return `{"lines":[{"sku":"A-1","quantity":` + quantity + `}]}`
 	}
 	sku := func(sku string) string { return `{"lines":[{"sku":"` + sku + `","quantity":1}]}` }
+	hold := func(seconds string) string {
+		return `{"lines":[{"sku":"A-1","quantity":1}],"hold_seconds":` + seconds + `}`
+	}
 	for name, row := range map[string]struct {
 		body   string
 		status int
@@ -84,6 +87,13 @@ func TestHTTP_BadInputNamesTheFieldAndWritesNothing(t *testing.T) {
 		"quantity 2^63":          {line("9223372036854775808"), 422, "invalid", line0 + ".quantity"},
 		"quantity 1e309":         {line("1e309"), 400, "malformed", line0 + ".quantity"},
 		"quantity of 400 digits": {line(strings.Repeat("9", 400)), 400, "malformed", line0 + ".quantity"},
+		"hold of 0 seconds":      {hold("0"), 422, "invalid", "body.hold_seconds"},
+		"hold of -1 seconds":     {hold("-1"), 422, "invalid", "body.hold_seconds"},
+		"hold of 3601 seconds":   {hold("3601"), 422, "invalid", "body.hold_seconds"},
+		"hold of 1.5 seconds":    {hold("1.5"), 400, "malformed", "body.hold_seconds"},
+		"hold of null seconds":   {hold("null"), 400, "malformed", "body.hold_seconds"},
+		`hold of "5" seconds`:    {hold(`"5"`), 422, "invalid", "body.hold_seconds"},
+		"two holds":              {hold(`5,"hold_seconds":6`), 400, "malformed", "body.hold_seconds"},
 		"no lines":               {`{"lines":[]}`, 422, "invalid", "body.lines"},
 		"21 lines":               {tooMany(21), 422, "invalid", "body.lines"},
 		"empty SKU":              {sku(""), 422, "invalid", line0 + ".sku"},
@@ -278,7 +288,12 @@ func TestHTTP_DocsNeedNoNetwork(t *testing.T) {
 	if err := json.Unmarshal(rec.Body.Bytes(), &document); err != nil || !strings.HasPrefix(document.OpenAPI, "3.1") {
 		t.Fatalf("/openapi.json = %d, version %q, %v; want 3.1", rec.Code, document.OpenAPI, err)
 	}
-	for _, path := range []string{"/v1/orders", "/v1/orders/{id}", "/v1/stock", "/v1/stock/{sku}", "/v1/stock/{sku}/adjustments", "/v1/stock/{sku}/movements"} {
+	for _, name := range []string{`"Idempotency-Key"`, `"Idempotent-Replayed"`, `"hold_seconds"`, `"hold_expires_at"`} {
+		if !strings.Contains(rec.Body.String(), name) {
+			t.Errorf("/openapi.json lacks %s", name)
+		}
+	}
+	for _, path := range []string{"/v1/orders", "/v1/orders/{id}", "/v1/orders/{id}/cancel", "/v1/orders/{id}/confirm", "/v1/stock", "/v1/stock/{sku}", "/v1/stock/{sku}/adjustments", "/v1/stock/{sku}/movements"} {
 		if _, ok := document.Paths[path]; !ok {
 			t.Errorf("/openapi.json lacks %s", path)
 		}

@@ -33,8 +33,8 @@ type lane struct {
 
 // A waiter is an order in a lane.
 type waiter struct {
+	Request // its lines as merge leaves them
 	ctx     context.Context
-	lines   []Line // as merge leaves them
 	arrived time.Time
 	answer  chan result
 
@@ -53,8 +53,8 @@ type result struct {
 // submit places an order with the next group. If ctx or its patience ends before
 // that group has its turn, the order is taken out and the error is
 // locking.ErrBusy, as it is when too many wait.
-func (l *lane) submit(ctx context.Context, lines []Line) (Order, error) {
-	w := &waiter{ctx: ctx, lines: lines, arrived: time.Now(), answer: make(chan result, 1)}
+func (l *lane) submit(ctx context.Context, r Request) (Order, error) {
+	w := &waiter{Request: r, ctx: ctx, arrived: time.Now(), answer: make(chan result, 1)}
 	if !l.enter(w) {
 		return Order{}, errors.Join(locking.ErrBusy, errLaneFull)
 	}
@@ -156,7 +156,7 @@ func (l *lane) more(skus []string, size int) []*waiter {
 	defer l.mu.Unlock()
 	room := min(len(l.waiting), max(0, l.limit-size))
 	n := slices.IndexFunc(l.waiting[:room], func(w *waiter) bool {
-		return slices.ContainsFunc(w.lines, func(line Line) bool { return !slices.Contains(skus, line.SKU) })
+		return slices.ContainsFunc(w.Lines, func(line Line) bool { return !slices.Contains(skus, line.SKU) })
 	})
 	if n < 0 {
 		n = room

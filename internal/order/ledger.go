@@ -2,20 +2,25 @@ package order
 
 import (
 	"context"
-	_ "embed" // for place_line.sql
+	_ "embed" // for the statements
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"orderd/internal/stock"
 )
 
-//go:embed place_line.sql
-var placeLine string
+var (
+	//go:embed place_order.sql
+	placeOrder string
+	//go:embed place_line.sql
+	placeLine string
+)
 
 // commitLimit bounds COMMIT, which runs to its end whoever stops waiting for
 // the answer, and the search for its outcome.
@@ -34,16 +39,17 @@ func NewLedger(db *pgxpool.Pool, replica string) *Ledger {
 
 // A draft is an order that is about to be committed.
 type draft struct {
-	lines []Line
-	token func(sku string) int64
+	Request // lines as merge leaves them
+	token   func(sku string) int64
 	// held is asked right before COMMIT whether the lease still holds.
 	held func() error
 }
 
 // Commit writes the order, its movements and the new levels in one
 // transaction, all or nothing. Its errors are stock.ErrShort,
-// stock.ErrUnknownSKU, ErrLeaseLost and stock.ErrUnavailable, after which
-// nothing was written, and ErrUnknown.
+// stock.ErrUnknownSKU, ErrLeaseLost, stock.ErrUnavailable and ErrInFlight
+// (another transaction has written the key, or is about to), after which nothing
+// was written, and ErrUnknown.
 func (l *Ledger) Commit(ctx context.Context, d draft) (Order, error) {
 	// The id is made outside the transaction: it is how the outcome of a broken COMMIT is found.
 	id, err := uuid.NewV7()
@@ -75,14 +81,22 @@ func (l *Ledger) Commit(ctx context.Context, d draft) (Order, error) {
 }
 
 // write sends the whole order in one round trip: the order's row first, for
-// the movements refer to it, then the lines in SKU order, so that two carts
-// that share SKUs cannot lock their rows in opposite order.
+// the movements refer to it and its key has to be free, then the lines in SKU
+// order, so that two carts that share SKUs cannot lock their rows in opposite
+// order.
 func (l *Ledger) write(ctx context.Context, tx pgx.Tx, id uuid.UUID, d draft) (Order, error) {
-	placed := Order{ID: id, Status: StatusConfirmed}
+	placed := Order{ID: id}
 	batch := &pgx.Batch{}
-	batch.Queue(`INSERT INTO orders (id, status) VALUES ($1, $2) RETURNING created_at`, id, StatusConfirmed).
-		QueryRow(func(row pgx.Row) error { return row.Scan(&placed.CreatedAt) })
-	for _, line := range d.lines {
+	key, hash, hold := d.written()
+	batch.Queue(placeOrder, id, d.Client, key, hash, hold).QueryRow(func(row pgx.Row) error {
+		var until *time.Time
+		err := row.Scan(&placed.Status, &placed.CreatedAt, &until)
+		if until != nil {
+			placed.HoldExpiresAt = *until
+		}
+		return keyTaken(err)
+	})
+	for _, line := range d.Lines {
 		batch.Queue(placeLine, line.SKU, line.Quantity, id, d.token(line.SKU), l.replica).
 			QueryRow(func(row pgx.Row) error {
 				p := PlacedLine{SKU: line.SKU, Quantity: line.Quantity}
@@ -95,10 +109,24 @@ func (l *Ledger) write(ctx context.Context, tx pgx.Tx, id uuid.UUID, d draft) (O
 	}
 	err := tx.SendBatch(ctx, batch).Close()
 	var r *refusal
-	if errors.As(err, &r) {
+	switch {
+	case errors.As(err, &r):
 		return Order{}, l.explain(ctx, tx, r.line)
+	case errors.Is(err, ErrInFlight):
+		return Order{}, err
 	}
 	return placed, stock.Unavailable("write the order", err)
+}
+
+// keyTaken tells the errors by which an order's row is refused for its key's
+// sake. The index lets an order wait for the end of another transaction with the
+// same key: it is there then, and committed, or the wait was too long.
+func keyTaken(err error) error {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && (pg.ConstraintName == "orders_idempotency_key" || pg.Code == "55P03") {
+		return errors.Join(ErrInFlight, err)
+	}
+	return err
 }
 
 // refusal is the line that no row was updated for.
@@ -145,5 +173,6 @@ func (l *Ledger) commit(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
 	if answered(err) {
 		return stock.Unavailable("commit the order", err)
 	}
-	return l.resolve(context.WithoutCancel(ctx), id, err)
+	_, err = l.resolve(context.WithoutCancel(ctx), id, err)
+	return err
 }

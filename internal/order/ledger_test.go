@@ -30,7 +30,7 @@ func openLedger(t *testing.T) (*pgxpool.Pool, *Ledger, *stock.Store) {
 }
 
 func draftOf(token int64, lines ...Line) draft {
-	return draft{lines: lines, token: func(string) int64 { return token }, held: func() error { return nil }}
+	return draft{Request: Request{Lines: lines}, token: func(string) int64 { return token }, held: func() error { return nil }}
 }
 
 func TestLedger_Guards(t *testing.T) {
@@ -131,15 +131,15 @@ func TestLedger_ListIsNewestFirst(t *testing.T) {
 		}
 		ids = append(ids, o.ID)
 	}
-	first, err := l.List(t.Context(), uuid.Nil, 2)
+	first, err := l.List(t.Context(), "", uuid.Nil, 2)
 	if err != nil || len(first) != 2 || first[0].ID != ids[2] || first[1].ID != ids[1] {
 		t.Fatalf("List = %+v, %v; want the two newest, newest first", first, err)
 	}
-	rest, err := l.List(t.Context(), first[1].ID, 2)
+	rest, err := l.List(t.Context(), "", first[1].ID, 2)
 	if err != nil || len(rest) != 1 || rest[0].ID != ids[0] || len(rest[0].Lines) != 1 {
 		t.Fatalf("List of the rest = %+v, %v; want the oldest", rest, err)
 	}
-	if _, err := l.Get(t.Context(), uuid.New()); !errors.Is(err, ErrNotFound) {
+	if _, err := l.Get(t.Context(), "", uuid.New()); !errors.Is(err, ErrNotFound) {
 		t.Errorf("Get of no order = %v, want ErrNotFound", err)
 	}
 }
@@ -179,7 +179,10 @@ func TestLedger_ResolveWaitsForTheTransactionInDoubt(t *testing.T) {
 				exec("ROLLBACK")
 			}
 			result := make(chan error, 1)
-			go func() { result <- l.resolve(context.Background(), id, errors.New("connection reset")) }()
+			go func() {
+				_, err := l.resolve(context.Background(), id, errors.New("connection reset"))
+				result <- err
+			}()
 			if row.end == "COMMIT" || row.end == "ROLLBACK" {
 				awaitBlocked(t, db, conn.Conn().PgConn().PID())
 				exec(row.end)

@@ -83,6 +83,11 @@ func openShopOn(t *testing.T, databaseURL, redisURL string, locks locking.Locker
 	return s
 }
 
+// Place places an order without a key.
+func (s *shop) Place(ctx context.Context, lines []order.Line) (order.Order, error) {
+	return s.Service.Place(ctx, order.Request{Lines: lines})
+}
+
 func (s *shop) mustSet(t *testing.T, sku string, onHand int64, guard stock.Guard) {
 	t.Helper()
 	if _, _, err := s.Store.Set(t.Context(), sku, onHand, guard); err != nil {

@@ -7,6 +7,8 @@ import (
 // Metrics counts what becomes of orders. Labels are closed sets: never a SKU.
 type Metrics struct {
 	orders     *prometheus.CounterVec
+	changes    *prometheus.CounterVec
+	sweeps     prometheus.Counter
 	writeBacks prometheus.Counter
 	groups     prometheus.Histogram
 	steps      *prometheus.HistogramVec
@@ -18,8 +20,16 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		orders: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "orderd_orders_total",
-			Help: "Orders by outcome: confirmed, or the code of the problem they were answered with.",
+			Help: "Orders by outcome: confirmed, held, replayed, or the code of the problem they were answered with.",
 		}, []string{"outcome"}),
+		changes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "orderd_order_changes_total",
+			Help: "Orders that changed their status after they were placed, by the new one: confirmed (a hold was kept), cancelled, expired (a hold was swept).",
+		}, []string{"status"}),
+		sweeps: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "orderd_sweep_failures_total",
+			Help: "Looks for expired holds that failed.",
+		}),
 		writeBacks: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "orderd_stock_write_back_failures_total",
 			Help: "Committed orders whose new level did not reach Redis.",
@@ -44,17 +54,27 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			NativeHistogramMaxBucketNumber: 160,
 		}, []string{"http_request_method", "http_route", "http_response_status_code"}),
 	}
-	reg.MustRegister(m.orders, m.writeBacks, m.groups, m.steps, m.requests)
+	reg.MustRegister(m.orders, m.changes, m.sweeps, m.writeBacks, m.groups, m.steps, m.requests)
 	return m
 }
 
-func (m *Metrics) placed(err error) {
-	outcome := StatusConfirmed
-	if err != nil {
+func (m *Metrics) placed(o Order, err error) {
+	outcome := o.Status
+	switch {
+	case err != nil:
 		outcome = answerTo(err).code
+	case o.Replayed:
+		outcome = "replayed"
 	}
 	m.orders.WithLabelValues(outcome).Inc()
 }
+
+// changed counts orders whose status has changed.
+func (m *Metrics) changed(status string, orders int) {
+	m.changes.WithLabelValues(status).Add(float64(orders))
+}
+
+func (m *Metrics) sweepFailed() { m.sweeps.Inc() }
 
 func (m *Metrics) writeBackFailed() { m.writeBacks.Inc() }
 

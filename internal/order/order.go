@@ -7,7 +7,10 @@
 // says who gets what, group_ledger.go commits. Without lanes service.go and
 // ledger.go do the same for one order at a time. Every order ends
 // confirmed, refused or unknown, and never in between: problem.go holds the
-// one table that turns each way of not being confirmed into an HTTP answer.
+// one table that turns each way of not being confirmed into an HTTP answer. An
+// order with a key goes through once.go first, which answers it if it has been
+// placed before. What becomes of an order after it was placed, whether it is
+// kept, cancelled or swept, is in change.go and ending.go.
 package order
 
 import (
@@ -26,10 +29,21 @@ import (
 const (
 	MaxLines    = 20
 	MaxQuantity = 10_000
+	MaxHold     = 3600 // seconds
 )
 
-// StatusConfirmed is the status of an order that took its units.
-const StatusConfirmed = "confirmed"
+// What becomes of an order that took its units.
+const (
+	// StatusConfirmed: they are the client's.
+	StatusConfirmed = "confirmed"
+	// StatusHeld: they are the client's for a time, and for good if it is confirmed
+	// before that is over.
+	StatusHeld = "held"
+	// StatusExpired: that time is over. The units come back, if they have not yet.
+	StatusExpired = "expired"
+	// StatusCancelled: the client has given them back.
+	StatusCancelled = "cancelled"
+)
 
 // A Line asks for a quantity of one SKU.
 type Line struct {
@@ -43,6 +57,15 @@ type Order struct {
 	Status    string
 	Lines     []PlacedLine
 	CreatedAt time.Time
+	// HoldExpiresAt is when the hold is over, or would have been; zero for an order
+	// that was never held.
+	HoldExpiresAt time.Time
+	// Replayed tells that it had been placed before, by a request with the same key.
+	Replayed bool
+
+	client string
+	key    string // empty: none
+	hash   []byte // of the request, if it had a key
 }
 
 // A PlacedLine is a line with the SKU's level and version right after it:
@@ -57,6 +80,15 @@ type PlacedLine struct {
 // Errors of placing and reading orders, beside those of the stock and locking
 // packages. Test with errors.Is.
 var (
+	// ErrKeyReused: an order with this key was placed, and for something else.
+	ErrKeyReused = errors.New("order: the key belongs to another order")
+	// ErrInFlight: an order with this key is being placed, and nobody knows yet
+	// what becomes of it.
+	ErrInFlight = errors.New("order: an order with this key is being placed")
+	// ErrHoldExpired: the order was held, and its time is over.
+	ErrHoldExpired = errors.New("order: the hold has expired")
+	// ErrNotHeld: the order was cancelled and cannot be kept.
+	ErrNotHeld = errors.New("order: is not held")
 	// ErrNotFound: there is no such order.
 	ErrNotFound = errors.New("order: not found")
 	// ErrLeaseLost: the lease ended before the order was committed, or

@@ -32,6 +32,10 @@ var answers = []struct {
 	{stock.ErrUnknownSKU, answer{http.StatusNotFound, "not_found", "There is no such SKU", false}},
 	{ErrNotFound, answer{http.StatusNotFound, "not_found", "There is no such order", false}},
 	{stock.ErrShort, answer{http.StatusConflict, "sold_out", "Not enough is left", false}},
+	{ErrKeyReused, answer{http.StatusUnprocessableEntity, "idempotency_mismatch", "The Idempotency-Key belongs to another order", false}},
+	{ErrInFlight, answer{http.StatusConflict, "idempotency_in_flight", "An order with this Idempotency-Key is being placed", true}},
+	{ErrHoldExpired, answer{http.StatusConflict, "hold_expired", "The order was not confirmed in time", false}},
+	{ErrNotHeld, answer{http.StatusConflict, "not_held", "The order has been cancelled", false}},
 	{ErrUnknown, answer{http.StatusServiceUnavailable, "outcome_unknown", "The order may or may not have been placed", true}},
 	{ErrLeaseLost, answer{http.StatusServiceUnavailable, "lease_lost", "The turn ended before the order was written", true}},
 	{locking.ErrLost, answer{http.StatusServiceUnavailable, "lease_lost", "The turn ended before the order was written", true}},
@@ -44,12 +48,15 @@ var answers = []struct {
 // frameworkAnswers are those to requests that no handler has seen.
 var frameworkAnswers = map[int]answer{
 	http.StatusBadRequest:            {http.StatusBadRequest, "malformed", "The request cannot be read", false},
+	http.StatusUnauthorized:          {http.StatusUnauthorized, "unauthorized", "There is no client of this key", false},
+	http.StatusForbidden:             {http.StatusForbidden, "forbidden", "The client may not do this", false},
 	http.StatusNotFound:              {http.StatusNotFound, "not_found", "There is no such route", false},
 	http.StatusMethodNotAllowed:      {http.StatusMethodNotAllowed, "method_not_allowed", "The route has other methods", false},
 	http.StatusRequestTimeout:        {http.StatusRequestTimeout, "timeout", "The body did not arrive in time", true},
 	http.StatusRequestEntityTooLarge: {http.StatusRequestEntityTooLarge, "too_large", "The body is too large", false},
 	http.StatusUnsupportedMediaType:  {http.StatusUnsupportedMediaType, "unsupported_media_type", "The body must be application/json", false},
 	http.StatusUnprocessableEntity:   {http.StatusUnprocessableEntity, "invalid", "The request is invalid", false},
+	http.StatusTooManyRequests:       {http.StatusTooManyRequests, "rate_limited", "Too many requests", true},
 }
 
 var internalAnswer = answer{http.StatusInternalServerError, "internal", "orderd has a bug", false}
@@ -171,9 +178,10 @@ func init() {
 // seconds: not all in the same one.
 func retryAfter() string { return strconv.Itoa(1 + rand.IntN(3)) }
 
-// writeProblem answers a request that no handler of the framework sees.
+// writeProblem answers a request that no handler of the framework sees. A
+// Retry-After that is there already stays.
 func writeProblem(w http.ResponseWriter, p *Problem) {
-	if p.Retryable {
+	if p.Retryable && w.Header().Get("Retry-After") == "" {
 		w.Header().Set("Retry-After", retryAfter())
 	}
 	w.Header().Set("Content-Type", p.ContentType(""))

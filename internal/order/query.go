@@ -2,6 +2,7 @@ package order
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -9,15 +10,74 @@ import (
 	"orderd/internal/stock"
 )
 
-// selectOrders answers one row for each line, orders newest first. Ids are
-// UUIDs version 7, so their order is that of their making.
-const selectOrders = `
-	SELECT o.id, o.status, o.created_at, m.sku, -m.delta, m.on_hand, m.version
+// selectOrders answers one row for each line, orders newest first, lines by SKU
+// as they were placed. Ids are UUIDs version 7, so their order is that of their
+// making. A hold is over at its time, whether or not the sweeper has been there:
+// by Postgres' clock, which is the one that all replicas share.
+const (
+	selectOrders = `
+	SELECT o.id, CASE WHEN o.status = 'held' AND o.hold_expires_at <= clock_timestamp() THEN 'expired' ELSE o.status END,
+	       o.created_at, o.hold_expires_at,
+	       o.client, coalesce(o.idempotency_key, ''), o.request_hash, m.sku, -m.delta, m.on_hand, m.version
 	FROM orders o JOIN movements m ON m.order_id = o.id AND m.reason = 'sale'`
+	inOrder = ` ORDER BY o.id DESC, m.sku COLLATE "C"`
+)
 
-// Get returns one order, or ErrNotFound.
-func (l *Ledger) Get(ctx context.Context, id uuid.UUID) (Order, error) {
-	orders, err := l.collect(ctx, selectOrders+` WHERE o.id = $1 ORDER BY m.sku`, id)
+// Get returns one order of a client, or ErrNotFound.
+func (l *Ledger) Get(ctx context.Context, client string, id uuid.UUID) (Order, error) {
+	return find(ctx, l.db, ` WHERE o.id = $1 AND o.client = $2`, id, client)
+}
+
+// List returns at most limit orders of a client, newest first: those older than
+// before, or the newest if before is the zero id.
+func (l *Ledger) List(ctx context.Context, client string, before uuid.UUID, limit int) ([]Order, error) {
+	if before == uuid.Nil {
+		before = uuid.Max
+	}
+	where := "client = $2"
+	if client != "" {
+		where += " AND client <> ''" // says that the index orders_client will do, which has no others
+	}
+	return collect(ctx, l.db, `
+		WHERE o.id IN (SELECT id FROM orders WHERE id < $1 AND `+where+` ORDER BY id DESC LIMIT $3)`,
+		before, client, limit)
+}
+
+// replays returns the orders that the requests' keys have placed, as they were
+// answered then, whatever became of them since. Its error is
+// stock.ErrUnavailable.
+func (l *Ledger) replays(ctx context.Context, requests []Request) (map[claimedKey]Order, error) {
+	clients, keys := make([]string, len(requests)), make([]string, len(requests))
+	for i := range requests {
+		clients[i], keys[i] = requests[i].Client, requests[i].Key
+	}
+	// Key by key, each by the index: from statistics of a time when orders had no
+	// keys, a join would be planned that reads all there are by now. OFFSET 0 keeps
+	// the planner from making it one.
+	orders, err := collect(ctx, l.db, `
+		WHERE o.id = ANY (ARRAY(
+			SELECT found.id FROM unnest($1::text[], $2::text[]) AS k (client, key), LATERAL (
+				SELECT id FROM orders WHERE client = k.client AND idempotency_key = k.key OFFSET 0) AS found))`, clients, keys)
+	if err != nil {
+		return nil, err
+	}
+	first := make(map[claimedKey]Order, len(orders))
+	for _, o := range orders {
+		o.Status, o.Replayed = StatusConfirmed, true
+		if !o.HoldExpiresAt.IsZero() {
+			o.Status = StatusHeld
+		}
+		first[claimedKey{o.client, o.key}] = o
+	}
+	return first, nil
+}
+
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+func find(ctx context.Context, db querier, where string, args ...any) (Order, error) {
+	orders, err := collect(ctx, db, where, args...)
 	if err != nil {
 		return Order{}, err
 	}
@@ -27,31 +87,24 @@ func (l *Ledger) Get(ctx context.Context, id uuid.UUID) (Order, error) {
 	return orders[0], nil
 }
 
-// List returns at most limit orders, newest first: those older than before, or
-// the newest if before is the zero id.
-func (l *Ledger) List(ctx context.Context, before uuid.UUID, limit int) ([]Order, error) {
-	if before == uuid.Nil {
-		before = uuid.Max
-	}
-	return l.collect(ctx, selectOrders+`
-		WHERE o.id IN (SELECT id FROM orders WHERE id < $1 ORDER BY id DESC LIMIT $2)
-		ORDER BY o.id DESC, m.sku`, before, limit)
-}
-
-func (l *Ledger) collect(ctx context.Context, sql string, args ...any) ([]Order, error) {
-	rows, err := l.db.Query(ctx, sql, args...)
+func collect(ctx context.Context, db querier, where string, args ...any) ([]Order, error) {
+	rows, err := db.Query(ctx, selectOrders+where+inOrder, args...)
 	if err != nil {
 		return nil, stock.Unavailable("read the orders", err)
 	}
 	var orders []Order
 	var o Order
+	var until *time.Time
 	var line PlacedLine
 	_, err = pgx.ForEachRow(rows, []any{
-		&o.ID, &o.Status, &o.CreatedAt,
+		&o.ID, &o.Status, &o.CreatedAt, &until, &o.client, &o.key, &o.hash,
 		&line.SKU, &line.Quantity, &line.Remaining, &line.StockVersion,
 	}, func() error {
 		if n := len(orders); n == 0 || orders[n-1].ID != o.ID {
-			orders = append(orders, Order{ID: o.ID, Status: o.Status, CreatedAt: o.CreatedAt})
+			if o.HoldExpiresAt = (time.Time{}); until != nil {
+				o.HoldExpiresAt = *until
+			}
+			orders = append(orders, o)
 		}
 		last := &orders[len(orders)-1]
 		last.Lines = append(last.Lines, line)

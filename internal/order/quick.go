@@ -24,11 +24,17 @@ func (r *routes) quickly(next http.Handler) http.Handler {
 		}
 		body, err := io.ReadAll(io.LimitReader(req.Body, stock.MaxBody))
 		in := &placeRequest{}
-		if err != nil || !in.Body.read(body) {
-			req.Body = again{io.MultiReader(bytes.NewReader(body), req.Body), req.Body}
+		key, badKey := parseKey(req.Header[keyHeader])
+		if err != nil || badKey != nil || !in.Body.read(body) {
+			rest := io.Reader(req.Body)
+			if err != nil {
+				rest = broken{err} // the framework would give a slow client as much time once more
+			}
+			req.Body = again{io.MultiReader(bytes.NewReader(body), rest), req.Body}
 			next.ServeHTTP(w, req)
 			return
 		}
+		in.Key = key
 		reply, err := r.place(req.Context(), in)
 		if err != nil {
 			recordOf(req.Context()).err = err
@@ -36,6 +42,9 @@ func (r *routes) quickly(next http.Handler) http.Handler {
 			return
 		}
 		w.Header().Set("Location", reply.Location)
+		if reply.Replayed != "" {
+			w.Header().Set("Idempotent-Replayed", reply.Replayed)
+		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusCreated)
 		_ = huma.DefaultJSONFormat.Marshal(w, reply.Body) // the client is gone if it fails
@@ -48,14 +57,27 @@ type again struct {
 	io.Closer
 }
 
+// broken is the rest of a body that could not be read.
+type broken struct{ err error }
+
+func (b broken) Read([]byte) (int, error) { return 0, b.err }
+
+// plainOrder is what read knows of a newOrder. A body with more in it, such as a
+// hold, goes the framework's way.
+type plainOrder struct {
+	Lines []newOrderLine `json:"lines"`
+}
+
 // read reads an order and reports whether that went well. It accepts nothing
 // that the framework would not, and need not accept all that it would: names
 // that are unknown, twice there or in another case end it, as do fractions; a
 // null leaves a value that is not valid.
 func (o *newOrder) read(body []byte) bool {
-	if len(body) >= stock.MaxBody || json.Unmarshal(body, o, json.RejectUnknownMembers(true)) != nil {
+	var plain plainOrder
+	if len(body) >= stock.MaxBody || json.Unmarshal(body, &plain, json.RejectUnknownMembers(true)) != nil {
 		return false
 	}
+	o.Lines = plain.Lines
 	for _, line := range o.Lines {
 		if !stock.ValidSKU(string(line.SKU)) || line.Quantity < 1 || line.Quantity > MaxQuantity {
 			return false

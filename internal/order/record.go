@@ -10,8 +10,9 @@ import (
 // tells: where its time went and why it failed. It belongs to the request's
 // goroutine.
 type record struct {
-	steps []step
-	err   error
+	client string // who asked, if clients are told apart
+	steps  []step
+	err    error
 }
 
 type step struct {

@@ -3,6 +3,7 @@ package order
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -25,29 +26,31 @@ func answered(err error) bool {
 }
 
 // resolve finds out, on a new connection, whether the order was committed
-// although the connection broke during COMMIT. It returns nil if it was,
-// stock.ErrUnavailable if it was not and never will be, and ErrUnknown.
+// although the connection broke during COMMIT. It returns when it was placed if
+// it was, stock.ErrUnavailable if it was not and never will be, and ErrUnknown.
 //
 // A SELECT would not do: the transaction may still be running, and its row
 // invisible. Inserting the same id waits for that transaction's end: the
 // insert finds a conflict if it committed, and none if it is gone.
-func (l *Ledger) resolve(ctx context.Context, id uuid.UUID, cause error) error {
+func (l *Ledger) resolve(ctx context.Context, id uuid.UUID, cause error) (at time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, commitLimit)
 	defer cancel()
 	tx, err := l.db.Begin(ctx)
 	if err != nil {
-		return errors.Join(ErrUnknown, cause, err)
+		return at, errors.Join(ErrUnknown, cause, err)
 	}
 	// Always rolled back: the insert is a question.
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
 	tag, err := tx.Exec(ctx, `
 		INSERT INTO orders (id, status) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`, id, StatusConfirmed)
-	switch {
-	case err != nil:
-		return errors.Join(ErrUnknown, cause, err)
-	case tag.RowsAffected() == 0:
-		return nil
-	default:
-		return stock.Unavailable("commit the order", cause)
+	if err == nil && tag.RowsAffected() > 0 {
+		return at, stock.Unavailable("commit the order", cause)
 	}
+	if err == nil {
+		err = tx.QueryRow(ctx, `SELECT created_at FROM orders WHERE id = $1`, id).Scan(&at)
+	}
+	if err != nil {
+		return at, errors.Join(ErrUnknown, cause, err)
+	}
+	return at, nil
 }

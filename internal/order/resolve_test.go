@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"orderd/internal/stock"
@@ -67,6 +68,7 @@ func TestLedger_LosesTheAnswerToCommit(t *testing.T) {
 		},
 		"a group": func(held func() error) (Order, error) {
 			d := groupOf([]Line{{"A", 1}})
+			d.orders[0].Key, d.orders[0].HoldSeconds = uuid.NewString(), 60
 			d.held = held
 			placed, _, err := l.CommitGroup(t.Context(), d)
 			if err != nil {
@@ -82,8 +84,8 @@ func TestLedger_LosesTheAnswerToCommit(t *testing.T) {
 		o, err := place(arm)
 		if err != nil || armed.Load() {
 			t.Errorf("%s: %v (answer lost: %v), want it placed", name, err, !armed.Load())
-		} else if read, err := NewLedger(db, "r1").Get(t.Context(), o.ID); err != nil || len(read.Lines) != 1 {
-			t.Errorf("%s: read back %+v, %v", name, read, err)
+		} else if read, err := NewLedger(db, "r1").Get(t.Context(), "", o.ID); err != nil || len(read.Lines) != 1 || !sameOrder(read, o) {
+			t.Errorf("%s: read back %+v, %v; want %+v", name, read, err, o)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"orderd/internal/locking"
@@ -30,37 +31,50 @@ type Service struct {
 	Metrics *Metrics
 	// Lanes place orders in groups; nil: one order for each lease.
 	Lanes *Lanes
+
+	running  sync.Map // the keys, as claimedKey, whose orders are being placed here
+	keys     lane     // of requests whose keys are looked for
+	keysOnce sync.Once
 }
 
-// Place takes the units of all lines, or of none. Its errors are
-// stock.ErrInvalid, stock.ErrUnknownSKU, stock.ErrShort (refused for good);
-// locking.ErrBusy, locking.ErrUnavailable, ErrLeaseLost, stock.ErrUnavailable
-// (nothing was written, try again); and ErrUnknown.
-func (s *Service) Place(ctx context.Context, lines []Line) (Order, error) {
-	order, err := s.place(ctx, lines)
-	s.Metrics.placed(err)
+// Place takes the units of all lines, or of none. With a key that has placed an
+// order before it returns that one, replayed, as it was then. Its errors are
+// stock.ErrInvalid, stock.ErrUnknownSKU, stock.ErrShort, ErrKeyReused (refused
+// for good); locking.ErrBusy, locking.ErrUnavailable, ErrLeaseLost,
+// stock.ErrUnavailable (nothing was written, try again); ErrInFlight (somebody
+// else is about to write it); and ErrUnknown.
+func (s *Service) Place(ctx context.Context, r Request) (Order, error) {
+	order, err := s.place(ctx, r)
+	s.Metrics.placed(order, err)
 	return order, err
 }
 
-func (s *Service) place(ctx context.Context, lines []Line) (Order, error) {
-	lines, err := merge(lines)
-	if err != nil {
+func (s *Service) place(ctx context.Context, r Request) (Order, error) {
+	if err := r.check(); err != nil {
 		return Order{}, err
 	}
-	if err := s.refuseSoldOut(ctx, lines); err != nil {
+	if r.Key != "" {
+		return s.once(ctx, r)
+	}
+	if err := s.refuseSoldOut(ctx, r.Lines); err != nil {
 		return Order{}, err
 	}
+	return s.take(ctx, r)
+}
+
+// take waits for a turn and takes the units.
+func (s *Service) take(ctx context.Context, r Request) (Order, error) {
 	if s.Lanes != nil {
-		return s.Lanes.submit(ctx, lines)
+		return s.Lanes.submit(ctx, r)
 	}
-	lease, err := s.lock(ctx, skus(lines))
+	lease, err := s.lock(ctx, skus(r.Lines))
 	if err != nil {
 		return Order{}, err
 	}
 	// Released on every path and after the write-back, so that the next holder reads the new level.
 	defer s.release(ctx, lease)
 
-	levels, err := s.check(ctx, lease, lines)
+	levels, err := s.check(ctx, lease, r.Lines)
 	if err != nil {
 		return Order{}, err
 	}
@@ -69,9 +83,8 @@ func (s *Service) place(ctx context.Context, lines []Line) (Order, error) {
 	}
 	start := time.Now()
 	order, err := s.Ledger.Commit(ctx, draft{
-		lines: lines,
-		token: lease.Token,
-		held:  func() error { return lease.Check(s.LockMargin) },
+		Request: r, token: lease.Token,
+		held: func() error { return lease.Check(s.LockMargin) },
 	})
 	timed(ctx, "commit", start)
 	if err != nil {

@@ -54,7 +54,7 @@ func TestService_Place(t *testing.T) {
 	if placed.Status != order.StatusConfirmed || len(placed.Lines) != 2 || placed.Lines[0] != want[0] || placed.Lines[1] != want[1] {
 		t.Errorf("Place = %+v, want confirmed with %+v", placed, want)
 	}
-	read, err := s.Ledger.Get(t.Context(), placed.ID)
+	read, err := s.Ledger.Get(t.Context(), "", placed.ID)
 	if err != nil || !read.CreatedAt.Equal(placed.CreatedAt) || len(read.Lines) != 2 || read.Lines[1] != want[1] {
 		t.Errorf("Get = %+v, %v; want what was placed", read, err)
 	}

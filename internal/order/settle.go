@@ -47,12 +47,12 @@ func guarded(s *shelf, line Line) error {
 // of an order's lines or none. It returns what each was given, or why it was
 // refused, and leaves in the shelves what is left. Lines are sorted and have no
 // SKU twice, as merge leaves them.
-func settle(shelves map[string]*shelf, orders [][]Line, let rule) ([][]PlacedLine, []error) {
+func settle(shelves map[string]*shelf, orders []Request, let rule) ([][]PlacedLine, []error) {
 	placed := make([][]PlacedLine, len(orders))
 	refused := make([]error, len(orders))
-	for i, lines := range orders {
-		if refused[i] = check(shelves, lines, let); refused[i] == nil {
-			placed[i] = take(shelves, lines)
+	for i := range orders {
+		if refused[i] = check(shelves, orders[i].Lines, let); refused[i] == nil {
+			placed[i] = take(shelves, orders[i].Lines)
 		}
 	}
 	return placed, refused

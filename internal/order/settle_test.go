@@ -83,7 +83,7 @@ func TestSettle_asOneByOne(t *testing.T) {
 				fence: row.fence, token: modelToken,
 			}
 		}
-		placed, refused := settle(shelves, orders, guarded)
+		placed, refused := settle(shelves, requests(orders), guarded)
 		for i, lines := range orders {
 			want, err := sellOne(rows, lines)
 			if !reflect.DeepEqual(placed[i], want) || !errors.Is(refused[i], err) || (err == nil) != (refused[i] == nil) {
@@ -101,7 +101,7 @@ func TestSettle_asOneByOne(t *testing.T) {
 func TestSettle_refusalsNameWhatIsLeft(t *testing.T) {
 	t.Parallel()
 	shelves := map[string]*shelf{"a": {Level: stock.Level{SKU: "a", OnHand: 3, Guard: stock.GuardPredicate}}}
-	_, refused := settle(shelves, [][]Line{{{"a", 2}}, {{"a", 2}}, {{"a", 1}}, {{"b", 1}}}, guarded)
+	_, refused := settle(shelves, requests([][]Line{{{"a", 2}}, {{"a", 2}}, {{"a", 1}}, {{"b", 1}}}), guarded)
 	want := []string{"", (&stock.ShortError{SKU: "a", Requested: 2, Remaining: 1}).Error(), "", (&stock.UnknownSKUError{SKU: "b"}).Error()}
 	for i, err := range refused {
 		if got := fmt.Sprint(err); err != nil && got != want[i] || err == nil && want[i] != "" {

@@ -36,15 +36,15 @@ func (v *view) certain() bool {
 
 // view looks at the stock of all the orders at once. Levels that are too low for
 // all who want some are confirmed: nobody is refused on Redis' word alone.
-func (t *turn) view(ctx context.Context, orders [][]Line) (*view, error) {
+func (t *turn) view(ctx context.Context, orders []Request) (*view, error) {
 	defer timed(ctx, "stock", time.Now())
 	levels, err := t.look(ctx)
 	if err != nil {
 		return nil, err
 	}
 	wanted := map[string]int64{}
-	for _, lines := range orders {
-		for _, line := range lines {
+	for i := range orders {
+		for _, line := range orders[i].Lines {
 			wanted[line.SKU] += line.Quantity
 		}
 	}
@@ -66,7 +66,9 @@ func (t *turn) view(ctx context.Context, orders [][]Line) (*view, error) {
 			if err != nil {
 				return nil, err
 			}
-			if confirmed.Version > level.Version {
+			// What the turn knows may be newer than an answer that is shared. What Redis says is not
+			// more than a hint, whatever version it claims: a hand or a restored Postgres may be behind it.
+			if t.levels == nil || confirmed.Version >= level.Version {
 				level = confirmed
 			}
 		}

@@ -83,8 +83,12 @@ func classPath(jar string) string {
 	if filepath.Base(jar) != "zookeeper.jar" {
 		return filepath.Join(lib, "*")
 	}
-	// Debian's archive names those it needs, but none that prints the log.
-	return jar + string(filepath.ListSeparator) + filepath.Join(lib, "slf4j-simple.jar")
+	// Debian's archive names those it needs, but none that prints the log, and not all for TLS.
+	jars := []string{jar}
+	for _, name := range []string{"slf4j-simple", "netty-codec", "netty-resolver"} {
+		jars = append(jars, filepath.Join(lib, name+".jar"))
+	}
+	return strings.Join(jars, string(filepath.ListSeparator))
 }
 
 // program returns the first program of that name, or nothing.

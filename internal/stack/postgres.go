@@ -24,20 +24,22 @@ type Postgres struct {
 // "key=value", as in postgresql.conf; without any, commits are as durable as by
 // default. Everybody on this machine may connect.
 func (s *Stack) Postgres(ctx context.Context, name string, settings ...string) (*Postgres, error) {
-	if err := s.find.need(postgresName); err != nil {
-		return nil, err
-	}
-	bin := s.find.postgres()
-	dir, err := s.folder(name, s.user)
+	dir, err := s.initdb(ctx, name, "--auth=trust")
 	if err != nil {
 		return nil, err
 	}
-	if err := s.initdb(ctx, name, bin, dir); err != nil {
-		return nil, err
-	}
+	return s.startPostgres(ctx, name, dir, settings, func(addr string) string {
+		return "postgres://postgres@" + addr + "/postgres?sslmode=disable"
+	})
+}
+
+// startPostgres starts a server on the cluster in dir, which the superuser
+// reaches by url.
+func (s *Stack) startPostgres(ctx context.Context, name, dir string, settings []string, url func(addr string) string) (*Postgres, error) {
+	bin := s.find.postgres()
 	pg := &Postgres{bin: bin}
-	err = s.onFreePorts(1, func(ports []int) error {
-		pg.URL = "postgres://postgres@" + address(ports[0]) + "/postgres?sslmode=disable"
+	err := s.onFreePorts(1, func(ports []int) error {
+		pg.URL = url(address(ports[0]))
 		var err error
 		pg.Process, err = s.Start(ctx, Command{
 			Name:  name,
@@ -60,35 +62,41 @@ func (s *Stack) Postgres(ctx context.Context, name string, settings ...string) (
 	return pg, nil
 }
 
-// initdb fills dir with a new database cluster.
-func (s *Stack) initdb(ctx context.Context, name, bin, dir string) error {
+// initdb makes a new database cluster and returns its folder.
+func (s *Stack) initdb(ctx context.Context, name string, auth ...string) (dir string, err error) {
+	if err := s.find.need(postgresName); err != nil {
+		return "", err
+	}
+	if dir, err = s.folder(name, s.user); err != nil {
+		return "", err
+	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	r, err := s.launch(Command{
 		Name: name,
-		Path: filepath.Join(bin, "initdb"),
-		Args: []string{
-			"-D", dir, "--no-sync", "--no-instructions", "--username=postgres", "--auth=trust",
+		Path: filepath.Join(s.find.postgres(), "initdb"),
+		Args: append([]string{
+			"-D", dir, "--no-sync", "--no-instructions", "--username=postgres",
 			// Interrupted, it would remove the files from under the server that
 			// it runs, which then leaves its shared memory behind.
 			"--no-clean",
 			"--encoding=UTF8", "--locale=" + utf8Locale(),
-		},
+		}, auth...),
 		Env:  postgresEnv(),
 		user: s.user,
 	})
 	if err != nil {
-		return fmt.Errorf("initdb for %s: %w", name, err)
+		return "", fmt.Errorf("initdb for %s: %w", name, err)
 	}
 	select {
 	case <-r.done:
 	case <-ctx.Done():
-		return fmt.Errorf("initdb for %s: %w", name, errors.Join(ctx.Err(), r.kill()))
+		return "", fmt.Errorf("initdb for %s: %w", name, errors.Join(ctx.Err(), r.kill()))
 	}
 	if r.err != nil {
-		return fmt.Errorf("initdb for %s: %w", name, errors.Join(r.err, r.quoteLog()))
+		return "", fmt.Errorf("initdb for %s: %w", name, errors.Join(r.err, r.quoteLog()))
 	}
-	return nil
+	return dir, nil
 }
 
 func postgresArgs(dir string, port int, settings []string) []string {

@@ -53,12 +53,9 @@ func (s *Stack) redis(ctx context.Context, name string, n int, env []string, arg
 		r.URL = "redis://" + r.Addr
 		var err error
 		r.Process, err = s.Start(ctx, Command{
-			Name: name,
-			Path: s.find.redis(),
-			Args: append([]string{
-				settings, "--port", strconv.Itoa(r.port), "--bind", loopback, "--dir", dir,
-				"--save", "", "--appendonly", "no", "--databases", "256",
-			}, args(ports)...),
+			Name:  name,
+			Path:  s.find.redis(),
+			Args:  append(redisArgs(settings, dir, "--port", strconv.Itoa(r.port)), args(ports)...),
 			Env:   env,
 			Ready: func(ctx context.Context) error { return redisReady(ctx, r.Addr, dir) },
 		})
@@ -68,6 +65,13 @@ func (s *Stack) redis(ctx context.Context, name string, n int, env []string, arg
 		return nil, err
 	}
 	return r, nil
+}
+
+func redisArgs(settings, dir string, more ...string) []string {
+	return append([]string{
+		settings, "--bind", loopback, "--dir", dir,
+		"--save", "", "--appendonly", "no", "--databases", "256",
+	}, more...)
 }
 
 // replicationArgs make replicas of an idle master fit for use within a second:

@@ -40,7 +40,7 @@ func (SKU) Schema(huma.Registry) *huma.Schema {
 type stockItem struct {
 	SKU      string `json:"sku"`
 	OnHand   int64  `json:"on_hand" doc:"units left; below zero only if oversold"`
-	Sold     int64  `json:"sold" doc:"units sold"`
+	Sold     int64  `json:"sold" doc:"units that orders have, confirmed or held; those of cancelled and expired orders are on hand again"`
 	Received int64  `json:"received" doc:"units that ever came in: on_hand + sold"`
 	Version  int64  `json:"version" doc:"grows by one with every change of on_hand"`
 	Guard    Guard  `json:"guard"`
@@ -192,8 +192,8 @@ type movementsRequest struct {
 type stockMovement struct {
 	Version int64     `json:"version"`
 	Delta   int64     `json:"delta"`
-	Reason  string    `json:"reason"`
-	OrderID string    `json:"order_id,omitempty"`
+	Reason  string    `json:"reason" doc:"created, set, sale, cancel (an order was), hold_expired, or that of an adjustment"`
+	OrderID string    `json:"order_id,omitempty" doc:"of the order that took the units or returned them"`
 	OnHand  int64     `json:"on_hand" doc:"units after this movement"`
 	Token   int64     `json:"token" doc:"fencing token of the lease, 0 without one"`
 	Replica string    `json:"replica"`

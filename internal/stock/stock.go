@@ -49,6 +49,8 @@ type Level struct {
 // Sold.
 type Item struct {
 	Level
+	// Sold is the units that orders have, confirmed or held. Those of a cancelled or
+	// expired order are on hand again and sold no longer.
 	Sold      int64
 	UpdatedAt time.Time
 }
@@ -136,7 +138,7 @@ func ValidSKU(sku string) bool {
 }
 
 // reservedReasons are the movements that orderd itself writes.
-var reservedReasons = []string{"created", "set", "sale"}
+var reservedReasons = []string{"created", "set", "sale", "cancel", "hold_expired"}
 
 func checkReason(reason string) error {
 	for _, r := range reservedReasons {

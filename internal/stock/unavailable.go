@@ -8,9 +8,10 @@ import (
 )
 
 // passing holds the SQLSTATE classes that say "not now" rather than "never":
-// connection, rollback (deadlock, serialization), resources, lock timeout,
-// operator intervention (shutdown, statement timeout), system.
-var passing = map[string]bool{"08": true, "40": true, "53": true, "55": true, "57": true, "58": true}
+// connection, login (a password that is being changed), rollback (deadlock,
+// serialization), resources, lock timeout, operator intervention (shutdown,
+// statement timeout), system.
+var passing = map[string]bool{"08": true, "28": true, "40": true, "53": true, "55": true, "57": true, "58": true}
 
 // Unavailable classifies an error of Postgres or Redis: one that may pass is
 // joined to ErrUnavailable, one that is a mistake in a statement stays as it

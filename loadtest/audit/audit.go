@@ -47,6 +47,7 @@ const (
 	AddsUp          = "the ledger adds up, version by version"
 	ConfirmedExist  = "every confirmed order is in the ledger, once and as answered"
 	SalesWereAsked  = "every sale in the ledger was ordered"
+	ReturnedOnce    = "what orders returned they had taken, and it came back once"
 	RefusalsTrue    = "every refusal as sold out was true"
 	RealTime        = "the sequence of sales respects real time"
 	PutToTheTest    = "the drive put it to the test"
@@ -73,6 +74,7 @@ var gated = []check{
 	{AddsUp, addsUp},
 	{ConfirmedExist, confirmedAreWritten},
 	{SalesWereAsked, writtenWereOrdered},
+	{ReturnedOnce, returnedOnce},
 	{RefusalsTrue, soldOutWasTrue},
 	{RealTime, respectsRealTime},
 	{PutToTheTest, putToTheTest},

@@ -70,7 +70,8 @@ const (
 )
 
 // spans are those of the ledger's versions, both ends in order: a version began
-// after all before it, and ended before all after it.
+// after all before it, and ended before all after it. A return came after its
+// order was placed; nobody knows how long after.
 func (b *book) spans(told map[string]*load.Op) []span {
 	spans := make([]span, len(b.ledger))
 	from := time.Duration(longAgo)
@@ -83,7 +84,7 @@ func (b *book) spans(told map[string]*load.Op) []span {
 	to := time.Duration(forever)
 	for i, m := range slices.Backward(b.ledger) {
 		spans[i].to = to
-		if op := told[m.OrderID]; op != nil {
+		if op := told[m.OrderID]; op != nil && m.Reason == sale {
 			to = min(to, op.Return)
 		}
 	}

@@ -18,6 +18,9 @@ const (
 	searchUnknown = 12
 )
 
+// back is the outcome of a return: the ledger's word, and no client's.
+const back load.Outcome = "back"
+
 // An answer is what a sale's model is asked to explain. Left is -1 for an order
 // of unknown outcome, and for a refusal.
 type answer struct {
@@ -64,6 +67,8 @@ func (b *book) counter() porcupine.Model {
 			level, a := state.(int64), output.(answer)
 			enough := level >= a.quantity
 			switch {
+			case a.outcome == back && level+a.quantity == a.left:
+				return []any{a.left}
 			case a.outcome == load.SoldOut && !enough:
 				return []any{level}
 			case a.outcome == load.Confirmed && enough && level-a.quantity == a.left:
@@ -82,9 +87,20 @@ func (b *book) counter() porcupine.Model {
 
 // history is what the search has to explain. What was refused for any other
 // reason than the stock had no effect, and of a cart's refusal nobody knows
-// which line it was for.
+// which line it was for. Units came back at some time after they were taken.
 func (b *book) history() []porcupine.Operation {
 	var history []porcupine.Operation
+	call := map[string]int64{}
+	for _, d := range b.demands {
+		call[d.op.OrderID] = int64(d.op.Call)
+	}
+	for _, m := range b.ledger {
+		if returns(m) {
+			history = append(history, porcupine.Operation{
+				Call: call[m.OrderID], Return: forever, Output: answer{back, m.Delta, m.OnHand},
+			})
+		}
+	}
 	for _, d := range b.demands {
 		op := porcupine.Operation{
 			ClientId: d.op.Client, Call: int64(d.op.Call), Return: int64(d.op.Return),

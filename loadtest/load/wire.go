@@ -23,10 +23,14 @@ type wire struct {
 
 var errAnswer = errors.New("the answer is not HTTP/1.1 with a length")
 
-// dial opens a wire to host:port.
-func dial(ctx context.Context, address string) (*wire, error) {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+// dial opens a wire to host:port, which may be used until a time.
+func dial(ctx context.Context, address string, until time.Time) (*wire, error) {
+	conn, err := (&net.Dialer{Deadline: until}).DialContext(ctx, "tcp", address)
 	if err != nil {
+		return nil, err
+	}
+	if err := conn.SetDeadline(until); err != nil {
+		conn.Close()
 		return nil, err
 	}
 	return &wire{conn, bufio.NewReaderSize(conn, 2<<10)}, nil
@@ -41,9 +45,6 @@ func request(address, sku string, quantity int64) []byte {
 
 // exchange sends a request and returns the answer's status and body.
 func (w *wire) exchange(request []byte) (status int, body []byte, err error) {
-	if err := w.conn.SetDeadline(time.Now().Add(requestLimit)); err != nil {
-		return 0, nil, err
-	}
 	if _, err := w.conn.Write(request); err != nil {
 		return 0, nil, err
 	}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"orderd/internal/access"
+)
+
+// keysVariable holds the keys' lines themselves, or @FILE.
+const keysVariable = "ORDERD_API_KEYS"
+
+// keysCommand is orderd keys.
+type keysCommand struct {
+	New newKeyCommand `cmd:"" help:"Make a key for a client. Prints the key, for the client alone, and the line for --api-keys, which holds only its hash."`
+}
+
+type newKeyCommand struct {
+	Client string      `required:"" placeholder:"NAME" help:"Who the key is for: letters, digits, '.', '_' and '-'. A client may have two keys, one in use and one to take its place."`
+	Role   access.Role `required:"" enum:"buyer,admin" help:"What the client may do: ${enum}."`
+}
+
+// Run prints the key, and the line below it.
+func (c *newKeyCommand) Run(to streams) error {
+	key, line, err := access.NewKey(access.Client{Name: c.Client, Role: c.Role})
+	if err != nil {
+		return fmt.Errorf("--%w (%w)", err, errUsage)
+	}
+	_, err = fmt.Fprintf(to.out, "%s\n%s\n", key, line)
+	return err
+}
+
+// A keySource is where the lines of the API keys are.
+type keySource struct {
+	setting string // that names it
+	file    string // "": the lines are text
+	text    string
+}
+
+// keySource returns where the keys are, or nothing if there are none. Arguments
+// are for everybody on the machine to read, so that they may name a file only.
+func (c *serveCommand) keySource() *keySource {
+	if c.APIKeys != "" {
+		return &keySource{setting: "--api-keys", file: c.APIKeys}
+	}
+	value := os.Getenv(keysVariable)
+	if file, ok := strings.CutPrefix(value, "@"); ok {
+		return &keySource{setting: keysVariable, file: file}
+	}
+	if value == "" {
+		return nil
+	}
+	return &keySource{setting: keysVariable, text: value}
+}
+
+// load lets the keys in that are there now. The error does not repeat what the
+// setting holds, which may be a key put in the wrong place.
+func (s *keySource) load(keys *access.Keys) error {
+	text := s.text
+	if s.file != "" {
+		content, err := readNamed(s.file)
+		if err != nil {
+			return fmt.Errorf("%s: cannot read the file: %w", s.setting, err)
+		}
+		text = string(content)
+	}
+	if err := keys.Replace(strings.NewReader(text)); err != nil {
+		return fmt.Errorf("%s: %w", s.setting, err)
+	}
+	return nil
+}
+
+// openKeys returns the API keys, which follow their file, or nil if clients are
+// not to be told apart.
+func (c *serveCommand) openKeys(changes *reloader) (*access.Keys, error) {
+	source := c.keySource()
+	if source == nil {
+		return nil, nil
+	}
+	keys := &access.Keys{}
+	var files []string
+	if source.file != "" {
+		files = []string{source.file}
+	}
+	return keys, changes.follow("API keys", func() error { return source.load(keys) }, files...)
+}
+
+// openLimits returns how often clients may come, or nil if that is up to them.
+func (c *serveCommand) openLimits() *access.Limits {
+	if c.RateLimit == (access.Rate{}) && c.ClientRate == (access.Rate{}) {
+		return nil
+	}
+	return access.NewLimits(c.ClientRate, c.RateLimit)
+}

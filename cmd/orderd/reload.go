@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// lookEvery is how often files are looked at for a change. A signal need not be
+// waited for, but not everything that puts new files in place can send one.
+const lookEvery = time.Second
+
+// A reloader reads what is kept in files again when they change, and on SIGHUP.
+type reloader struct {
+	log      *slog.Logger
+	followed []*followed
+}
+
+type followed struct {
+	name  string
+	load  func() error
+	files []string
+	seen  []fs.FileInfo // as of the last load; nil where there is no file
+}
+
+// follow loads now, and again when one of the files changes. Its error is that
+// of the first load; later ones are logged, and leave what is there as it is.
+func (r *reloader) follow(name string, load func() error, files ...string) error {
+	f := &followed{name: name, load: load, files: files, seen: look(files)}
+	r.followed = append(r.followed, f)
+	return load()
+}
+
+// run follows the files until ctx ends.
+func (r *reloader) run(ctx context.Context) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		asked := false
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+			asked = true
+		case <-ticker.C:
+		}
+		for _, f := range r.followed {
+			f.follow(r.log, asked)
+		}
+	}
+}
+
+func (f *followed) follow(log *slog.Logger, asked bool) {
+	now := look(f.files) // before the files are read: what changes meanwhile is seen next time
+	if !asked && slices.EqualFunc(f.seen, now, same) {
+		return
+	}
+	f.seen = now
+	if err := f.load(); err != nil {
+		log.Error("not reloaded: what was there before stays in use", "what", f.name, "err", err)
+		return
+	}
+	log.Info("reloaded", "what", f.name)
+}
+
+func look(files []string) []fs.FileInfo {
+	infos := make([]fs.FileInfo, len(files))
+	for i, file := range files {
+		if info, err := os.Stat(file); err == nil {
+			infos[i] = info
+		}
+	}
+	return infos
+}
+
+func same(a, b fs.FileInfo) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+}

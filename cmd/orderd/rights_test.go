@@ -1,0 +1,86 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"orderd/internal/stack/stacktest"
+)
+
+func TestSecure_RedisUsersMayDoNothingElse(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	server := mustSecureRedis(t, stacktest.Stack(t), "users", ca)
+	for user, password := range map[string]string{"orderd-stock": stockPassword, "orderd-lock": lockPassword} {
+		o, err := parseRedisURL(redisURL(server.Addr, user, password, ca.File))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.DisableIdentity, o.Protocol = true, 2
+		client := redis.NewUniversalClient(o)
+		defer client.Close()
+		if err := client.Ping(t.Context()).Err(); err != nil {
+			t.Fatalf("%s: %v", user, err)
+		}
+		other := "orderd:lock:{1}:A"
+		if user == "orderd-lock" {
+			other = "orderd:stock:A"
+		}
+		for _, command := range []string{
+			"CONFIG GET *", "CONFIG SET maxmemory 1", "FLUSHALL", "FLUSHDB", "KEYS *", "SCAN 0", "RANDOMKEY",
+			"SCRIPT FLUSH", "SHUTDOWN", "REPLICAOF NO ONE", "ACL LIST", "ACL WHOAMI", "CLIENT LIST", "CLIENT KILL TYPE normal", "MONITOR",
+			"SAVE", "INFO", "DUMP orderd:stock:A", "MIGRATE h 1 k 0 1", "FUNCTION LIST", "MODULE LIST", "SLOWLOG GET", "SWAPDB 0 1",
+			"GET somebody-elses", "HGET somebody-elses f", "DEL " + other, "HSET " + other + " f v", "SET " + other + " v", "PUBLISH elsewhere x", "SUBSCRIBE elsewhere",
+			"PSUBSCRIBE *", "RENAME orderd:stock:A b", "GETSET " + other + " v",
+		} {
+			args := make([]any, 0, 6)
+			for _, word := range strings.Fields(command) {
+				args = append(args, word)
+			}
+			if err := client.Do(t.Context(), args...).Err(); !redis.HasErrorPrefix(err, "NOPERM") {
+				t.Errorf("%s: %s = %v, want NOPERM", user, command, err)
+			}
+		}
+		// What a script does is the user's, too.
+		err = client.Eval(t.Context(), "return redis.call('SET', 'somebody-elses', 'v')", nil).Err()
+		if err == nil || !strings.Contains(err.Error(), "can't access") && !redis.HasErrorPrefix(err, "NOPERM") {
+			t.Errorf("%s: a script that writes another key = %v, want it refused", user, err)
+		}
+	}
+}
+
+// The same rights are enough in a Redis Cluster.
+func TestSecure_RightsInARedisCluster(t *testing.T) {
+	t.Parallel()
+	cluster, err := stacktest.Stack(t).RedisCluster(t.Context(), "rights-cluster")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, node := range cluster.Nodes {
+		for line := range strings.Lines(redisUsers(t)) {
+			args := []any{"ACL", "SETUSER"}
+			for _, word := range strings.Fields(line)[1:] {
+				args = append(args, word)
+			}
+			if args[2] == "default" {
+				continue // the nodes themselves are that one
+			}
+			if _, err := node.Do(t.Context(), args...); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	d := newDeployment(t)
+	address := func(user, password string) string {
+		return "redis+cluster://" + user + ":" + password + "@" + cluster.Addrs[0] + "?addr=" + strings.Join(cluster.Addrs[1:], "&addr=")
+	}
+	d.stock, d.locks = address("orderd-stock", stockPassword), address("orderd-lock", lockPassword)
+	d.start(t, "r1", "redis").useEverything(t, "S-cluster", "redis")
+	for _, node := range cluster.Nodes {
+		if refused, err := node.Do(t.Context(), "ACL", "LOG"); err != nil || refused != "[]" {
+			t.Errorf("%s has refused something: %s, %v", node.Addr, refused, err)
+		}
+	}
+}

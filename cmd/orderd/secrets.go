@@ -1,0 +1,43 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"regexp"
+	"strings"
+)
+
+// readNamed reads a file that a setting names. Its error does not repeat the
+// name, in the place of which somebody may have put what should be in the file.
+func readNamed(file string) ([]byte, error) {
+	text, err := os.ReadFile(file) //nolint:gosec // which file is the operator's to say
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		err = path.Err
+	}
+	return text, err
+}
+
+// passwordIn finds passwords in URLs and in Postgres' other way of writing them.
+var passwordIn = regexp.MustCompile(`://[^/@\s]*:[^/@\s]+@|(?i)(^|[\s?&;])(sentinel_)?password=[^\s&]`)
+
+// checkArguments refuses passwords among the arguments: everybody on the machine
+// can read those, while the environment is its owner's. The error names the flag
+// and not what it holds.
+func checkArguments(args []string) error {
+	for i, arg := range args {
+		flag, value, joined := strings.Cut(arg, "=")
+		switch {
+		case strings.HasPrefix(arg, "--") && joined:
+		case i > 0 && strings.HasPrefix(args[i-1], "--"):
+			flag, value = args[i-1], arg
+		default:
+			flag, value = fmt.Sprintf("argument %d", i+1), arg
+		}
+		if passwordIn.MatchString(value) {
+			return fmt.Errorf("%s: has a password in it, which everybody on this machine could read: set the environment variable instead (%w)", flag, errUsage)
+		}
+	}
+	return nil
+}

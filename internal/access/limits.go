@@ -1,0 +1,121 @@
+package access
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// A Rate is how many requests are let through: so many a second on average, and
+// a burst at once. The zero value lets all through.
+type Rate struct {
+	PerSecond float64
+	Burst     int
+}
+
+// UnmarshalText reads "RATE" or "RATE:BURST". Without a burst it is a second's
+// worth.
+func (r *Rate) UnmarshalText(text []byte) error {
+	perSecond, burst, withBurst := strings.Cut(string(text), ":")
+	n, err := strconv.ParseFloat(perSecond, 64)
+	if err != nil || !(n > 0 && n <= 1e6) {
+		return errors.New("must be a number of requests a second, above 0 and up to 1000000, or RATE:BURST")
+	}
+	r.PerSecond, r.Burst = n, int(math.Ceil(n))
+	if withBurst {
+		if r.Burst, err = strconv.Atoi(burst); err != nil || r.Burst < 1 || r.Burst > 1e6 {
+			return errors.New("the burst must be 1 to 1000000 requests")
+		}
+	}
+	return nil
+}
+
+// String is the text that UnmarshalText reads.
+func (r Rate) String() string { return fmt.Sprintf("%g:%d", r.PerSecond, r.Burst) }
+
+func (r Rate) limiter() *rate.Limiter {
+	if r == (Rate{}) {
+		return rate.NewLimiter(rate.Inf, 0)
+	}
+	return rate.NewLimiter(rate.Limit(r.PerSecond), r.Burst)
+}
+
+// What is kept of clients is bounded, for without keys there can be as many as
+// there are addresses.
+const (
+	maxBuckets = 10_000
+	sweepEvery = time.Second
+)
+
+// Limits bound how often requests are let through, from each client and from
+// all together.
+type Limits struct {
+	each Rate
+	all  *rate.Limiter
+
+	mu      sync.Mutex
+	buckets map[string]*rate.Limiter
+	rest    *rate.Limiter // shared by those for whom there is no room
+	swept   time.Time
+}
+
+// NewLimits returns limits for each client and for all together.
+func NewLimits(each, all Rate) *Limits {
+	return &Limits{each: each, all: all.limiter(), buckets: map[string]*rate.Limiter{}, rest: each.limiter()}
+}
+
+// Admit lets a request of a client through, or tells how long it should wait
+// before it comes again. One that is turned away counts for nothing.
+func (l *Limits) Admit(client string) (wait time.Duration, ok bool) {
+	now := time.Now()
+	own := l.bucket(client, now).ReserveN(now, 1)
+	if wait := own.DelayFrom(now); wait > 0 {
+		own.CancelAt(now)
+		return wait, false
+	}
+	all := l.all.ReserveN(now, 1)
+	if wait := all.DelayFrom(now); wait > 0 {
+		all.CancelAt(now)
+		own.CancelAt(now)
+		return wait, false
+	}
+	return 0, true
+}
+
+func (l *Limits) bucket(client string, now time.Time) *rate.Limiter {
+	if l.each == (Rate{}) {
+		return l.rest
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if b, ok := l.buckets[client]; ok {
+		return b
+	}
+	if len(l.buckets) >= maxBuckets && !l.sweep(now) {
+		return l.rest
+	}
+	b := l.each.limiter()
+	l.buckets[client] = b
+	return b
+}
+
+// sweep makes room, and reports whether there is some: a bucket that has filled
+// up again is as good as a new one.
+func (l *Limits) sweep(now time.Time) bool {
+	if now.Sub(l.swept) < sweepEvery {
+		return false
+	}
+	l.swept = now
+	for client, b := range l.buckets {
+		if b.TokensAt(now) >= float64(l.each.Burst) {
+			delete(l.buckets, client)
+		}
+	}
+	return len(l.buckets) < maxBuckets
+}

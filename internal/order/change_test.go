@@ -1,0 +1,451 @@
+package order_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"orderd/internal/locking"
+	"orderd/internal/order"
+	"orderd/internal/stock"
+)
+
+func (s *shop) mustPlace(t *testing.T, r order.Request) order.Order {
+	t.Helper()
+	o, err := s.Service.Place(t.Context(), r)
+	if err != nil {
+		t.Fatalf("Place(%+v) = %v", r, err)
+	}
+	return o
+}
+
+// expire moves the end of holds into the past: all there are, or some.
+func (s *shop) expire(t *testing.T, ids ...uuid.UUID) {
+	t.Helper()
+	_, err := s.db.Exec(t.Context(), `UPDATE orders SET hold_expires_at = now() - interval '1 second'
+		WHERE status = 'held' AND (id = ANY ($1) OR $1 IS NULL)`, ids)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// mustHave checks a SKU's row, its copy in Redis, and that its ledger adds up.
+func (s *shop) mustHave(t *testing.T, sku string, onHand, sold int64) {
+	t.Helper()
+	item := s.mustGet(t, sku)
+	if item.OnHand != onHand || item.Sold != sold {
+		t.Errorf("%s: %d on hand and %d sold, want %d and %d", sku, item.OnHand, item.Sold, onHand, sold)
+	}
+	levels, err := s.Cache.Levels(t.Context(), []string{sku})
+	if err != nil || levels[sku] != item.Level {
+		t.Errorf("%s in Redis: %+v, %v; want %+v", sku, levels[sku], err, item.Level)
+	}
+	movements, err := s.Store.Movements(t.Context(), sku, 0, 100_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sum int64
+	for i, m := range movements {
+		if sum += m.Delta; m.OnHand != sum || m.Version != int64(i)+1 {
+			t.Errorf("%s: movement %d is %+v, want level %d", sku, i+1, m, sum)
+			return
+		}
+	}
+	if sum != item.OnHand || int64(len(movements)) != item.Version {
+		t.Errorf("%s: %d movements of %d in all, want %d of %d", sku, len(movements), sum, item.Version, item.OnHand)
+	}
+}
+
+func statusIn(t *testing.T, body string) string {
+	t.Helper()
+	var o struct{ Status string }
+	if err := json.Unmarshal([]byte(body), &o); err != nil {
+		t.Fatalf("%s: %v", body, err)
+	}
+	return o.Status
+}
+
+func TestCancel_ReturnsTheUnitsOnce(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, openRedisLocks(t))
+	s.mustSet(t, "A-1", 5, "")
+	s.mustSet(t, "b", 5, "")
+	o := s.mustPlace(t, order.Request{Key: "k", Lines: []order.Line{{"A-1", 2}, {"b", 5}}})
+	path := "/v1/orders/" + o.ID.String()
+	placed := s.send(t, http.MethodGet, path, "")
+	// It is known that b is sold out; that is over with the cancel.
+	if _, err := s.Place(t.Context(), one("b")); !errors.Is(err, stock.ErrShort) {
+		t.Fatalf("Place = %v, want ErrShort", err)
+	}
+	want := strings.Replace(placed.Body.String(), `"confirmed"`, `"cancelled"`, 1)
+	for range 3 {
+		rec := s.send(t, http.MethodPost, path+"/cancel", "")
+		if rec.Code != http.StatusOK || rec.Body.String() != want {
+			t.Errorf("cancel is answered %d %s, want %s", rec.Code, rec.Body, want)
+		}
+	}
+	if rec := s.send(t, http.MethodGet, path, ""); rec.Body.String() != want {
+		t.Errorf("GET of the cancelled order = %s, want %s", rec.Body, want)
+	}
+	s.mustHave(t, "A-1", 5, 0)
+	s.mustHave(t, "b", 5, 0)
+	movements, err := s.Store.Movements(t.Context(), "b", 2, 10)
+	if err != nil || len(movements) != 1 || movements[0].Reason != "cancel" || movements[0].OrderID != o.ID.String() {
+		t.Errorf("movements = %+v, %v; want one of the cancel", movements, err)
+	}
+	if rec := s.send(t, http.MethodPost, path+"/confirm", ""); rec.Code != http.StatusConflict || problemIn(t, rec).Code != "not_held" {
+		t.Errorf("confirm of a cancelled order is answered %d %s, want 409", rec.Code, rec.Body)
+	}
+	// Who asks with its key is told what was answered then.
+	again := s.mustPlace(t, order.Request{Key: "k", Lines: []order.Line{{"A-1", 2}, {"b", 5}}})
+	if again.ID != o.ID || !again.Replayed || again.Status != order.StatusConfirmed {
+		t.Errorf("replay of a cancelled order = %+v, want it confirmed", again)
+	}
+	if _, err := s.Place(t.Context(), []order.Line{{"b", 5}}); err != nil {
+		t.Errorf("the units that came back: %v", err)
+	}
+}
+
+func TestChange_OrdersThatAreNotThere(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, locking.NewNone())
+	s.mustSet(t, "A-1", 5, "")
+	o := s.mustPlace(t, order.Request{Client: "ann", HoldSeconds: 60, Lines: one("A-1")})
+	for _, verb := range []string{"cancel", "confirm"} {
+		for name, path := range map[string]string{"unknown": uuid.NewString(), "another client's": o.ID.String()} {
+			rec := s.send(t, http.MethodPost, "/v1/orders/"+path+"/"+verb, "")
+			if p := problemIn(t, rec); rec.Code != http.StatusNotFound || p.Code != "not_found" {
+				t.Errorf("%s of an order that is %s: %d %s, want 404", verb, name, rec.Code, rec.Body)
+			}
+		}
+		if rec := s.send(t, http.MethodPost, "/v1/orders/1/"+verb, ""); rec.Code != http.StatusUnprocessableEntity {
+			t.Errorf("%s of no id: %d %s, want 422", verb, rec.Code, rec.Body)
+		}
+	}
+	if got, err := s.Ledger.Get(t.Context(), "ann", o.ID); err != nil || got.Status != order.StatusHeld {
+		t.Errorf("the order is %+v, %v; want it as it was", got, err)
+	}
+}
+
+// Whoever may confirm, cancel or sweep at once, at two replicas: an order ends in
+// one way and its units come back at most once.
+func TestChange_ManyAtOnce(t *testing.T) {
+	t.Parallel()
+	first, second := openTwo(t)
+	const orders, each = 30, 4
+	first.mustSet(t, "A-1", orders, "")
+	first.mustSet(t, "B-1", orders, "")
+	var changing sync.WaitGroup
+	for i := range orders {
+		r := order.Request{Lines: []order.Line{{"A-1", 1}, {"B-1", 1}}, HoldSeconds: int64(i % 2 * 60)}
+		o := first.mustPlace(t, r)
+		if i%4 == 1 {
+			first.expire(t, o.ID)
+		}
+		for j := range each {
+			s := []*shop{first, second}[j%2]
+			changing.Go(func() {
+				if _, err := s.Cancel(context.Background(), "", o.ID); err != nil {
+					t.Errorf("Cancel = %v", err)
+				}
+			})
+			changing.Go(func() {
+				if _, err := s.Sweep(context.Background()); err != nil {
+					t.Errorf("Sweep = %v", err)
+				}
+			})
+			changing.Go(func() {
+				_, err := s.Confirm(context.Background(), "", o.ID)
+				if err != nil && !errors.Is(err, order.ErrNotHeld) && !errors.Is(err, order.ErrHoldExpired) {
+					t.Errorf("Confirm = %v", err)
+				}
+			})
+		}
+	}
+	changing.Wait()
+	for _, sku := range []string{"A-1", "B-1"} {
+		first.mustHave(t, sku, orders, 0)
+	}
+	placed, err := first.Ledger.List(t.Context(), "", uuid.Nil, orders)
+	if err != nil || len(placed) != orders {
+		t.Fatalf("List = %d orders, %v", len(placed), err)
+	}
+	for i, o := range placed {
+		want := order.StatusCancelled
+		if (orders-1-i)%4 == 1 {
+			want = order.StatusExpired
+		}
+		if o.Status != want {
+			t.Errorf("order %d is %s, want %s", orders-1-i, o.Status, want)
+		}
+	}
+}
+
+// Sales, cancels and sweeps of carts that share their SKUs meet all the time, and
+// none fails for it.
+func TestChange_AmidSales(t *testing.T) {
+	t.Parallel()
+	for name, groups := range map[string]bool{"one by one": false, "in groups": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			first, second := openTwo(t)
+			inGroups(t, groups, first, second)
+			for _, s := range []*shop{first, second} {
+				s.LockWait = 20 * time.Second
+				if !groups {
+					s.Locks = locking.NewNone() // nothing but the rows keeps them apart
+				}
+			}
+			amidSales(t, first, second)
+		})
+	}
+}
+
+func amidSales(t *testing.T, first, second *shop) {
+	t.Helper()
+	const buyers, each = 8, 15
+	skus := []string{"a", "B", "c"}
+	for _, sku := range skus {
+		first.mustSet(t, sku, 1000, "")
+	}
+	var buying sync.WaitGroup
+	for i := range buyers {
+		s := []*shop{first, second}[i%2]
+		buying.Go(func() {
+			for j := range each {
+				r := order.Request{Lines: []order.Line{{skus[(i+j)%3], 1}, {skus[(i+j+1)%3], 2}}, HoldSeconds: int64(j % 2)}
+				o, err := s.Service.Place(context.Background(), r)
+				if err != nil {
+					t.Errorf("Place = %v", err)
+					return
+				}
+				if _, err := s.Cancel(context.Background(), "", o.ID); err != nil {
+					t.Errorf("Cancel = %v", err)
+				}
+				if _, err := s.Sweep(context.Background()); err != nil {
+					t.Errorf("Sweep = %v", err)
+				}
+			}
+		})
+	}
+	buying.Wait()
+	for _, s := range []*shop{first, second} {
+		if s.Lanes != nil {
+			s.Lanes.Close() // what they have on the way to Redis arrives
+		}
+	}
+	for _, sku := range skus {
+		first.mustHave(t, sku, 1000, 0)
+	}
+}
+
+// A cancel is nobody's turn: who has one keeps it, whatever the guard.
+func TestCancel_LeavesTheTurnToItsHolder(t *testing.T) {
+	t.Parallel()
+	for _, guard := range stock.Guards {
+		t.Run(string(guard), func(t *testing.T) {
+			t.Parallel()
+			s := openShop(t, openRedisLocks(t))
+			s.mustSet(t, "A-1", 5, guard)
+			o := s.mustPlace(t, order.Request{Lines: []order.Line{{"A-1", 4}}})
+			s.Work = time.Second // from the check to the write, and there the cancel comes
+			placed := make(chan error, 1)
+			go func() {
+				_, err := s.Place(context.Background(), one("A-1"))
+				placed <- err
+			}()
+			inspector := s.Locks.(locking.Inspector)
+			for deadline := time.Now().Add(10 * time.Second); ; {
+				status, err := inspector.Inspect(t.Context(), "A-1")
+				if err != nil || time.Now().After(deadline) {
+					t.Fatalf("nobody has the turn: %v", err)
+				}
+				if status.Owner != "" {
+					break
+				}
+			}
+			if _, err := s.Cancel(t.Context(), "", o.ID); err != nil {
+				t.Errorf("Cancel = %v", err)
+			}
+			if err := <-placed; err != nil {
+				t.Errorf("Place of the holder = %v", err)
+			}
+			s.mustHave(t, "A-1", 4, 1)
+		})
+	}
+}
+
+func TestHold_IsKept(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, openRedisLocks(t))
+	s.mustSet(t, "A-1", 5, "")
+	const hold = `{"lines":[{"sku":"A-1","quantity":2}],"hold_seconds":3600}`
+	rec := s.order(t, "", "k", hold)
+	var o struct {
+		ID, Status    string
+		CreatedAt     time.Time `json:"created_at"`
+		HoldExpiresAt time.Time `json:"hold_expires_at"`
+	}
+	if err := json.Unmarshal(rec.Body.Bytes(), &o); err != nil || rec.Code != http.StatusCreated || o.Status != "held" ||
+		o.HoldExpiresAt.Sub(o.CreatedAt) != time.Hour {
+		t.Fatalf("a hold is answered %d %s, want 201, held for an hour", rec.Code, rec.Body)
+	}
+	if got := s.send(t, http.MethodGet, "/v1/orders/"+o.ID, ""); got.Body.String() != rec.Body.String() {
+		t.Errorf("GET of the hold = %s, want %s", got.Body, rec.Body)
+	}
+	s.mustHave(t, "A-1", 3, 2)
+	for range 2 {
+		if kept := s.send(t, http.MethodPost, "/v1/orders/"+o.ID+"/confirm", ""); kept.Code != http.StatusOK ||
+			statusIn(t, kept.Body.String()) != "confirmed" || strings.Contains(kept.Body.String(), "hold_expires_at") {
+			t.Errorf("confirm is answered %d %s, want 200, confirmed", kept.Code, kept.Body)
+		}
+	}
+	s.expire(t)
+	if n, err := s.Sweep(t.Context()); n != 0 || err != nil {
+		t.Errorf("Sweep = %d, %v; want nothing", n, err)
+	}
+	s.mustHave(t, "A-1", 3, 2)
+	again := s.order(t, "", "k", hold)
+	if again.Body.String() != rec.Body.String() || again.Header().Get("Idempotent-Replayed") != "true" {
+		t.Errorf("the replay = %s, want %s", again.Body, rec.Body)
+	}
+	for _, other := range []string{`{"lines":[{"sku":"A-1","quantity":2}],"hold_seconds":60}`, `{"lines":[{"sku":"A-1","quantity":2}]}`} {
+		if rec := s.order(t, "", "k", other); problemIn(t, rec).Code != "idempotency_mismatch" {
+			t.Errorf("the key for %s is answered %d %s, want 422", other, rec.Code, rec.Body)
+		}
+	}
+}
+
+// A hold is over at its time, for all who look, before any sweeper has been there.
+func TestHold_ExpiresAtItsTime(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, openRedisLocks(t))
+	s.mustSet(t, "A-1", 5, "")
+	swept := s.mustPlace(t, order.Request{Lines: one("A-1"), HoldSeconds: 60})
+	cancelled := s.mustPlace(t, order.Request{Lines: one("A-1"), HoldSeconds: 60})
+	s.expire(t)
+	see := func(o order.Order, left int64) {
+		t.Helper()
+		path := "/v1/orders/" + o.ID.String()
+		if rec := s.send(t, http.MethodGet, path, ""); statusIn(t, rec.Body.String()) != "expired" {
+			t.Errorf("GET = %s, want it expired", rec.Body)
+		}
+		rec := s.send(t, http.MethodPost, path+"/confirm", "")
+		if p := problemIn(t, rec); rec.Code != http.StatusConflict || p.Code != "hold_expired" || p.Retryable {
+			t.Errorf("confirm is answered %d %s, want 409 hold_expired", rec.Code, rec.Body)
+		}
+		s.mustHave(t, "A-1", left, 5-left)
+	}
+	see(swept, 3)
+	// Who cancels it has the units returned at once, and no other end than it had.
+	for range 2 {
+		rec := s.send(t, http.MethodPost, "/v1/orders/"+cancelled.ID.String()+"/cancel", "")
+		if rec.Code != http.StatusOK || statusIn(t, rec.Body.String()) != "expired" {
+			t.Errorf("cancel is answered %d %s, want 200, expired", rec.Code, rec.Body)
+		}
+	}
+	see(cancelled, 4)
+	for _, want := range []int{1, 0} {
+		if n, err := s.Sweep(t.Context()); n != want || err != nil {
+			t.Errorf("Sweep = %d, %v; want %d", n, err, want)
+		}
+		see(swept, 5)
+	}
+	movements, err := s.Store.Movements(t.Context(), "A-1", 3, 10)
+	if err != nil || len(movements) != 2 || movements[0].Reason != "hold_expired" || movements[1].Reason != "hold_expired" {
+		t.Errorf("movements = %+v, %v; want two of expired holds", movements, err)
+	}
+}
+
+// More holds than fit in one look, and carts among them, at two replicas.
+func TestSweep_ManyAtOnce(t *testing.T) {
+	t.Parallel()
+	first, second := openTwo(t)
+	const holds = 230
+	first.mustSet(t, "A-1", holds, "")
+	first.mustSet(t, "b", holds, "")
+	for i := range holds {
+		lines := []order.Line{{"A-1", 1}, {"b", 1}}
+		first.mustPlace(t, order.Request{Lines: lines[:1+i%2], HoldSeconds: 60})
+	}
+	first.expire(t)
+	var sweeping sync.WaitGroup
+	swept := make([]int, 6)
+	for i := range swept {
+		sweeping.Go(func() {
+			var err error
+			if swept[i], err = []*shop{first, second}[i%2].Sweep(context.Background()); err != nil {
+				t.Errorf("Sweep = %v", err)
+			}
+		})
+	}
+	sweeping.Wait()
+	sum := 0
+	for _, n := range swept {
+		sum += n
+	}
+	if sum != holds {
+		t.Errorf("%v swept, want %d in all", swept, holds)
+	}
+	first.mustHave(t, "A-1", holds, 0)
+	first.mustHave(t, "b", holds, 0)
+	var returns int
+	err := first.db.QueryRow(t.Context(), "SELECT count(*) FROM movements WHERE reason = 'hold_expired'").Scan(&returns)
+	if err != nil || returns != holds*3/2 {
+		t.Errorf("%d returns, %v; want %d", returns, err, holds*3/2)
+	}
+}
+
+func TestSweepHolds_EndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, locking.NewNone())
+	s.mustSet(t, "A-1", 5, "")
+	s.mustPlace(t, order.Request{Lines: one("A-1"), HoldSeconds: 60})
+	s.expire(t)
+	ctx, end := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		s.SweepHolds(ctx)
+		close(ended)
+	}()
+	for deadline := time.Now().Add(10 * time.Second); s.mustGet(t, "A-1").OnHand != 5; {
+		if time.Now().After(deadline) {
+			t.Fatal("the hold is not swept")
+		}
+	}
+	end()
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the sweeper goes on")
+	}
+	if got := fmt.Sprint(s.counted(t, "orderd_order_changes_total")); got != "map[expired:1]" {
+		t.Errorf("changes counted: %s, want one expired", got)
+	}
+}
+
+// counted returns the values of a counter with one label, by it.
+func (s *shop) counted(t *testing.T, name string) map[string]float64 {
+	t.Helper()
+	families, err := s.metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]float64{}
+	for _, f := range families {
+		if f.GetName() == name {
+			for _, m := range f.GetMetric() {
+				values[m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue()
+			}
+		}
+	}
+	return values
+}

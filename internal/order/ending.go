@@ -1,0 +1,138 @@
+package order
+
+import (
+	"context"
+	_ "embed" // for the statements
+	"errors"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"orderd/internal/stock"
+)
+
+var (
+	//go:embed end_lock.sql
+	endLock string
+	//go:embed end_write.sql
+	endWrite string
+	//go:embed sweep.sql
+	sweep string
+)
+
+// Reasons of the movements by which units come back.
+const (
+	reasonCancel  = "cancel"
+	reasonExpired = "hold_expired"
+)
+
+// Cancel gives a client's order up and returns its units, once, however often it
+// is asked; of a hold past its time it does the sweeper's work. It returns the
+// order as it is then, cancelled or expired, and the levels that it changed. Its
+// errors are ErrNotFound and stock.ErrUnavailable, after which it may have been
+// done, and may be asked for again.
+//
+// It takes the order's row and then those of the SKUs, as their sales take them:
+// a sale waits for no order's row but its own, so that there is no circle.
+func (l *Ledger) Cancel(ctx context.Context, client string, id uuid.UUID) (o Order, levels []stock.Level, err error) {
+	err = l.inTx(ctx, func(tx pgx.Tx) error {
+		levels = nil // those of a try that was rolled back
+		var status string
+		var expired bool
+		err := tx.QueryRow(ctx, `
+			SELECT status, coalesce(hold_expires_at <= clock_timestamp(), false) FROM orders
+			WHERE id = $1 AND client = $2 FOR UPDATE`, id, client).Scan(&status, &expired)
+		switch {
+		case err != nil:
+			return err
+		case status == StatusHeld && expired:
+			levels, err = l.end(ctx, tx, []uuid.UUID{id}, StatusExpired, reasonExpired)
+		case status == StatusHeld || status == StatusConfirmed:
+			levels, err = l.end(ctx, tx, []uuid.UUID{id}, StatusCancelled, reasonCancel)
+		}
+		if err != nil {
+			return err
+		}
+		o, err = find(ctx, tx, ` WHERE o.id = $1`, id)
+		return err
+	})
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return Order{}, nil, ErrNotFound
+	case err != nil:
+		return Order{}, nil, stock.Unavailable("cancel the order", err)
+	}
+	return o, levels, nil
+}
+
+// Confirm keeps a client's held order for good, and tells whether it was this
+// call that did. Its errors are ErrNotFound, ErrHoldExpired, ErrNotHeld and
+// stock.ErrUnavailable, after which it may have been done, and may be asked for
+// again.
+func (l *Ledger) Confirm(ctx context.Context, client string, id uuid.UUID) (o Order, kept bool, err error) {
+	tag, err := l.db.Exec(ctx, `
+		UPDATE orders SET status = 'confirmed', updated_at = now()
+		WHERE id = $1 AND client = $2 AND status = 'held' AND hold_expires_at > clock_timestamp()`, id, client)
+	if err != nil {
+		return Order{}, false, stock.Unavailable("confirm the order", err)
+	}
+	kept = tag.RowsAffected() == 1
+	if o, err = l.Get(ctx, client, id); err != nil {
+		return Order{}, kept, err
+	}
+	switch o.Status {
+	case StatusConfirmed:
+		return o, kept, nil
+	case StatusCancelled:
+		return Order{}, kept, ErrNotHeld
+	default:
+		return Order{}, kept, ErrHoldExpired
+	}
+}
+
+// Sweep ends up to limit holds that are past their time and returns their units.
+// It answers how many they were and the levels that it changed. Any number of
+// replicas may sweep: no two get the same hold. Its error is
+// stock.ErrUnavailable.
+func (l *Ledger) Sweep(ctx context.Context, limit int) (n int, levels []stock.Level, err error) {
+	err = l.inTx(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, sweep, limit)
+		if err != nil {
+			return err
+		}
+		ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+		if n, levels = len(ids), nil; err != nil || n == 0 {
+			return err
+		}
+		levels, err = l.end(ctx, tx, ids, StatusExpired, reasonExpired)
+		return err
+	})
+	if err != nil {
+		return 0, nil, stock.Unavailable("sweep the holds", err)
+	}
+	return n, levels, nil
+}
+
+// inTx runs change in a transaction, and again if Postgres rolled it back for the
+// sake of others: a group that is written as it was foreseen takes its rows as
+// it finds them, and may end a circle at our cost.
+func (l *Ledger) inTx(ctx context.Context, change func(pgx.Tx) error) (err error) {
+	for range groupTries {
+		if err = pgx.BeginFunc(ctx, l.db, change); !rolledBack(err) {
+			break
+		}
+	}
+	return err
+}
+
+// end returns the units of orders whose rows are locked and have them, in one
+// round trip.
+func (l *Ledger) end(ctx context.Context, tx pgx.Tx, ids []uuid.UUID, status, reason string) (levels []stock.Level, err error) {
+	batch := &pgx.Batch{}
+	batch.Queue(endLock, ids)
+	batch.Queue(endWrite, ids, status, reason, l.replica).Query(func(rows pgx.Rows) error {
+		levels, err = pgx.CollectRows(rows, pgx.RowToStructByPos[stock.Level])
+		return err
+	})
+	return levels, tx.SendBatch(ctx, batch).Close()
+}

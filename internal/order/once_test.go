@@ -1,0 +1,271 @@
+package order_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"orderd/internal/locking"
+	"orderd/internal/order"
+	"orderd/internal/stack/stacktest"
+	"orderd/internal/stock"
+	"orderd/migrations"
+)
+
+const buyOne = `{"lines":[{"sku":"A-1","quantity":1}]}`
+
+// order sends an order with a key, as a client.
+func (s *shop) order(t *testing.T, client, key, body string) *httptest.ResponseRecorder {
+	t.Helper()
+	ctx := order.WithClient(context.Background(), client)
+	req := httptest.NewRequestWithContext(ctx, http.MethodPost, "/v1/orders", strings.NewReader(body))
+	req.Header.Set("Content-Type", "application/json")
+	if key != "" {
+		req.Header.Set("Idempotency-Key", key)
+	}
+	rec := httptest.NewRecorder()
+	s.handler.ServeHTTP(rec, req)
+	return rec
+}
+
+// as makes a request without a body as a client.
+func (s *shop) as(t *testing.T, client, method, path string) *httptest.ResponseRecorder {
+	t.Helper()
+	ctx := order.WithClient(context.Background(), client)
+	rec := httptest.NewRecorder()
+	s.handler.ServeHTTP(rec, httptest.NewRequestWithContext(ctx, method, path, http.NoBody))
+	return rec
+}
+
+// openTwo opens two shops on one database, as two replicas are.
+func openTwo(t *testing.T) (first, second *shop) {
+	t.Helper()
+	url, redis, locks := stacktest.Postgres(t), stacktest.Redis(t), stacktest.Redis(t)
+	if _, err := migrations.Up(t.Context(), url); err != nil {
+		t.Fatal(err)
+	}
+	open := func() *shop { return openShopOn(t, url, redis, openRedisLocksAt(t, locks, 10*time.Second)) }
+	return open(), open()
+}
+
+func TestKey_ReplaysWhatWasAnswered(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, openRedisLocks(t))
+	s.mustSet(t, "A-1", 3, "")
+	s.mustSet(t, "a", 9, "")
+	const cart = `{"lines":[{"sku":"a","quantity":2},{"sku":"A-1","quantity":1},{"sku":"A-1","quantity":1}]}`
+	first := s.order(t, "", "k-1", cart)
+	if first.Code != http.StatusCreated || first.Header().Get("Idempotent-Replayed") != "" {
+		t.Fatalf("the order is answered %d %v %s, want 201", first.Code, first.Header(), first.Body)
+	}
+	if rec := s.order(t, "", "k-2", buyOne); rec.Code != http.StatusCreated {
+		t.Fatalf("the last unit is answered %d %s", rec.Code, rec.Body)
+	}
+	// It is sold out by now, and known to be: a replay is none the less for it.
+	for range 2 {
+		if rec := s.order(t, "", "k-3", buyOne); problemIn(t, rec).Code != "sold_out" {
+			t.Fatalf("one too many is answered %d %s", rec.Code, rec.Body)
+		}
+	}
+	for key, body := range map[string]string{
+		"k-1":   cart,
+		`"k-1"`: `{"lines":[{"sku":"A-1","quantity":2},{"sku":"a","quantity":2}]}`, // the same, written otherwise
+	} {
+		again := s.order(t, "", key, body)
+		if again.Code != first.Code || again.Body.String() != first.Body.String() ||
+			again.Header().Get("Location") != first.Header().Get("Location") || again.Header().Get("Idempotent-Replayed") != "true" {
+			t.Errorf("key %s again is answered %d %v %s, want %s replayed", key, again.Code, again.Header(), again.Body, first.Body)
+		}
+	}
+	other := s.order(t, "", "k-1", buyOne)
+	if p := problemIn(t, other); other.Code != http.StatusUnprocessableEntity || p.Code != "idempotency_mismatch" || p.Retryable {
+		t.Errorf("the key for another order is answered %d %s, want 422", other.Code, other.Body)
+	}
+	// What was refused is not kept.
+	if _, err := s.Store.Adjust(t.Context(), "A-1", 5, "restock"); err != nil {
+		t.Fatal(err)
+	}
+	s.Truth.Learn(s.mustGet(t, "A-1").Level)
+	if rec := s.order(t, "", "k-3", buyOne); rec.Code != http.StatusCreated || rec.Header().Get("Idempotent-Replayed") != "" {
+		t.Errorf("a refused order after a restock is answered %d %s, want it placed", rec.Code, rec.Body)
+	}
+	if n := s.count(t, "orders"); n != 3 {
+		t.Errorf("%d orders, want 3", n)
+	}
+}
+
+func TestKey_IsTheClientsOwn(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, openRedisLocks(t))
+	s.mustSet(t, "A-1", 5, "")
+	places := map[string]bool{}
+	for _, client := range []string{"ann", "bob", ""} {
+		rec := s.order(t, client, "k", buyOne)
+		if rec.Code != http.StatusCreated || rec.Header().Get("Idempotent-Replayed") != "" {
+			t.Errorf("%q's key is answered %d %s, want an order of its own", client, rec.Code, rec.Body)
+		}
+		places[rec.Header().Get("Location")] = true
+	}
+	if len(places) != 3 {
+		t.Errorf("orders %v, want 3", places)
+	}
+	for path := range places {
+		if rec := s.as(t, "eve", http.MethodGet, path); rec.Code != http.StatusNotFound {
+			t.Errorf("another client reads %s: %d %s, want 404", path, rec.Code, rec.Body)
+		}
+	}
+}
+
+func TestKey_BadOnesNameTheHeader(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, locking.NewNone())
+	s.mustSet(t, "A-1", 5, "")
+	for _, key := range []string{strings.Repeat("k", 129), `"half`, "two words", "tab\there", "ümlaut", `""`} {
+		rec := s.order(t, "", key, buyOne)
+		p := problemIn(t, rec)
+		if rec.Code != http.StatusUnprocessableEntity || p.Code != "invalid" || len(p.Errors) != 1 || p.Errors[0].Location != "header.Idempotency-Key" {
+			t.Errorf("key %q is answered %d %s, want 422 that names the header", key, rec.Code, rec.Body)
+		}
+	}
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/orders", strings.NewReader(buyOne))
+	req.Header = http.Header{"Content-Type": {"application/json"}, "Idempotency-Key": {"a", "b"}}
+	rec := httptest.NewRecorder()
+	s.handler.ServeHTTP(rec, req)
+	if p := problemIn(t, rec); rec.Code != http.StatusUnprocessableEntity || p.Errors[0].Location != "header.Idempotency-Key" {
+		t.Errorf("two keys are answered %d %s, want 422 that names the header", rec.Code, rec.Body)
+	}
+	if n := s.count(t, "orders"); n != 0 {
+		t.Errorf("%d orders, want none", n)
+	}
+}
+
+// inGroups lets shops place orders in groups, or not.
+func inGroups(t *testing.T, groups bool, shops ...*shop) {
+	t.Helper()
+	for _, s := range shops {
+		if groups {
+			s.Lanes = order.NewLanes(s.Service, 64)
+			t.Cleanup(s.Lanes.Close)
+		}
+	}
+}
+
+// Fifty at once at two replicas: one order, and nobody is told otherwise.
+func TestKey_ManyAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, groups := range map[string]bool{"one by one": false, "in groups": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			first, second := openTwo(t)
+			inGroups(t, groups, first, second)
+			manyAtOnce(t, first, second)
+		})
+	}
+}
+
+func manyAtOnce(t *testing.T, first, second *shop) {
+	t.Helper()
+	first.mustSet(t, "A-1", 50, "")
+	r := order.Request{Key: "k", Lines: one("A-1")}
+	placed := make([]order.Order, 50)
+	errs := make([]error, len(placed))
+	var asking sync.WaitGroup
+	for i := range placed {
+		asking.Go(func() {
+			placed[i], errs[i] = []*shop{first, second}[i%2].Service.Place(context.Background(), r)
+		})
+	}
+	asking.Wait()
+	fresh := 0
+	for i, err := range errs {
+		switch {
+		case err == nil && !placed[i].Replayed:
+			fresh++
+		case err != nil && !errors.Is(err, order.ErrInFlight):
+			t.Errorf("%d: %v, want placed, replayed or in flight", i, err)
+		}
+	}
+	last, err := second.Service.Place(t.Context(), r)
+	if err != nil || !last.Replayed || fresh != 1 || first.count(t, "orders") != 1 || first.mustGet(t, "A-1").OnHand != 49 {
+		t.Errorf("%d placed, then %+v, %v; %d orders; want one", fresh, last, err, first.count(t, "orders"))
+	}
+	for i, o := range placed {
+		if errs[i] == nil && o.ID != last.ID {
+			t.Errorf("%d was told of order %s, the last of %s", i, o.ID, last.ID)
+		}
+	}
+}
+
+// Another replica places the order while this one waits for its turn, and takes
+// the last unit. Who asked here is told of that order, and not that it is sold
+// out.
+func TestKey_PlacedElsewhereMeanwhile(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		left   int64
+		groups bool
+	}{
+		"the last unit":             {1, false},
+		"one of many":               {5, false},
+		"the last unit, in a group": {1, true},
+		"one of many, in a group":   {5, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, here := openTwo(t)
+			inGroups(t, row.groups, here)
+			there := openShopOn(t, here.db.Config().ConnString(), stacktest.Redis(t), locking.NewNone())
+			here.mustSet(t, "A-1", row.left, "")
+			g := newGate(here.Locks)
+			here.Locks = g
+			r := order.Request{Key: "k", Lines: one("A-1")}
+			type told struct {
+				order.Order
+				err error
+			}
+			waiting := make(chan told, 1)
+			go func() {
+				o, err := here.Service.Place(context.Background(), r)
+				waiting <- told{o, err}
+			}()
+			g.awaitAsked(t)
+			if _, err := here.Service.Place(t.Context(), r); !errors.Is(err, order.ErrInFlight) {
+				t.Errorf("the key again while its order waits: %v, want ErrInFlight", err)
+			}
+			placed, err := there.Service.Place(t.Context(), r)
+			if err != nil || placed.Replayed {
+				t.Fatalf("Place elsewhere = %+v, %v", placed, err)
+			}
+			close(g.open)
+			if o := <-waiting; o.err != nil || !o.Replayed || o.ID != placed.ID || o.Lines[0] != placed.Lines[0] {
+				t.Errorf("Place = %+v, want %+v replayed", o, placed)
+			}
+			if item := here.mustGet(t, "A-1"); item.Sold != 1 {
+				t.Errorf("%d sold, want 1", item.Sold)
+			}
+		})
+	}
+}
+
+func TestKey_UnknownSKUAndSoldOutAreNotKept(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, openRedisLocks(t))
+	r := order.Request{Key: "k", Lines: one("A-1")}
+	if _, err := s.Service.Place(t.Context(), r); !errors.Is(err, stock.ErrUnknownSKU) {
+		t.Errorf("Place = %v, want ErrUnknownSKU", err)
+	}
+	s.mustSet(t, "A-1", 0, "")
+	if _, err := s.Service.Place(t.Context(), r); !errors.Is(err, stock.ErrShort) {
+		t.Errorf("Place = %v, want ErrShort", err)
+	}
+	s.mustSet(t, "A-1", 2, "")
+	s.Truth.Learn(s.mustGet(t, "A-1").Level)
+	if o, err := s.Service.Place(t.Context(), r); err != nil || o.Replayed {
+		t.Errorf("Place = %+v, %v; want it placed", o, err)
+	}
+}

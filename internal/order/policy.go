@@ -1,0 +1,128 @@
+package order
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-chi/chi/v5"
+
+	"orderd/internal/access"
+)
+
+// A policy says who may use a route.
+type policy int
+
+// The policies, weakest first.
+const (
+	denied policy = iota // nobody: what a route has that is not in the table
+	open                 // everybody, also without a key, and as often as they like
+	buyers               // clients of any role
+	admins               // clients with the role admin
+)
+
+// policies has every route. One that is missing makes NewHandler panic.
+var policies = map[string]policy{
+	"GET /livez":            open,
+	"GET /readyz":           open,
+	"GET /openapi.json":     open,
+	"GET /openapi.yaml":     open,
+	"GET /openapi-3.0.json": open,
+	"GET /openapi-3.0.yaml": open,
+	"GET /docs":             open,
+	"GET /docs/*":           open,
+	"POST /v1/orders":       buyers,
+	"GET /v1/orders":        buyers,
+	"GET /v1/orders/{id}":   buyers,
+
+	"POST /v1/orders/{id}/cancel":  buyers,
+	"POST /v1/orders/{id}/confirm": buyers,
+
+	"GET /v1/stock":          buyers,
+	"GET /v1/stock/{sku}":    buyers,
+	"PUT /v1/stock/{sku}":    admins,
+	"GET /v1/locks/{sku}":    admins,
+	"DELETE /v1/locks/{sku}": admins,
+
+	"POST /v1/stock/{sku}/adjustments": admins,
+	"GET /v1/stock/{sku}/movements":    admins,
+}
+
+// allows tells whether a client may use a route of the policy.
+func (p policy) allows(c access.Client) bool {
+	switch p {
+	case buyers:
+		return c.Role == access.RoleBuyer || c.Role == access.RoleAdmin
+	case admins:
+		return c.Role == access.RoleAdmin
+	default:
+		return false
+	}
+}
+
+// policyOf returns the policy of the route that the router has chosen.
+func policyOf(r *http.Request) policy {
+	return policies[routed(r.Method)+" "+chi.RouteContext(r.Context()).RoutePattern()]
+}
+
+// routed is the method that a request is routed as.
+func routed(method string) string {
+	if method == http.MethodHead {
+		return http.MethodGet
+	}
+	return method
+}
+
+// keyScheme is the name of the API's keys in its OpenAPI document.
+const keyScheme = "key"
+
+// describePolicies writes into the OpenAPI document which routes need a key, and
+// how they are answered without one.
+func describePolicies(api *huma.OpenAPI) {
+	if api.Components.SecuritySchemes == nil {
+		api.Components.SecuritySchemes = map[string]*huma.SecurityScheme{}
+	}
+	api.Components.SecuritySchemes[keyScheme] = &huma.SecurityScheme{
+		Type: "http", Scheme: "bearer", Description: "An API key of orderd's, where it runs with any.",
+	}
+	for path, item := range api.Paths {
+		for method, operation := range map[string]*huma.Operation{
+			http.MethodGet: item.Get, http.MethodPost: item.Post, http.MethodPut: item.Put, http.MethodDelete: item.Delete,
+		} {
+			if operation == nil {
+				continue
+			}
+			operation.Security = []map[string][]string{{keyScheme: {}}}
+			refusals := []int{http.StatusUnauthorized, http.StatusTooManyRequests}
+			if policies[method+" "+path] == admins {
+				refusals = append(refusals, http.StatusForbidden)
+			}
+			for _, status := range refusals {
+				operation.Responses[strconv.Itoa(status)] = &huma.Response{Description: frameworkAnswers[status].title}
+			}
+		}
+	}
+}
+
+// checkPolicies makes sure that each route has a policy and each policy a route.
+func checkPolicies(router chi.Router) error {
+	seen := map[string]bool{}
+	err := chi.Walk(router, func(method, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		route := method + " " + pattern
+		if policies[route] == denied {
+			return fmt.Errorf("order: route %s has no policy", route)
+		}
+		seen[route] = true
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for route := range policies {
+		if !seen[route] {
+			return fmt.Errorf("order: policy for %s, which is no route", route)
+		}
+	}
+	return nil
+}

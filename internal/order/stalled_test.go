@@ -1,0 +1,35 @@
+package order_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"testing"
+
+	"orderd/internal/locking"
+)
+
+// A stalled body is one whose time ran out. Being asked once more it would wait
+// once more.
+type stalled struct{ asked int }
+
+func (s *stalled) Read([]byte) (int, error) {
+	s.asked++
+	return 0, os.ErrDeadlineExceeded
+}
+
+func TestHTTP_AStalledBodyIsNotGivenItsTimeTwice(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, locking.NewNone())
+	body := &stalled{}
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/orders", body)
+	req.Header.Set("Content-Type", "application/json")
+	rec := httptest.NewRecorder()
+	s.handler.ServeHTTP(rec, req)
+	if p := problemIn(t, rec); rec.Code != http.StatusRequestTimeout || p.Code != "timeout" {
+		t.Errorf("it is answered %d %s, want 408", rec.Code, rec.Body)
+	}
+	if body.asked != 1 {
+		t.Errorf("it was waited for %d times, want once", body.asked)
+	}
+}

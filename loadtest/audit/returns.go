@@ -1,0 +1,55 @@
+package audit
+
+import "orderd/loadtest/load"
+
+// returns tells whether the movement gives an order's units back: the order was
+// cancelled, or it was a hold whose time was over.
+func returns(m load.Movement) bool { return m.Reason == "cancel" || m.Reason == "hold_expired" }
+
+// returned is how many of the SKU's units orders have given back.
+func (b *book) returned() (units int64) {
+	for _, m := range b.ledger {
+		if returns(m) {
+			units += m.Delta
+		}
+	}
+	return units
+}
+
+// returnedOnce checks that what came back had been taken: after the sale, as
+// much as it took, once, and of a cart all or nothing.
+func returnedOnce(b *books) (Verdict, string) {
+	back := map[saleKey]bool{}
+	lines := map[string]int{} // that an order has given back
+	verdict, evidence := b.each(func(one *book) (Verdict, string) {
+		for _, m := range one.driven() {
+			if !returns(m) {
+				continue
+			}
+			key := saleKey{m.SKU, m.OrderID}
+			switch taken, ok := b.sales[key]; {
+			case !ok || taken.Version > m.Version:
+				return found("version %d%s returns units of order %s, which had taken none", m.Version, one.of(), m.OrderID)
+			case m.Delta != -taken.Delta:
+				return found("version %d%s returns %d units of order %s, which had taken %d", m.Version, one.of(), m.Delta, m.OrderID, -taken.Delta)
+			case back[key]:
+				return found("version %d%s returns the units of order %s a second time", m.Version, one.of(), m.OrderID)
+			}
+			back[key] = true
+			lines[m.OrderID]++
+		}
+		return held("")
+	})
+	if verdict == Violated {
+		return verdict, evidence
+	}
+	for order, n := range lines {
+		if n != b.lines[order] {
+			return found("order %s took units of %d SKUs and returned those of %d", order, b.lines[order], n)
+		}
+	}
+	if len(lines) == 0 {
+		return silent()
+	}
+	return held("%d orders returned their units", len(lines))
+}
