@@ -1,0 +1,205 @@
+package stock
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	// eventBatch is how many events are delivered at once. While Redis takes a
+	// batch, a millisecond or two, it answers nobody else.
+	eventBatch = 256
+	// eventPause is how long the relay sleeps when nothing is left to deliver.
+	eventPause = 100 * time.Millisecond
+	// eventRetry is how long it sleeps after an error.
+	eventRetry = time.Second
+	// deliveryLimit bounds the delivery of a batch. Postgres ends the transaction
+	// of a relay that was frozen in it only later, so that no other can go on
+	// before this one has given up.
+	deliveryLimit = 3 * time.Second
+	deliveryEnds  = "6s"
+)
+
+// A Relay delivers an event for each movement of the ledger to a Redis stream:
+// at least once, and those of one SKU in the order of its versions.
+//
+// The ledger is the outbox. A movement is written in the transaction that
+// changes the level, and the relay reads up to where no row can appear any more
+// among those that were read. How far it has come is a row in Postgres: whoever
+// has it locked delivers the next batch, and the other replicas pass it by.
+//
+// A relay that dies between delivering a batch and remembering it leaves the
+// batch to be delivered again, whole and in order, with the same ids.
+type Relay struct {
+	reader    reader
+	redis     redis.UniversalClient
+	stream    string
+	maxLength int64
+	log       *slog.Logger
+
+	registered bool
+	delivered  prometheus.Counter
+	failures   prometheus.Counter
+	backlog    prometheus.Gauge
+	lag        prometheus.Gauge
+}
+
+// NewRelay returns a relay to the stream, which is kept at about maxLength
+// entries. A stream that nothing was delivered to yet begins with what happens
+// from now on. It counts in reg.
+func NewRelay(
+	db *pgxpool.Pool, client redis.UniversalClient, stream string, maxLength int64, log *slog.Logger, reg prometheus.Registerer,
+) *Relay {
+	r := &Relay{
+		reader: reader{db, "events " + stream}, redis: client, stream: stream, maxLength: maxLength, log: log,
+		delivered: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "orderd_events_delivered_total", Help: "Events that this replica delivered to the stream, repeats included.",
+		}),
+		failures: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "orderd_events_failures_total", Help: "Times that this replica could not deliver; nothing is lost, it tries again.",
+		}),
+		backlog: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "orderd_events_backlog", Help: "Events that wait to be delivered, as ids: never fewer than there are.",
+		}),
+		lag: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "orderd_events_lag_seconds", Help: "Age of the oldest event that waits to be delivered; 0 if none does.",
+		}),
+	}
+	reg.MustRegister(r.delivered, r.failures, r.backlog, r.lag)
+	return r
+}
+
+// Run delivers until ctx ends. What fails is tried again.
+func (r *Relay) Run(ctx context.Context) {
+	for ctx.Err() == nil {
+		more, err := r.round(ctx)
+		rest := eventPause
+		switch {
+		case err != nil && ctx.Err() == nil:
+			r.failures.Inc()
+			r.log.WarnContext(ctx, "events could not be delivered", "stream", r.stream, "err", err)
+			rest = eventRetry
+		case more:
+			continue
+		}
+		_ = pause(ctx, rest) // its error is ctx's end
+	}
+}
+
+// round delivers all that is final now, as far as no other replica does it.
+func (r *Relay) round(ctx context.Context) (more bool, err error) {
+	if !r.registered {
+		if err := r.reader.register(ctx); err != nil {
+			return false, err
+		}
+		r.registered = true
+	}
+	m, err := r.measure(ctx)
+	if err != nil || m.id == 0 {
+		return false, err
+	}
+	if settled, err := r.reader.settled(ctx, m); err != nil || !settled {
+		return false, err
+	}
+	for {
+		n, err := r.deliver(ctx, m)
+		if n < eventBatch {
+			return n > 0, err
+		}
+		if _, err := r.measure(ctx); err != nil {
+			return false, err
+		}
+	}
+}
+
+// measure tells the metrics how much waits, and returns the ledger's end, or
+// zero if nothing does.
+func (r *Relay) measure(ctx context.Context) (mark, error) {
+	m, err := r.reader.mark(ctx)
+	if err != nil {
+		return mark{}, err
+	}
+	var position int64
+	var age float64
+	err = r.reader.db.QueryRow(ctx, `
+		SELECT position, coalesce((
+			SELECT extract(epoch FROM greatest(clock_timestamp() - at, '0'))::float8
+			FROM movements WHERE id > position AND id <= $2 ORDER BY id LIMIT 1
+		), 0) FROM ledger_readers WHERE name = $1`, r.reader.name, m.id).Scan(&position, &age)
+	if errors.Is(err, pgx.ErrNoRows) { // somebody has it begin anew
+		r.registered = false
+		return mark{}, nil
+	}
+	if err != nil {
+		return mark{}, Unavailable("find what is not delivered yet", err)
+	}
+	r.backlog.Set(float64(max(0, m.id-position)))
+	r.lag.Set(age)
+	if m.id <= position {
+		return mark{}, nil
+	}
+	return m, nil
+}
+
+// deliver delivers the next batch up to the mark and returns how many events it
+// had: 0 if there are none, or another replica is at it.
+func (r *Relay) deliver(ctx context.Context, upTo mark) (n int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, deliveryLimit)
+	defer cancel()
+	err = pgx.BeginFunc(ctx, r.reader.db, func(tx pgx.Tx) error {
+		var position int64
+		// How far it has come may be lost in a crash of Postgres: it is delivered again.
+		_, err := tx.Exec(ctx, `SET LOCAL synchronous_commit = off;
+			SET LOCAL idle_in_transaction_session_timeout = '`+deliveryEnds+`'`)
+		if err != nil {
+			return err
+		}
+		err = tx.QueryRow(ctx, `SELECT position FROM ledger_readers WHERE name = $1 FOR UPDATE SKIP LOCKED`,
+			r.reader.name).Scan(&position)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, eventsAfter, position, upTo.id, eventBatch)
+		if err != nil {
+			return err
+		}
+		events, err := pgx.CollectRows(rows, scanEvent)
+		if err != nil || len(events) == 0 {
+			return err
+		}
+		if err := r.append(ctx, events); err != nil {
+			return err
+		}
+		n = len(events)
+		_, err = tx.Exec(ctx, `UPDATE ledger_readers SET position = $2, read_at = now() WHERE name = $1`,
+			r.reader.name, events[n-1].id)
+		return err
+	})
+	if err != nil {
+		return 0, Unavailable("deliver events", err)
+	}
+	r.delivered.Add(float64(n))
+	return n, nil
+}
+
+// append adds the events to the stream, all or none: with a gap among them, what
+// follows would have overtaken what is delivered again.
+func (r *Relay) append(ctx context.Context, events []event) error {
+	_, err := r.redis.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, e := range events {
+			pipe.XAdd(ctx, &redis.XAddArgs{Stream: r.stream, MaxLen: r.maxLength, Approx: true, Values: e.fields()})
+		}
+		return nil
+	})
+	return err
+}
