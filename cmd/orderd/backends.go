@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -59,15 +60,25 @@ func openDatabase(ctx context.Context, url, replica string) (*pgxpool.Pool, erro
 // openStockRedis connects to the copy of the stock. Its scripts may be sent
 // twice without harm, so the client may retry them.
 func openStockRedis(url string) (redis.UniversalClient, error) {
+	return openRedis("--redis-url", url, 1)
+}
+
+// openEventsRedis connects to where the events go. The client retries nothing:
+// each event would be there twice.
+func (c *serveCommand) openEventsRedis() (redis.UniversalClient, error) {
+	return openRedis("--events-redis-url", cmp.Or(c.EventsRedisURL, c.RedisURL), -1)
+}
+
+func openRedis(flag, url string, retries int) (redis.UniversalClient, error) {
 	options, err := parseRedisURL(url)
 	if err != nil {
-		return nil, fmt.Errorf("--redis-url: %w", err)
+		return nil, fmt.Errorf("%s: %w", flag, err)
 	}
 	options.ContextTimeoutEnabled = true // otherwise a deadline does not reach the socket
 	options.DialTimeout = time.Second
 	options.ReadTimeout = time.Second
 	options.WriteTimeout = time.Second
-	options.MaxRetries = 1
+	options.MaxRetries = retries
 	// What servers are told of the client by itself is a right more that its user would need.
 	options.DisableIdentity = true
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}

@@ -25,31 +25,34 @@ type databaseFlags struct {
 // environment variable.
 type serveCommand struct {
 	databaseFlags
-	Listen         string        `env:"ORDERD_LISTEN" default:"127.0.0.1:8080" help:"Address of the API."`
-	AdminListen    string        `env:"ORDERD_ADMIN_LISTEN" default:"127.0.0.1:9080" help:"Address of /metrics and /debug/pprof."`
-	RedisURL       string        `required:"" env:"REDIS_URL" placeholder:"URL" help:"Redis for the stock: redis://host:port/db, redis+sentinel://host:port?master_name=NAME or redis+cluster://host:port, rediss for TLS, &addr= for more nodes."`
-	LockMode       locking.Mode  `env:"ORDERD_LOCK_MODE" default:"redis" enum:"${modes}" help:"How orders take turns: ${enum}."`
-	LockRedisURL   string        `env:"ORDERD_LOCK_REDIS_URL" placeholder:"URL" help:"Redis for the locks, as --redis-url. Default: the one for the stock. Mode redlock: independent masters, separated by commas."`
-	Zookeeper      []string      `env:"ORDERD_ZOOKEEPER" placeholder:"HOST:PORT" help:"ZooKeeper servers, separated by commas. $ORDERD_ZOOKEEPER_AUTH, as user:password, makes the locks' nodes that user's alone."`
-	ZookeeperCA    string        `name:"zookeeper-ca" env:"ORDERD_ZOOKEEPER_CA" placeholder:"FILE" help:"Reach ZooKeeper by TLS, trusting the authorities in this file."`
-	LockTTL        time.Duration `name:"lock-ttl" env:"ORDERD_LOCK_TTL" default:"10s" help:"How long a lock outlives a holder that died. ZooKeeper's session timeout too."`
-	LockWait       time.Duration `env:"ORDERD_LOCK_WAIT" default:"2s" help:"How long an order waits for its turn."`
-	LockMargin     time.Duration `env:"ORDERD_LOCK_MARGIN" default:"50ms" help:"What must be left of a lease when COMMIT is sent."`
-	BatchMax       int           `env:"ORDERD_BATCH_MAX" default:"64" help:"Most orders placed with one lease and one transaction; 1: each with its own. Mode none: always 1, for a group would itself be a lock."`
-	LockAcks       int           `env:"ORDERD_LOCK_ACKS" default:"0" help:"Replicas of the lock Redis that must have a lock before it counts (mode redis)."`
-	Work           time.Duration `env:"ORDERD_WORK" default:"0s" help:"Rehearsal step inside the lock, between check and write, standing for pricing or fraud calls."`
-	ReconcileEvery time.Duration `env:"ORDERD_RECONCILE_EVERY" default:"500ms" help:"How often some replica compares Redis with Postgres and repairs it; 0s: this one never does."`
-	AllowUnguarded bool          `env:"ORDERD_ALLOW_UNGUARDED" help:"Let SKUs be created with a guard other than predicate. For the laboratory."`
-	ID             string        `name:"id" env:"ORDERD_ID" default:"${replica}" help:"Name of this replica in headers, logs, the ledger and locks."`
-	APIKeys        string        `name:"api-keys" placeholder:"FILE" help:"Clients' API keys, hashed: lines of orderd keys new. Read again when the file changes and on SIGHUP. $ORDERD_API_KEYS may hold the lines themselves, or @FILE."`
-	TLSCert        string        `name:"tls-cert" env:"ORDERD_TLS_CERT" placeholder:"FILE" help:"Certificate of the API's listener, with those that signed it. Read again when it changes and on SIGHUP."`
-	TLSKey         string        `name:"tls-key" env:"ORDERD_TLS_KEY" placeholder:"FILE" help:"The certificate's private key."`
-	RateLimit      access.Rate   `env:"ORDERD_RATE_LIMIT" placeholder:"RATE[:BURST]" help:"Requests a second from all clients together. Default: no limit."`
-	ClientRate     access.Rate   `name:"client-rate-limit" env:"ORDERD_CLIENT_RATE_LIMIT" placeholder:"RATE[:BURST]" help:"Requests a second from each client; without API keys, from each address. Default: no limit."`
-	MaxConnections int           `env:"ORDERD_MAX_CONNECTIONS" default:"4096" help:"Connections to the API at a time; more have to wait."`
-	DrainDelay     time.Duration `env:"ORDERD_DRAIN_DELAY" default:"2s" help:"How long /readyz answers 503 before the listener closes, so that balancers notice."`
-	LogFormat      string        `env:"ORDERD_LOG_FORMAT" default:"json" enum:"json,text" help:"Format of the log on stderr: ${enum}."`
-	LogLevel       slog.Level    `env:"ORDERD_LOG_LEVEL" default:"info" help:"Lowest level logged: debug (every request), info, warn, error."`
+	Listen          string        `env:"ORDERD_LISTEN" default:"127.0.0.1:8080" help:"Address of the API."`
+	AdminListen     string        `env:"ORDERD_ADMIN_LISTEN" default:"127.0.0.1:9080" help:"Address of /metrics and /debug/pprof."`
+	RedisURL        string        `required:"" env:"REDIS_URL" placeholder:"URL" help:"Redis for the stock: redis://host:port/db, redis+sentinel://host:port?master_name=NAME or redis+cluster://host:port, rediss for TLS, &addr= for more nodes."`
+	LockMode        locking.Mode  `env:"ORDERD_LOCK_MODE" default:"redis" enum:"${modes}" help:"How orders take turns: ${enum}."`
+	LockRedisURL    string        `env:"ORDERD_LOCK_REDIS_URL" placeholder:"URL" help:"Redis for the locks, as --redis-url. Default: the one for the stock. Mode redlock: independent masters, separated by commas."`
+	Zookeeper       []string      `env:"ORDERD_ZOOKEEPER" placeholder:"HOST:PORT" help:"ZooKeeper servers, separated by commas. $ORDERD_ZOOKEEPER_AUTH, as user:password, makes the locks' nodes that user's alone."`
+	ZookeeperCA     string        `name:"zookeeper-ca" env:"ORDERD_ZOOKEEPER_CA" placeholder:"FILE" help:"Reach ZooKeeper by TLS, trusting the authorities in this file."`
+	LockTTL         time.Duration `name:"lock-ttl" env:"ORDERD_LOCK_TTL" default:"10s" help:"How long a lock outlives a holder that died. ZooKeeper's session timeout too."`
+	LockWait        time.Duration `env:"ORDERD_LOCK_WAIT" default:"2s" help:"How long an order waits for its turn."`
+	LockMargin      time.Duration `env:"ORDERD_LOCK_MARGIN" default:"50ms" help:"What must be left of a lease when COMMIT is sent."`
+	BatchMax        int           `env:"ORDERD_BATCH_MAX" default:"64" help:"Most orders placed with one lease and one transaction; 1: each with its own. Mode none: always 1, for a group would itself be a lock."`
+	LockAcks        int           `env:"ORDERD_LOCK_ACKS" default:"0" help:"Replicas of the lock Redis that must have a lock before it counts (mode redis)."`
+	Work            time.Duration `env:"ORDERD_WORK" default:"0s" help:"Rehearsal step inside the lock, between check and write, standing for pricing or fraud calls."`
+	ReconcileEvery  time.Duration `env:"ORDERD_RECONCILE_EVERY" default:"500ms" help:"How often some replica compares Redis with Postgres and repairs it; 0s: this one never does."`
+	EventsStream    string        `env:"ORDERD_EVENTS_STREAM" placeholder:"KEY" help:"Redis stream that an event is delivered to for each change of a level, such as orderd:events. Default: none are."`
+	EventsRedisURL  string        `env:"ORDERD_EVENTS_REDIS_URL" placeholder:"URL" help:"Redis that the stream is in, as --redis-url. Default: the one for the stock."`
+	EventsMaxLength int64         `env:"ORDERD_EVENTS_MAX_LENGTH" default:"1000000" help:"Events that the stream keeps, about: the oldest make room."`
+	AllowUnguarded  bool          `env:"ORDERD_ALLOW_UNGUARDED" help:"Let SKUs be created with a guard other than predicate. For the laboratory."`
+	ID              string        `name:"id" env:"ORDERD_ID" default:"${replica}" help:"Name of this replica in headers, logs, the ledger and locks."`
+	APIKeys         string        `name:"api-keys" placeholder:"FILE" help:"Clients' API keys, hashed: lines of orderd keys new. Read again when the file changes and on SIGHUP. $ORDERD_API_KEYS may hold the lines themselves, or @FILE."`
+	TLSCert         string        `name:"tls-cert" env:"ORDERD_TLS_CERT" placeholder:"FILE" help:"Certificate of the API's listener, with those that signed it. Read again when it changes and on SIGHUP."`
+	TLSKey          string        `name:"tls-key" env:"ORDERD_TLS_KEY" placeholder:"FILE" help:"The certificate's private key."`
+	RateLimit       access.Rate   `env:"ORDERD_RATE_LIMIT" placeholder:"RATE[:BURST]" help:"Requests a second from all clients together. Default: no limit."`
+	ClientRate      access.Rate   `name:"client-rate-limit" env:"ORDERD_CLIENT_RATE_LIMIT" placeholder:"RATE[:BURST]" help:"Requests a second from each client; without API keys, from each address. Default: no limit."`
+	MaxConnections  int           `env:"ORDERD_MAX_CONNECTIONS" default:"4096" help:"Connections to the API at a time; more have to wait."`
+	DrainDelay      time.Duration `env:"ORDERD_DRAIN_DELAY" default:"2s" help:"How long /readyz answers 503 before the listener closes, so that balancers notice."`
+	LogFormat       string        `env:"ORDERD_LOG_FORMAT" default:"json" enum:"json,text" help:"Format of the log on stderr: ${enum}."`
+	LogLevel        slog.Level    `env:"ORDERD_LOG_LEVEL" default:"info" help:"Lowest level logged: debug (every request), info, warn, error."`
 }
 
 // Validate finds settings that cannot work together. Errors name the flag.
@@ -73,6 +76,10 @@ func (c *serveCommand) Validate() error {
 		return fmt.Errorf("--work: must not be negative")
 	case c.ReconcileEvery < 0 || c.ReconcileEvery > 0 && c.ReconcileEvery < 10*time.Millisecond:
 		return fmt.Errorf("--reconcile-every: must be 0s or at least 10ms")
+	case c.EventsRedisURL != "" && c.EventsStream == "":
+		return fmt.Errorf("--events-redis-url: needs --events-stream")
+	case c.EventsMaxLength < 1:
+		return fmt.Errorf("--events-max-length: must be at least 1")
 	case c.DrainDelay < 0 || c.DrainDelay > 10*time.Second:
 		return fmt.Errorf("--drain-delay: must be 0s to 10s")
 	case (c.TLSCert == "") != (c.TLSKey == ""):

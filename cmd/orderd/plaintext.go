@@ -47,7 +47,7 @@ func (c *serveCommand) checkRedis() error {
 	if c.Insecure {
 		return nil
 	}
-	for flag, urls := range map[string]string{"--redis-url": c.RedisURL, "--lock-redis-url": c.LockRedisURL} {
+	for flag, urls := range map[string]string{"--redis-url": c.RedisURL, "--lock-redis-url": c.LockRedisURL, "--events-redis-url": c.EventsRedisURL} {
 		for url := range strings.SplitSeq(urls, ",") {
 			if url == "" {
 				continue

@@ -13,7 +13,7 @@ func TestSecure_RedisUsersMayDoNothingElse(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
 	server := mustSecureRedis(t, stacktest.Stack(t), "users", ca)
-	for user, password := range map[string]string{"orderd-stock": stockPassword, "orderd-lock": lockPassword} {
+	for user, password := range map[string]string{"orderd-stock": stockPassword, "orderd-lock": lockPassword, "orderd-events": eventPassword} {
 		o, err := parseRedisURL(redisURL(server.Addr, user, password, ca.File))
 		if err != nil {
 			t.Fatal(err)
@@ -25,7 +25,7 @@ func TestSecure_RedisUsersMayDoNothingElse(t *testing.T) {
 			t.Fatalf("%s: %v", user, err)
 		}
 		other := "orderd:lock:{1}:A"
-		if user == "orderd-lock" {
+		if user != "orderd-stock" {
 			other = "orderd:stock:A"
 		}
 		for _, command := range []string{

@@ -26,6 +26,7 @@ const (
 	appPassword   = "app-CANARY"
 	stockPassword = "stock-CANARY"
 	lockPassword  = "lock-CANARY"
+	eventPassword = "events-CANARY"
 	zooPassword   = "zoo-CANARY"
 )
 
@@ -55,7 +56,11 @@ func newFortress(t *testing.T, name string) *fortress {
 		t.Fatal(err)
 	}
 	f.zookeeper = zoo.SecureAddr
-	f.env = []string{zooKeeperAuth + "=orderd:" + zooPassword, "ORDERD_ZOOKEEPER_CA=" + ca.File}
+	f.env = []string{
+		"ORDERD_EVENTS_STREAM=orderd:events",
+		"ORDERD_EVENTS_REDIS_URL=" + redisURL(f.stock.Addr, "orderd-events", eventPassword, ca.File),
+		zooKeeperAuth + "=orderd:" + zooPassword, "ORDERD_ZOOKEEPER_CA=" + ca.File,
+	}
 	return f
 }
 
@@ -114,6 +119,7 @@ func redisUsers(t *testing.T) string {
 	return strings.NewReplacer(
 		"SHA-256-OF-THE-STOCK-PASSWORD", hashOf(stockPassword),
 		"SHA-256-OF-THE-LOCK-PASSWORD", hashOf(lockPassword),
+		"SHA-256-OF-THE-EVENTS-PASSWORD", hashOf(eventPassword),
 	).Replace(string(text))
 }
 
@@ -137,7 +143,7 @@ func TestSecure_EveryModeWithTheRightsItNeeds(t *testing.T) {
 		name := fmt.Sprint("rights-", i)
 		r := f.start(t, name, row.mode, "--batch-max", row.batch, "--log-level", "debug")
 		r.useEverything(t, fmt.Sprint("S-", i), row.mode)
-		for _, password := range []string{ownerPassword, appPassword, stockPassword, lockPassword, zooPassword} {
+		for _, password := range []string{ownerPassword, appPassword, stockPassword, lockPassword, eventPassword, zooPassword} {
 			cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", r.Pid()))
 			if err != nil && !os.IsNotExist(err) {
 				t.Fatal(err)
@@ -147,6 +153,10 @@ func TestSecure_EveryModeWithTheRightsItNeeds(t *testing.T) {
 			}
 		}
 	}
+	await(t, "the events", func() bool {
+		n, err := f.stock.Do(t.Context(), "XLEN", "orderd:events")
+		return err == nil && n != "0"
+	})
 	for name, server := range map[string]*stack.SecureRedis{"stock": f.stock, "locks": f.locks} {
 		if refused, err := server.Do(t.Context(), "ACL", "LOG"); err != nil || refused != "[]" {
 			t.Errorf("the Redis of the %s has refused something: %s, %v", name, refused, err)

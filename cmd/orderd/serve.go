@@ -58,9 +58,11 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 		defer service.Lanes.Close() // before the backend: they give their leases back
 	}
 	defer inBackground(ctx, service.SweepHolds)()
-	if c.ReconcileEvery > 0 {
-		defer inBackground(ctx, stock.NewReconciler(db, store, cache, c.ReconcileEvery, log, metrics).Run)()
+	stop, err := c.followLedger(ctx, db, store, cache, log, metrics)
+	if err != nil {
+		return err
 	}
+	defer stop()
 	api := order.NewHandler(order.HandlerConfig{
 		Service: service,
 		Stock: &stock.Routes{

@@ -213,6 +213,8 @@ func TestRun_UsageErrorsNameTheFlag(t *testing.T) {
 		"--work":           append([]string{"serve", "--work", "-1s"}, servers...),
 		"--drain-delay":    append([]string{"serve", "--drain-delay", "1m"}, servers...),
 
+		"--events-redis-url":  append([]string{"serve", "--events-redis-url", "redis://127.0.0.1"}, servers...),
+		"--events-max-length": append([]string{"serve", "--events-stream", "e", "--events-max-length", "0"}, servers...),
 		"--reconcile-every":   append([]string{"serve", "--reconcile-every", "1ms"}, servers...),
 		"--tls-cert":          append([]string{"serve", "--tls-cert", "x"}, servers...),
 		"--tls-key":           append([]string{"serve", "--tls-key", "x"}, servers...),

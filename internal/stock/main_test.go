@@ -2,6 +2,8 @@ package stock_test
 
 import (
 	"context"
+	"strconv"
+	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -58,9 +60,12 @@ func (f levelsFunc) Levels(ctx context.Context, skus []string) ([]stock.Level, e
 	return f(ctx, skus)
 }
 
+var ownServers atomic.Int64
+
 // ownRedis starts a server for the test to kill.
 func ownRedis(t *testing.T, name string) *stack.Redis {
 	t.Helper()
+	name += "-" + strconv.FormatInt(ownServers.Add(1), 10) // a test may be run twice
 	server, err := stacktest.Stack(t).Redis(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -208,7 +209,8 @@ func (*crashOnce) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return
 func (c *crashOnce) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, commands []redis.Cmder) error {
 		err := next(ctx, commands)
-		if err == nil && c.crashed.CompareAndSwap(false, true) {
+		batch := slices.ContainsFunc(commands, func(c redis.Cmder) bool { return c.Name() == "xadd" })
+		if err == nil && batch && c.crashed.CompareAndSwap(false, true) {
 			return errors.New("the relay died")
 		}
 		return err

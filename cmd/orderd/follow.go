@@ -1,0 +1,38 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"orderd/internal/stock"
+)
+
+// followLedger starts what follows the ledger: the reconciler, and the relay of
+// events if they are wanted. stop waits for their end.
+func (c *serveCommand) followLedger(
+	ctx context.Context, db *pgxpool.Pool, store *stock.Store, cache *stock.Cache, log *slog.Logger, reg prometheus.Registerer,
+) (stop func(), err error) {
+	ends := func() {}
+	if c.EventsStream != "" {
+		events, err := c.openEventsRedis()
+		if err != nil {
+			return nil, err
+		}
+		stopped := inBackground(ctx, stock.NewRelay(db, events, c.EventsStream, c.EventsMaxLength, log, reg).Run)
+		ends = func() {
+			stopped()
+			events.Close()
+		}
+	}
+	if c.ReconcileEvery == 0 {
+		return ends, nil
+	}
+	stopped := inBackground(ctx, stock.NewReconciler(db, store, cache, c.ReconcileEvery, log, reg).Run)
+	return func() {
+		stopped()
+		ends()
+	}, nil
+}
