@@ -92,7 +92,9 @@ func (c *serveCommand) Validate() error {
 	if err := c.checkDatabase(); err != nil {
 		return err
 	}
-	return errors.Join(c.checkRedis(), c.checkZooKeeper())
+	return errors.Join(c.checkRedis(map[string]string{
+		"--redis-url": c.RedisURL, "--lock-redis-url": c.LockRedisURL, "--events-redis-url": c.EventsRedisURL,
+	}), c.checkZooKeeper())
 }
 
 // loopback tells whether only this machine reaches the address.

@@ -41,13 +41,13 @@ func beyond(host string) bool {
 	return !strings.HasPrefix(host, "/") && !strings.HasPrefix(host, "@") && !loopback(net.JoinHostPort(host, "0"))
 }
 
-// checkRedis finds a Redis that would be reached in the clear, or by a TLS that
-// does not ask who answers.
-func (c *serveCommand) checkRedis() error {
-	if c.Insecure {
+// checkRedis finds, among the URLs by their flags, a Redis that would be reached
+// in the clear, or by a TLS that does not ask who answers.
+func (d *databaseFlags) checkRedis(byFlag map[string]string) error {
+	if d.Insecure {
 		return nil
 	}
-	for flag, urls := range map[string]string{"--redis-url": c.RedisURL, "--lock-redis-url": c.LockRedisURL, "--events-redis-url": c.EventsRedisURL} {
+	for flag, urls := range byFlag {
 		for url := range strings.SplitSeq(urls, ",") {
 			if url == "" {
 				continue

@@ -1,13 +1,17 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -82,4 +86,60 @@ func TestServe_ReconcilesWhileItSells(t *testing.T) {
 	await(t, "the other replica to fill Redis again", func() bool {
 		return levels.HGet(t.Context(), "orderd:stock:A-1", "level").Val() == "0"
 	})
+}
+
+// What the operator is told, and by which exit code.
+func TestReconcile_Check(t *testing.T) {
+	t.Parallel()
+	d := newDeployment(t)
+	r := d.start(t, "r1", "redis", "--reconcile-every", "0s")
+	r.mustSet(t, "A-1", 10, "predicate")
+	r.mustSet(t, "B-1", 10, "predicate")
+	r.send(t, http.MethodPost, "/v1/orders", orderOne)
+	check := []string{"reconcile", "--check", "--database-url", d.database, "--redis-url", d.stock}
+	out, err := runHere(t, check...)
+	if err != nil || !strings.Contains(out, "checked: 2 SKUs, 3 movements, 1 orders") ||
+		!strings.Contains(out, "found: levels 0, ledger 0, orders 0, redis 0\n") {
+		t.Errorf("a check of right books = %v, %s", err, out)
+	}
+
+	levels := d.stockRedis(t)
+	levels.Del(t.Context(), "orderd:stock:B-1")
+	if out, err := runHere(t, check...); err != nil || !strings.Contains(out, "1 levels are not in it") {
+		t.Errorf("a check with a level missing in Redis = %v, %s", err, out)
+	}
+	levels.HSet(t.Context(), "orderd:stock:A-1", "level", 77)
+	out, err = runHere(t, check...)
+	if !errors.Is(err, errFindings) || exitCode(err) != 1 ||
+		!strings.Contains(out, "redis   A-1: high: Redis has 77 at version 2, guard predicate; Postgres 9 at version 2") {
+		t.Errorf("a check of a wrong Redis = %v, %s", err, out)
+	}
+	if got := levels.HGet(t.Context(), "orderd:stock:A-1", "level").Val(); got != "77" {
+		t.Errorf("the check has changed the level to %s", got)
+	}
+	if out, err := runHere(t, check[:4]...); err != nil || strings.Contains(out, "Redis") {
+		t.Errorf("a check without Redis = %v, %s", err, out)
+	}
+
+	db, err := pgx.Connect(t.Context(), d.database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close(context.Background())
+	if _, err := db.Exec(t.Context(), "INSERT INTO stock (sku, on_hand) SELECT 'X-' || n, 1 FROM generate_series(1, 250) AS n"); err != nil {
+		t.Fatal(err)
+	}
+	out, err = runHere(t, check[:4]...)
+	if exitCode(err) != 1 || strings.Count(out, "has no movements") != findingsShown || !strings.Contains(out, "found: levels 250,") {
+		t.Errorf("a check of wrong levels = %v, %s; want %d of 250 listed", err, out, findingsShown)
+	}
+
+	for code, args := range map[int][]string{
+		2: {"reconcile", "--database-url", d.database},
+		4: {"reconcile", "--check", "--database-url", "postgres://" + deaf(t) + "/x"},
+	} {
+		if out, err := runHere(t, args...); exitCode(err) != code {
+			t.Errorf("%v = %v, %s; want exit code %d", args, err, out, code)
+		}
+	}
 }

@@ -1,0 +1,65 @@
+package order
+
+import (
+	"context"
+	_ "embed" // for the statements
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"orderd/internal/stock"
+)
+
+var (
+	//go:embed books_levels.sql
+	booksLevels string
+	//go:embed books_ledger.sql
+	booksLedger string
+	//go:embed books_orders.sql
+	booksOrders string
+)
+
+// A Finding is something in the books that cannot be.
+type Finding struct {
+	Book    string // levels, ledger or orders
+	Subject string // a SKU, a SKU's version, an order's id
+	Problem string
+}
+
+// Books is how much was looked at.
+type Books struct{ SKUs, Movements, Orders int64 }
+
+// CheckBooks compares levels, ledger and orders with each other, all of them, as
+// of one moment, and hands each finding on as it comes. It changes nothing, and
+// holds up nobody. Its errors are those of Postgres and of found.
+func CheckBooks(ctx context.Context, conn *pgx.Conn, found func(Finding) error) (b Books, err error) {
+	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err != nil {
+		return Books{}, stock.Unavailable("begin to read the books", err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // there is nothing to commit
+	// Millions of rows are sorted and compared, on disk where this is not enough.
+	if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = 0; SET LOCAL work_mem = '64MB'"); err != nil {
+		return Books{}, stock.Unavailable("begin to read the books", err)
+	}
+	err = tx.QueryRow(ctx, `
+		SELECT (SELECT count(*) FROM stock), (SELECT count(*) FROM movements), (SELECT count(*) FROM orders)`,
+	).Scan(&b.SKUs, &b.Movements, &b.Orders)
+	if err != nil {
+		return Books{}, stock.Unavailable("count the books", err)
+	}
+	for _, book := range []struct{ name, sql string }{
+		{"levels", booksLevels}, {"ledger", booksLedger}, {"orders", booksOrders},
+	} {
+		rows, err := tx.Query(ctx, book.sql)
+		if err != nil {
+			return Books{}, stock.Unavailable("check the "+book.name, err)
+		}
+		f := Finding{Book: book.name}
+		_, err = pgx.ForEachRow(rows, []any{&f.Subject, &f.Problem}, func() error { return found(f) })
+		if err != nil {
+			return Books{}, fmt.Errorf("check the %s: %w", book.name, err)
+		}
+	}
+	return b, nil
+}
