@@ -4,6 +4,9 @@
 // level and the version of each SKU, written only by a newer version, rebuilt
 // from Postgres when it is missing. Nobody is told "sold out" on Redis' word
 // alone: [Truth] asks Postgres first, once for all who ask within 100 ms.
+//
+// Two follow the ledger: the [Reconciler] repairs Redis towards Postgres, and
+// the [Relay] tells a Redis stream of each change.
 package stock
 
 import (
