@@ -43,11 +43,7 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 	metrics := newRegistry(db)
 	store := stock.NewStore(db, c.ID)
 	cache, truth := stock.NewCache(client, store), stock.NewTruth(store)
-	health := order.NewHealth(
-		order.Check{Name: "postgres", Ask: store.Ping},
-		order.Check{Name: "stock_redis", Ask: cache.Ping},
-		order.Check{Name: "lock", Ask: pingOf(backend)},
-	)
+	health := newHealth(store, cache, backend)
 	service := &order.Service{
 		Locks: locking.Instrument(backend, c.LockMode, metrics), LockWait: c.LockWait, LockMargin: c.LockMargin,
 		Store: store, Cache: cache, Truth: truth, Ledger: order.NewLedger(db, c.ID),
@@ -73,6 +69,15 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 	})
 	defer inBackground(ctx, edge.changes.run)()
 	return c.serve(ctx, log, health, c.apiServer(api, edge.tls, log), newServer(adminHandler(metrics), log))
+}
+
+// newHealth asks all that an order needs.
+func newHealth(store *stock.Store, cache *stock.Cache, backend locking.Locker) *order.Health {
+	return order.NewHealth(
+		order.Check{Name: "postgres", Ask: store.Ping},
+		order.Check{Name: "stock_redis", Ask: cache.Ping},
+		order.Check{Name: "lock", Ask: pingOf(backend)},
+	)
 }
 
 // serve listens, serves until ctx ends, and stops in the order that loses
