@@ -16,7 +16,7 @@ import (
 func TestAuditAndReport_OfFaults(t *testing.T) {
 	t.Parallel()
 	cell := report.Cell{
-		Lock: "redis", Replicas: 2, Guard: "none", Clients: 2, Stock: 1, Fault: "holder paused", Expectation: report.Break,
+		Lock: "redis", Replicas: 2, Guard: "none", Clients: 2, Stock: 1, Fault: "holder paused", Expectation: report.Break, Verdict: audit.Violated,
 		CaughtBy: "nothing", Tries: &report.Tries{Violated: 20}, Timeline: &report.Timeline{
 			Lanes: []string{"r1", "r2"},
 			Spans: []report.Span{
