@@ -69,13 +69,16 @@ func (t *turn) placeGroup(group []*waiter) {
 			return
 		}
 		err = t.placeOrders(ctx, orders, func(placed []Order, refused []error) {
+			shared := record.String()
 			for i, w := range group {
-				w.reply(began, record, result{order: placed[i], err: refused[i]})
+				w.answer <- result{order: placed[i], err: refused[i], lane: began.Sub(w.arrived), shared: shared}
 			}
 		})
 	}
 	if err != nil {
-		answerAll(group, began, record, err)
+		for _, w := range group {
+			w.answer <- result{err: err, lane: began.Sub(w.arrived), shared: record.String()}
+		}
 		t.end(ctx)
 		return
 	}
@@ -96,12 +99,6 @@ func present(group []*waiter) ([]*waiter, []Request) {
 	return there, orders
 }
 
-func answerAll(group []*waiter, began time.Time, r *record, err error) {
-	for _, w := range group {
-		w.reply(began, r, result{err: err})
-	}
-}
-
 // answerTheRest tells those who have had no answer that nobody knows what became
 // of their orders.
 func answerTheRest(group []*waiter) {
@@ -111,12 +108,6 @@ func answerTheRest(group []*waiter) {
 		default:
 		}
 	}
-}
-
-// reply answers the order's request, with where its time went.
-func (w *waiter) reply(began time.Time, r *record, a result) {
-	a.steps = append([]step{{"lane", began.Sub(w.arrived)}}, r.steps...)
-	w.answer <- a
 }
 
 // placeOrders does for a group what place does for an order: check, work,
@@ -163,7 +154,7 @@ func (t *turn) placeOrders(ctx context.Context, orders []Request, answer func([]
 	for i, at := range places {
 		placed[at], refused[at] = sold[i], unsold[i]
 	}
-	t.learn(ctx, sold, v.levels)
+	t.learn(sold, v.levels)
 	if slices.ContainsFunc(unsold, func(err error) bool { return err != nil }) {
 		t.levels = nil // the rows had less than was thought
 	}

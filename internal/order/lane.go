@@ -45,9 +45,10 @@ type waiter struct {
 
 // A result is what became of an order.
 type result struct {
-	order Order
-	steps []step
-	err   error
+	order  Order
+	lane   time.Duration // waited there
+	shared string        // where the group's time went, as a record tells
+	err    error
 }
 
 // submit places an order with the next group. If ctx or its patience ends before
@@ -77,7 +78,7 @@ func (l *lane) submit(ctx context.Context, r Request) (Order, error) {
 
 func (w *waiter) told(a result) (Order, error) {
 	r := recordOf(w.ctx)
-	r.steps = append(r.steps, a.steps...)
+	r.steps, r.shared = append(r.steps, step{"lane", a.lane}), a.shared
 	return a.order, a.err
 }
 

@@ -2,6 +2,7 @@ package order
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -27,9 +28,11 @@ type turn struct {
 	since time.Time
 	// levels are those that the last group has left, if all is known of them.
 	levels map[string]stock.Level
-	// writing are the levels on their way to Redis. They arrive before the
-	// lease is given back, so that the next holder reads them.
-	writing sync.WaitGroup
+	// unwritten are levels that Redis has not been told, writing those on their
+	// way to it. They arrive before the lease is given back, so that the next
+	// holder reads them, and hardly earlier: nobody asks for them until then.
+	unwritten map[string]stock.Level
+	writing   sync.WaitGroup
 }
 
 // take makes sure that there is a lease on the keys: the one that is there, or
@@ -63,6 +66,7 @@ func (t *turn) goesOn() bool {
 
 // end gives the lease back, if there is one, once all levels are written.
 func (t *turn) end(ctx context.Context) {
+	t.write()
 	t.writing.Wait()
 	if t.lease != nil {
 		t.service.release(ctx, t.lease)
@@ -78,9 +82,9 @@ func (t *turn) look(ctx context.Context) (map[string]stock.Level, error) {
 	return t.service.Cache.Levels(ctx, t.keys)
 }
 
-// learn keeps what a group that was committed has left, and begins to write it
-// to Redis. The levels before it are what the turn has looked at.
-func (t *turn) learn(ctx context.Context, sold []Order, before map[string]stock.Level) {
+// learn keeps what a group that was committed has left. The levels before it are
+// what the turn has looked at.
+func (t *turn) learn(sold []Order, before map[string]stock.Level) {
 	after := leftBy(sold, before)
 	t.levels = nil
 	if len(before) == len(t.keys) { // else one is unknown, and may not be any more
@@ -89,5 +93,24 @@ func (t *turn) learn(ctx context.Context, sold []Order, before map[string]stock.
 			t.levels[level.SKU] = level
 		}
 	}
-	t.writing.Go(func() { t.service.writeBack(ctx, after) })
+	t.service.Truth.Learn(after...)
+	if t.unwritten == nil {
+		t.unwritten = map[string]stock.Level{}
+	}
+	for _, level := range after {
+		t.unwritten[level.SKU] = level
+	}
+	if !t.goesOn() { // the lease ends here: write while the callers are answered
+		t.write()
+	}
+}
+
+// write begins to write what Redis has not been told.
+func (t *turn) write() {
+	if len(t.unwritten) == 0 {
+		return
+	}
+	levels := slices.Collect(maps.Values(t.unwritten))
+	t.unwritten = nil
+	t.writing.Go(func() { t.service.writeBack(context.Background(), levels) })
 }

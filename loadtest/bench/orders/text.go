@@ -36,7 +36,7 @@ func Text(w io.Writer, f Figures, p Plan, colours bool) {
 
 func grid(figures []Figure, reference float64) string {
 	t := report.NewTable()
-	t.AppendHeader(table.Row{"", "orders\n/s", "rounds", "× pgbench,\none SKU", "p50", "p99", "max", "orders/\ngroup", "shares", ""})
+	t.AppendHeader(table.Row{"", "orders\n/s", "rounds", "× pgbench,\none SKU", "p50", "p99", "max", "orders/\nlease", "shares", ""})
 	t.SetColumnConfigs(bench.Right(2, 3, 4, 5, 6, 7, 8, 9))
 	for _, f := range figures {
 		m := f.Median
