@@ -28,7 +28,7 @@ minSessionTimeout=400
 maxSessionTimeout=60000
 maxClientCnxns=0
 admin.enableServer=false
-4lw.commands.whitelist=ruok,srvr,mntr,conf
+4lw.commands.whitelist=ruok,srvr,mntr,conf,dump
 `
 	zooLogback = `<configuration>
   <appender name="err" class="ch.qos.logback.core.ConsoleAppender">
@@ -119,4 +119,23 @@ func zooKeeperMode(ctx context.Context, addr string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("%s: unexpected answer of ZooKeeper: %q", addr, answer)
+}
+
+// Ephemerals returns the paths of the nodes that go with their sessions.
+func (z *ZooKeeper) Ephemerals(ctx context.Context) ([]string, error) {
+	answer, err := ask(ctx, z.Addr, "dump")
+	if err != nil {
+		return nil, err
+	}
+	_, nodes, found := strings.Cut(answer, "ephemeral nodes dump:")
+	if !found {
+		return nil, fmt.Errorf("%s: unexpected answer of ZooKeeper: %q", z.Addr, answer)
+	}
+	var paths []string
+	for line := range strings.Lines(nodes) {
+		if path := strings.TrimSpace(line); strings.HasPrefix(path, "/") {
+			paths = append(paths, path)
+		}
+	}
+	return paths, nil
 }

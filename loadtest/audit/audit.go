@@ -53,6 +53,7 @@ const (
 	PutToTheTest    = "the drive put it to the test"
 	OncePerKey      = "one order for each idempotency key"
 	NoOrphans       = "no order without its movements, no movement without its order"
+	NothingHeld     = "no lock and no transaction is left behind"
 	QuickLevelRight = "the quick level converges to the truth"
 	Progress        = "orders are decided again after the fault"
 	TokensGrow      = "tokens grow from lease to lease" //nolint:gosec // G101: no credential
@@ -80,6 +81,7 @@ var gated = []check{
 	{PutToTheTest, putToTheTest},
 	{OncePerKey, oncePerKey},
 	{NoOrphans, noOrphans},
+	{NothingHeld, nothingHeld},
 	{QuickLevelRight, quickLevelConverges},
 	{Progress, progress},
 }

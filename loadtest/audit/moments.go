@@ -61,34 +61,6 @@ func putToTheTest(b *books) (Verdict, string) {
 	return held("%sup to %d orders at once, %d sold and %d refused", fired, most, sold, refused)
 }
 
-// progress checks that the first order after the fault was decided: sold, or
-// refused as sold out.
-func progress(b *books) (Verdict, string) {
-	if b.Fault == nil || b.Fault.Healed == nil {
-		return silent()
-	}
-	healed, after := *b.Fault.Healed, 0
-	var decided *load.Op
-	for i := range b.Ops {
-		op := &b.Ops[i]
-		if op.Call < healed {
-			continue
-		}
-		after++
-		if (op.Outcome == load.Confirmed || op.Outcome == load.SoldOut) && (decided == nil || op.Return < decided.Return) {
-			decided = op
-		}
-	}
-	switch {
-	case after == 0:
-		return Undecided, fmt.Sprintf("nobody ordered after the fault was over at %s", ms(healed))
-	case decided == nil:
-		return found("the fault was over at %s, and none of the %d orders since then was decided", ms(healed), after)
-	default:
-		return held("the fault was over at %s, and an order was decided %s later", ms(healed), ms(decided.Return-healed))
-	}
-}
-
 // overlap is the most orders that were under way at one moment.
 func overlap(ops []load.Op) int {
 	type edge struct {

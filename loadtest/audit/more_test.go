@@ -23,15 +23,21 @@ func complete() audit.Records {
 	}
 	r.Exclusive = true
 	r.Levels = []audit.Level{{Version: 4, Quick: &audit.Quick{Version: 4}}}
+	r.Left = &audit.Left{Looked: []string{"Postgres"}}
 	r.Fault = &audit.Fault{Name: "holder paused", Fired: true, Healed: new(at(30))}
+	r.Probes = []load.Op{
+		{Client: 1, Outcome: load.Failed, Code: "unavailable", Call: at(40), Return: at(41)},
+		{Client: 1, Outcome: load.Confirmed, Call: at(42), Return: at(44)},
+		{Client: 2, Outcome: load.Confirmed, Call: at(44), Return: at(46)},
+	}
 	return r
 }
 
 func TestJudge_EverythingKnownAndRight(t *testing.T) {
 	t.Parallel()
 	j := audit.Judge(complete())
-	if j.Stock() != audit.Held || len(j.Invariants) != 15 || len(j.Counted) != 0 || len(j.Trace) != 0 {
-		t.Errorf("Judge = %+v, want 15 invariants held", j)
+	if j.Stock() != audit.Held || len(j.Invariants) != 16 || len(j.Counted) != 0 || len(j.Trace) != 0 {
+		t.Errorf("Judge = %+v, want 16 invariants held", j)
 	}
 	for _, i := range j.Invariants {
 		if i.Verdict != audit.Held || i.Evidence == "" {
@@ -44,7 +50,7 @@ func TestJudge_EverythingKnownAndRight(t *testing.T) {
 func TestJudge_LeavesOutWhatItDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
-		audit.OncePerKey, audit.NoOrphans, audit.QuickLevelRight, audit.Progress, audit.TokensGrow, audit.TurnsApart, audit.OneHolder,
+		audit.OncePerKey, audit.NoOrphans, audit.NothingHeld, audit.QuickLevelRight, audit.Progress, audit.TokensGrow, audit.TurnsApart, audit.OneHolder,
 	} {
 		if got := named(audit.Judge(clean()), name); got.Verdict != "" {
 			t.Errorf("%+v, want it left out", got)
@@ -73,6 +79,8 @@ func TestJudge_CatchesMoreSeededBugs(t *testing.T) {
 		"Redis hides some":                  {func(r *audit.Records) { r.Levels[0].OnHand++ }, audit.QuickLevelRight, audit.Violated},
 		"Redis is a version behind":         {func(r *audit.Records) { r.Levels[0].Quick.Version-- }, audit.QuickLevelRight, audit.Violated},
 		"nothing works after the fault":     {func(r *audit.Records) { r.Ops[3].Outcome, r.Ops[4].Outcome = load.Busy, load.Failed }, audit.Progress, audit.Violated},
+		"a replica sells nothing new":       {func(r *audit.Records) { r.Probes[2].Outcome = load.Busy }, audit.Progress, audit.Violated},
+		"a lock is left behind":             {func(r *audit.Records) { r.Left.Held = []string{"lock:A-1"} }, audit.NothingHeld, audit.Violated},
 		"nobody tries after the fault":      {func(r *audit.Records) { r.Fault.Healed = new(at(900)) }, audit.Progress, audit.Undecided},
 		"the fault did not fire":            {func(r *audit.Records) { r.Fault.Fired = false }, audit.PutToTheTest, audit.Undecided},
 		"a sale of another size is unknown": {func(r *audit.Records) { r.Ops[1].Outcome, r.Ops[1].Quantity = load.Unknown, 2 }, audit.SalesWereAsked, audit.Violated},

@@ -23,8 +23,14 @@ type Records struct {
 	Placed []Placed
 	// Levels are the stock levels after the last order. Nil if nobody looked.
 	Levels []Level
+	// Left is what was still held once all was quiet. Nil if nobody looked.
+	Left *Left
 	// Fault is what was done on purpose. Nil if nothing was.
 	Fault *Fault
+	// Probes are orders for a SKU that nobody had ordered before, sent after the
+	// fault; Client is the number of the replica that was asked. Nil if nobody
+	// tried.
+	Probes []load.Op
 }
 
 // A Lease is a turn with a key, as its holder saw it: it asked, it entered, and
@@ -52,12 +58,21 @@ type Level struct {
 	OnHand  int64  `json:"on_hand"`
 	Version int64  `json:"version"`
 	Quick   *Quick `json:"quick,omitempty"`
+	// Mended tells that Redis was wrong until a reconciler began to run.
+	Mended bool `json:"mended,omitempty"`
 }
 
 // A Quick is the level that Redis answers.
 type Quick struct {
 	OnHand  int64 `json:"on_hand"`
 	Version int64 `json:"version"`
+}
+
+// A Left is what was looked for in the servers: keys and nodes of locks, locks of
+// sessions, open transactions. Held is what was found.
+type Left struct {
+	Looked []string `json:"looked"` // in which servers
+	Held   []string `json:"held,omitempty"`
 }
 
 // A Fault is what was done to a drive, and what was seen of it.

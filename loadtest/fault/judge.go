@@ -29,7 +29,8 @@ const (
 // judge fills in the cell from what was seen of the scene. cause is why the
 // schedule did not go through, if it did not.
 func (s *Scene) judge(cell *report.Cell, r audit.Records, cause error) {
-	cell.Judge(r, time.Since(s.clock))
+	cell.Timeline = s.draw(r.Ledger)
+	cell.Judge(r, s.over)
 	cell.Invariants = withoutDriveTested(cell.Invariants)
 	fired, met := audit.Held, audit.Held
 	evidence := s.fire
@@ -52,7 +53,7 @@ func (s *Scene) judge(cell *report.Cell, r audit.Records, cause error) {
 	if cell.Verdict != audit.Undecided {
 		cell.CaughtBy = s.caughtBy(cell)
 	}
-	cell.Timeline = s.draw(r.Ledger, cell.CaughtBy)
+	nameLayer(cell.Timeline, cell.CaughtBy)
 	cell.Story = s.tell(cell, r.Ledger)
 }
 
@@ -149,7 +150,7 @@ func (s *Scene) other(a *Actor) *Actor {
 
 // stopped finds what stopped an actor's order, while the other's went through.
 func (s *Scene) stopped(a, winner *Actor, op *load.Op) string {
-	events := a.Postgres.Events()
+	events := s.events[a]
 	refused := func(statement wire.Statement, tag string) bool {
 		return slices.ContainsFunc(events, func(e wire.Event) bool { return e.Statement == statement && e.Tag == tag })
 	}
@@ -172,7 +173,7 @@ func (s *Scene) stopped(a, winner *Actor, op *load.Op) string {
 // Redis, although the lock had let it in before the winner told Redis.
 func (s *Scene) looked(events []wire.Event, winner *Actor) bool {
 	sold, told := time.Time{}, s.orders[winner].done
-	for _, e := range winner.Postgres.Events() {
+	for _, e := range s.events[winner] {
 		if e.Statement == wire.Commit {
 			sold = e.Done
 		}

@@ -25,9 +25,6 @@ const lockWait = 8 * time.Second
 // maxConnections is how many the clients keep open to each replica.
 const maxConnections = 16
 
-// restoreLimit is how long replicas and servers may take to be whole again.
-const restoreLimit = 20 * time.Second
-
 // A Rig is the replicas of one fault and mode, each behind proxies of its own,
 // and their servers.
 type Rig struct {
@@ -38,6 +35,10 @@ type Rig struct {
 	observer *load.Client
 	replicas *fleet.Replicas
 	running  sync.WaitGroup
+	// reconciled tells that the replicas repair Redis all the time.
+	reconciled bool
+	// quiet is how long after a fault Redis may be wrong, and anything be held.
+	quiet time.Duration
 }
 
 // An Actor is a replica that takes part.
@@ -56,7 +57,7 @@ const actors = 2
 
 // openRig starts the replicas on the fleet's servers.
 func openRig(ctx context.Context, f *fleet.Fleet, mode string, fault Fault) (_ *Rig, err error) {
-	r := &Rig{fleet: f, mode: mode}
+	r := &Rig{fleet: f, mode: mode, quiet: fault.TTL + recoverLimit, reconciled: fault.Weather != nil}
 	defer func() {
 		if err != nil {
 			r.close()
@@ -72,7 +73,8 @@ func openRig(ctx context.Context, f *fleet.Fleet, mode string, fault Fault) (_ *
 	}
 	r.replicas, err = f.Start(ctx, fleet.Setup{
 		Mode: mode, Replicas: actors + 1, LockWait: lockWait, LockTTL: fault.TTL, Work: fault.Work, BatchMax: 1,
-		Unreconciled: true,
+		// The reconciler would mend within a second what a schedule is about to show.
+		Unreconciled: !r.reconciled,
 		Reach:        func(replica int) fleet.Addresses { return addresses[replica] },
 	})
 	if err != nil {
@@ -177,36 +179,6 @@ func (a *Actor) close() {
 		if p != nil {
 			p.Close()
 		}
-	}
-}
-
-// restore brings everything back to how it was before a try.
-func (r *Rig) restore(ctx context.Context) error {
-	for _, a := range []*Actor{r.A, r.B} {
-		a.heal()
-		a.Postgres.Forget()
-		select {
-		case <-a.process.Done():
-			if err := a.process.Restart(ctx); err != nil {
-				return err
-			}
-		default:
-			_ = resumeProcess(a.process)
-		}
-	}
-	targets := load.NewClient(r.replicas.URLs, actors)
-	defer targets.Close()
-	ctx, cancel := context.WithTimeout(ctx, restoreLimit)
-	defer cancel()
-	return targets.AwaitReady(ctx)
-}
-
-func (a *Actor) heal() {
-	a.Postgres.Heal()
-	a.Postgres.ThawLocks()
-	a.Stock.Heal()
-	for _, p := range a.Locks {
-		p.Heal()
 	}
 }
 

@@ -5,24 +5,18 @@ import (
 	"fmt"
 	"slices"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"orderd/internal/stack"
 	"orderd/loadtest/audit"
 	"orderd/loadtest/fleet"
-	"orderd/loadtest/load"
 	"orderd/loadtest/report"
 )
 
 const (
 	// sceneLimit is how long a try may take: far more than any does.
 	sceneLimit = 20 * time.Second
-	// recoverLimit is how long after a fault orders may be refused for lack of a
-	// server or of the lock.
-	recoverLimit = 5 * time.Second
 	// atOnce is how many rigs run beside each other: most of their time they wait.
 	atOnce = 4
 )
@@ -204,42 +198,16 @@ func (r *Rig) try(ctx context.Context, f Fault, cell *report.Cell) (audit.Record
 		cancel()
 	}
 	r.running.Wait()
-	if err := r.settle(ctx, s); err != nil && cause == nil {
+	healed, err := s.settle(ctx)
+	if cause == nil {
 		cause = err
 	}
-	ledger, err := r.fleet.Ledger(ctx, cell.SKU)
-	if err != nil {
+	records := audit.Records{
+		Ops: s.ops, Clients: actors, Fault: &audit.Fault{Name: f.Name, Fired: s.fire != "", Healed: &healed},
+	}
+	if err := r.aftermath(ctx, s.clock, cell.SKU, &records); err != nil {
 		return audit.Records{}, err
 	}
-	records := audit.Records{Ops: s.ops, Ledger: ledger, Clients: actors}
 	s.judge(cell, records, cause)
 	return records, nil
 }
-
-// settle heals everything and has somebody else order until the SKU is sold out:
-// the shop goes on afterwards, and says the truth.
-func (r *Rig) settle(ctx context.Context, s *Scene) error {
-	for _, a := range []*Actor{r.A, r.B} {
-		a.heal()
-		_ = resumeProcess(a.process)
-	}
-	for _, o := range s.all {
-		s.ops = append(s.ops, o.op)
-	}
-	limit := time.Now().Add(recoverLimit)
-	for {
-		op := load.Op{Seq: len(s.ops), Client: actors + 1, Quantity: 1, Call: time.Since(s.clock)}
-		r.client.Order(ctx, actors, s.sku, &op)
-		op.Return = time.Since(s.clock)
-		s.ops = append(s.ops, op)
-		switch {
-		case op.Outcome == load.SoldOut:
-			return nil
-		case time.Now().After(limit):
-			return fmt.Errorf("%v after the fault an order is answered %d %s %s", recoverLimit, op.Status, op.Code, op.Error)
-		}
-	}
-}
-
-// resumeProcess lets a process go on that may be stopped.
-func resumeProcess(p *stack.Process) error { return p.Signal(syscall.SIGCONT) }

@@ -36,6 +36,9 @@ type Scene struct {
 	meeting  string // how the two met; empty if that is not known
 	waited   map[*Actor]bool
 	timeline recorder
+
+	over   time.Duration           // when all was settled
+	events map[*Actor][]wire.Event // what the actors had asked of Postgres by then
 }
 
 // An order is one that is under way.
@@ -49,6 +52,7 @@ func (s *Scene) order(a *Actor) {
 	o := &order{done: make(chan struct{}), op: load.Op{Client: a.n, Quantity: 1, Call: time.Since(s.clock)}}
 	s.mu.Lock()
 	o.op.Seq = len(s.all)
+	o.op.Key = fmt.Sprintf("%s-%d", s.sku, o.op.Seq)
 	s.orders[a] = o
 	s.all = append(s.all, o)
 	s.mu.Unlock()

@@ -2,16 +2,12 @@ package fault
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"orderd/internal/stack"
 	"orderd/loadtest/audit"
 	"orderd/loadtest/load"
 	"orderd/loadtest/report"
@@ -27,9 +23,11 @@ type storm struct {
 	timeline recorder
 	random   *rand.Rand
 
-	done  atomic.Int64  // how often something was broken
-	calm  chan struct{} // closed when nothing will be broken any more
-	drive []*drive
+	done   atomic.Int64  // how often something was broken
+	calm   chan struct{} // closed when nothing will be broken any more
+	healed time.Duration // when that was
+	over   time.Duration // when all was sold out
+	drive  []*drive
 }
 
 // A drive is the clients of one SKU.
@@ -48,8 +46,6 @@ const (
 	// stormWork is what an order takes inside the lock: the machine has time left,
 	// and what breaks mostly finds somebody inside.
 	stormWork = 40 * time.Millisecond
-	// stormBackoff is the wait of a client that was refused.
-	stormBackoff = 20 * time.Millisecond
 	// stormLimit is when it is given up: the shop has stopped selling.
 	stormLimit = 3 * time.Minute
 )
@@ -86,8 +82,10 @@ func (r *Rig) storms(ctx context.Context, w weather, cells []*report.Cell) ([]au
 		}
 	}
 	cause := s.rage(w)
+	s.healed = time.Since(s.clock)
 	close(s.calm)
 	clients.Wait()
+	s.over = time.Since(s.clock)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -127,27 +125,37 @@ func (s *storm) rage(w weather) error {
 }
 
 // shop sends one order after the other until the storm is over and the SKU sold
-// out.
+// out. An order that was not decided is sent again, to the next replica and with
+// its key, lest it be placed twice.
 func (s *storm) shop(d *drive, client int) {
-	for turn := client; s.ctx.Err() == nil && !d.sold.Load(); turn++ {
-		op := load.Op{Client: client, Quantity: 1, Call: time.Since(s.clock)}
+	number, open := 0, false
+	for turn := client; s.ctx.Err() == nil && (open || !d.sold.Load()); turn++ {
+		op := load.Op{Client: client, Quantity: 1, Call: time.Since(s.clock), Key: fmt.Sprintf("%s-%d-%d", d.sku, client, number)}
 		calm := s.isCalm()
 		s.client.Order(s.ctx, turn, d.sku, &op)
 		op.Return = time.Since(s.clock)
-		d.mu.Lock()
-		op.Seq = len(d.ops)
-		d.ops = append(d.ops, op)
-		d.mu.Unlock()
+		d.add(op)
 		if calm && op.Outcome == load.SoldOut {
 			d.sold.Store(true)
 		}
+		switch op.Outcome {
+		case load.Confirmed, load.SoldOut:
+			number, open = number+1, false
+		case load.Unknown:
+			open = true
+		case load.Busy, load.Failed: // of an attempt before it may still be open
+		}
 		if op.Outcome != load.Confirmed {
-			select {
-			case <-time.After(stormBackoff):
-			case <-s.ctx.Done():
-			}
+			pause(s.ctx, askAgain)
 		}
 	}
+}
+
+func (d *drive) add(op load.Op) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	op.Seq = len(d.ops)
+	d.ops = append(d.ops, op)
 }
 
 func (s *storm) isCalm() bool {
@@ -158,80 +166,6 @@ func (s *storm) isCalm() bool {
 		return false
 	}
 }
-
-func (s *storm) judge(ctx context.Context, cell *report.Cell, d *drive, cause error) (audit.Records, error) {
-	ledger, err := s.fleet.Ledger(ctx, cell.SKU)
-	if err != nil {
-		return audit.Records{}, err
-	}
-	r := audit.Records{Ops: d.ops, Ledger: ledger, Clients: stormClients}
-	cell.Judge(r, time.Since(s.clock))
-	fired := audit.Invariant{Name: faultFired, Verdict: audit.Held, Evidence: fmt.Sprintf("%d times", s.done.Load())}
-	if !d.sold.Load() && cause == nil {
-		cause = errors.New("the SKU was not sold out in time afterwards")
-	}
-	if s.done.Load() == 0 || cause != nil {
-		fired.Verdict = audit.Undecided
-		if cause != nil {
-			fired.Evidence += ": " + cause.Error()
-		}
-	}
-	cell.Invariants = append(cell.Invariants, fired)
-	conclude(cell)
-	cell.CaughtBy = d.caughtBy(cell)
-	cell.Timeline = s.draw(ledger)
-	cell.Story = []string{fmt.Sprintf("It happened %d times while %d clients ordered; %d units were there and %d too many were sold.",
-		s.done.Load(), stormClients, cell.Stock, cell.Oversold)}
-	return r, nil
-}
-
-// caughtBy names the layers that were seen to stop anybody.
-func (d *drive) caughtBy(cell *report.Cell) string {
-	switch cell.Verdict {
-	case audit.Violated:
-		return byNothing
-	case audit.Undecided:
-		return ""
-	case audit.Held:
-	}
-	var layers []string
-	if slices.ContainsFunc(d.ops, func(op load.Op) bool { return op.LockWait > stormWork/2 }) {
-		layers = append(layers, byLock)
-	}
-	if slices.ContainsFunc(d.ops, func(op load.Op) bool { return op.Code == "lease_lost" }) {
-		layers = append(layers, byLeaseCheck) // or the guards fence and claim, which say the same
-	}
-	return strings.Join(layers, ", ")
-}
-
-// draw has the replicas' and servers' absences, and the first units sold that
-// were not there.
-func (s *storm) draw(ledger []load.Movement) *report.Timeline {
-	s.timeline.mu.Lock()
-	defer s.timeline.mu.Unlock()
-	t := &report.Timeline{Spans: s.timeline.spans, Marks: s.timeline.marks}
-	for _, p := range s.replicas.Processes {
-		t.Lanes = append(t.Lanes, replicaOf(p))
-	}
-	s.timeline.finish(t, s.clock)
-	answered := map[string]time.Duration{}
-	for _, d := range s.drive {
-		for _, op := range d.ops {
-			answered[op.OrderID] = op.Return
-		}
-	}
-	for _, m := range ledger {
-		if at, ok := answered[m.OrderID]; ok && m.Reason == "sale" && m.OnHand < 0 {
-			t.Marks = append(t.Marks, report.Mark{
-				Lane: m.Replica, Kind: report.Oversold, Label: "sold what was not there", At: ms(at), OrderID: m.OrderID,
-			})
-		}
-	}
-	return t
-}
-
-// replicaOf is the replica's name, which its process's ends with.
-func replicaOf(p *stack.Process) string { return p.Name()[len(p.Name())-len("r1"):] }
 
 // stormy runs all cells of a job at once, as often as the plan says.
 func (p Plan) stormy(ctx context.Context, rig *Rig, j *job, name string) error {

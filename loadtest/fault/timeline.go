@@ -85,8 +85,7 @@ func (r *recorder) hold(l load.Lock, at time.Duration) {
 }
 
 // finish ends what still lasts, and gives everything a lane.
-func (*recorder) finish(t *report.Timeline, clock time.Time) {
-	over := ms(time.Since(clock))
+func (*recorder) finish(t *report.Timeline, over time.Duration) {
 	lane := func(name string) {
 		if !slices.Contains(t.Lanes, name) {
 			t.Lanes = append(t.Lanes, name)
@@ -94,7 +93,7 @@ func (*recorder) finish(t *report.Timeline, clock time.Time) {
 	}
 	for i := range t.Spans {
 		if t.Spans[i].To < 0 {
-			t.Spans[i].To = over
+			t.Spans[i].To = ms(over)
 		}
 		lane(t.Spans[i].Lane)
 	}
@@ -110,7 +109,7 @@ type section struct{ from, to time.Duration }
 func (s *Scene) section(a *Actor) (section, bool) {
 	var sec section
 	found := false
-	for _, e := range a.Postgres.Events() {
+	for _, e := range s.events[a] {
 		if e.Statement == wire.Other {
 			continue
 		}
@@ -127,13 +126,13 @@ func (s *Scene) section(a *Actor) (section, bool) {
 }
 
 // draw makes the timeline of the scene, once it is over.
-func (s *Scene) draw(ledger []load.Movement, caught string) *report.Timeline {
+func (s *Scene) draw(ledger []load.Movement) *report.Timeline {
 	s.timeline.mu.Lock()
 	defer s.timeline.mu.Unlock()
 	t := &report.Timeline{Lanes: []string{s.A.ID, s.B.ID}, Spans: s.timeline.spans, Marks: s.timeline.marks}
-	s.timeline.finish(t, s.clock)
+	s.timeline.finish(t, s.over)
 	for _, a := range []*Actor{s.A, s.B} {
-		s.drawActor(t, a, caught)
+		s.drawActor(t, a)
 	}
 	for _, m := range ledger {
 		s.drawSale(t, m)
@@ -144,7 +143,7 @@ func (s *Scene) draw(ledger []load.Movement, caught string) *report.Timeline {
 }
 
 // drawActor adds where the actor waited, and where it worked without a lease.
-func (s *Scene) drawActor(t *report.Timeline, a *Actor, caught string) {
+func (s *Scene) drawActor(t *report.Timeline, a *Actor) {
 	o, ordered := s.orders[a]
 	sec, worked := s.section(a)
 	if !ordered {
@@ -177,9 +176,16 @@ func (s *Scene) drawActor(t *report.Timeline, a *Actor, caught string) {
 		t.Spans = append(t.Spans, report.Span{Lane: a.ID, Kind: report.Waits, Label: "waits for the lock", From: ms(o.op.Call), To: until})
 	}
 	if o.op.Outcome != load.Confirmed && o.op.Code != "" {
-		t.Marks = append(t.Marks, report.Mark{
-			Lane: a.ID, Kind: report.Refused, Label: o.op.Code + ": " + caught, At: ms(o.op.Return),
-		})
+		t.Marks = append(t.Marks, report.Mark{Lane: a.ID, Kind: report.Refused, Label: o.op.Code, At: ms(o.op.Return)})
+	}
+}
+
+// nameLayer adds to the refusals which layer they are owed to, once it is known.
+func nameLayer(t *report.Timeline, caught string) {
+	for i := range t.Marks {
+		if m := &t.Marks[i]; m.Kind == report.Refused && caught != "" {
+			m.Label += ": " + caught
+		}
 	}
 }
 
@@ -192,7 +198,7 @@ func (s *Scene) drawSale(t *report.Timeline, m load.Movement) {
 		if m.OnHand < 0 {
 			mark.Kind, mark.Label = report.Oversold, "sold it once more"
 		}
-		for _, e := range a.Postgres.Events() {
+		for _, e := range s.events[a] {
 			if e.Statement == commit && !e.Done.IsZero() {
 				mark.At = ms(e.Done.Sub(s.clock))
 			}

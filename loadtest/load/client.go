@@ -36,12 +36,12 @@ func NewClient(targets []string, connections int) *Client {
 // Close ends the connections kept open.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Order places one order of op.Quantity at the nth target and fills in what came
-// of it, but for the times.
+// Order places one order of op.Quantity at the nth target, under op.Key if there
+// is one, and fills in what came of it, but for the times.
 func (c *Client) Order(ctx context.Context, n int, sku string, op *Op) {
 	body := fmt.Sprintf(`{"lines":[{"sku":%q,"quantity":%d}]}`, sku, op.Quantity)
 	op.LockWait = -1
-	a, err := c.send(ctx, http.MethodPost, c.targets[n%len(c.targets)]+"/v1/orders", body)
+	a, err := c.send(ctx, http.MethodPost, c.targets[n%len(c.targets)]+"/v1/orders", body, op.Key)
 	if err != nil {
 		op.Outcome, op.Error = Unknown, err.Error()
 		return
@@ -101,15 +101,18 @@ type answer struct {
 	body   []byte
 }
 
-// send makes a request and reads the whole answer, so that the connection can
-// be used again.
-func (c *Client) send(ctx context.Context, method, url, body string) (answer, error) {
+// send makes a request, with an idempotency key unless that is empty, and reads
+// the whole answer, so that the connection can be used again.
+func (c *Client) send(ctx context.Context, method, url, body, key string) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewBufferString(body))
 	if err != nil {
 		return answer{}, err
 	}
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if key != "" {
+		req.Header.Set("Idempotency-Key", key)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {

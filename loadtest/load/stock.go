@@ -53,7 +53,7 @@ func (c *Client) Ledger(ctx context.Context, sku string, after int64) ([]Movemen
 func (c *Client) AwaitReady(ctx context.Context) error {
 	for _, target := range c.targets {
 		for {
-			a, err := c.send(ctx, http.MethodGet, target+"/readyz", "")
+			a, err := c.send(ctx, http.MethodGet, target+"/readyz", "", "")
 			if err == nil && a.status == http.StatusOK {
 				break
 			}
@@ -79,7 +79,7 @@ func (e *statusError) Error() string { return e.text }
 
 // call makes an administrator's request of the first target.
 func (c *Client) call(ctx context.Context, method, path, body string, into any) error {
-	a, err := c.send(ctx, method, c.targets[0]+path, body)
+	a, err := c.send(ctx, method, c.targets[0]+path, body, "")
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", method, path, err)
 	}

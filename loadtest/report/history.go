@@ -20,7 +20,9 @@ type line struct {
 	Lease    *audit.Lease   `json:"lease,omitempty"`
 	Placed   *audit.Placed  `json:"placed,omitempty"`
 	Level    *audit.Level   `json:"level,omitempty"`
+	Left     *audit.Left    `json:"left,omitempty"`
 	Fault    *audit.Fault   `json:"fault,omitempty"`
+	Probe    *load.Op       `json:"probe,omitempty"`
 }
 
 // encode writes a line for each item.
@@ -39,11 +41,15 @@ func encodeCell(enc *json.Encoder, cell int, r *audit.Records) error {
 		encode(enc, r.Leases, func(l *audit.Lease) line { return line{Cell: cell, Lease: l} }),
 		encode(enc, r.Placed, func(p *audit.Placed) line { return line{Cell: cell, Placed: p} }),
 		encode(enc, r.Levels, func(l *audit.Level) line { return line{Cell: cell, Level: l} }),
+		encode(enc, r.Probes, func(op *load.Op) line { return line{Cell: cell, Probe: op} }),
 	)
-	if r.Fault == nil {
-		return err
+	if r.Left != nil {
+		err = errors.Join(err, enc.Encode(line{Cell: cell, Left: r.Left}))
 	}
-	return errors.Join(err, enc.Encode(line{Cell: cell, Fault: r.Fault}))
+	if r.Fault != nil {
+		err = errors.Join(err, enc.Encode(line{Cell: cell, Fault: r.Fault}))
+	}
+	return err
 }
 
 // addTo adds the record to those of its cell.
@@ -59,8 +65,12 @@ func (l line) addTo(r *audit.Records) {
 		r.Placed = append(r.Placed, *l.Placed)
 	case l.Level != nil:
 		r.Levels = append(r.Levels, *l.Level)
+	case l.Left != nil:
+		r.Left = l.Left
 	case l.Fault != nil:
 		r.Fault = l.Fault
+	case l.Probe != nil:
+		r.Probes = append(r.Probes, *l.Probe)
 	}
 }
 

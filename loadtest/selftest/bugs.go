@@ -30,6 +30,7 @@ const (
 	TokenGoesBack       Bug = "tokens begin again"
 	ForgetsTheCopy      Bug = "the quick level is not written back"
 	StaysDown           Bug = "nothing is decided after the fault"
+	KeepsALock          Bug = "a lock is never given back"
 )
 
 // A trial is a bug, the invariant that must name it whenever it has struck,
@@ -53,6 +54,11 @@ var trials = []trial{
 	{bug: TokenGoesBack, must: audit.TokensGrow},
 	{bug: ForgetsTheCopy, must: audit.QuickLevelRight},
 	{bug: StaysDown, must: audit.Progress},
+	{bug: KeepsALock, must: audit.NothingHeld},
+	{"a replica sells nothing after the fault", audit.Progress, func(r *audit.Records) { r.Probes[1].Outcome = load.Busy }},
+	{"a key has a second order in the database", audit.OncePerKey, func(r *audit.Records) {
+		r.Placed = append(r.Placed, audit.Placed{ID: "another", Key: r.Placed[0].Key})
+	}},
 	{"an answer was edited: the level", audit.ConfirmedExist, func(r *audit.Records) {
 		for i := range r.Ops[confirmed(*r)].Lines {
 			r.Ops[confirmed(*r)].Lines[i].Left++

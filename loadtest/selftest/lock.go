@@ -1,6 +1,8 @@
 package selftest
 
 import (
+	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -85,6 +87,12 @@ func (l *lock) enter(entering *lease) {
 // left when it called this, or when the lease ended.
 func (l *lock) release(done *lease) {
 	done.left = true
+	still := slices.ContainsFunc(done.keys, func(key string) bool { return l.owners[key] == done })
+	if still && l.shop.strikes(KeepsALock, 100) {
+		l.shop.struck(KeepsALock)
+		done.expires = math.MaxInt64
+		return
+	}
 	for _, key := range done.keys {
 		l.shop.records.Leases = append(l.shop.records.Leases, audit.Lease{
 			Key: key, Replica: done.replica, Token: done.token,
@@ -95,4 +103,9 @@ func (l *lock) release(done *lease) {
 		}
 	}
 	l.grant()
+}
+
+// held lists the keys that somebody has.
+func (l *lock) held() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(l.owners)), func(key string) bool { return !l.owned(key) })
 }

@@ -12,8 +12,9 @@ import (
 
 // What a shop sells, to whom. A history has Orders orders, and more attempts.
 const (
-	clients = 6
-	Orders  = 200
+	clients  = 6
+	replicas = 3
+	Orders   = 200
 )
 
 var stocked = map[string]int64{"A": 60, "B": 50}
@@ -63,7 +64,8 @@ func open(seed uint64, bug Bug) (audit.Records, bool) {
 	return s.records, s.hit
 }
 
-// close writes down the levels of the end.
+// close writes down the levels of the end and what is still held, and has each
+// replica sell something new.
 func (s *shop) close() {
 	for _, sku := range []string{"A", "B"} {
 		quick := s.quick[sku]
@@ -73,6 +75,14 @@ func (s *shop) close() {
 		s.records.Levels = append(s.records.Levels, audit.Level{
 			SKU: sku, OnHand: s.truth[sku].OnHand, Version: s.truth[sku].Version, Quick: &quick,
 		})
+	}
+	s.records.Left = &audit.Left{Looked: []string{"the lock service"}, Held: s.lock.held()}
+	for n := range replicas {
+		probe := load.Op{Seq: n, Client: n + 1, Quantity: 1, Outcome: load.Confirmed, Call: s.now, Return: s.now + 1}
+		if s.bug == StaysDown {
+			probe.Outcome = load.Busy
+		}
+		s.records.Probes = append(s.records.Probes, probe)
 	}
 }
 
@@ -109,7 +119,7 @@ func (s *shop) cart() []load.Line {
 // send sends an order, once more if its answer is lost.
 func (s *shop) send(op load.Op) {
 	op.Call, op.LockWait = s.now, -1
-	op.Replica = fmt.Sprintf("r%d", 1+s.rng.IntN(3))
+	op.Replica = fmt.Sprintf("r%d", 1+s.rng.IntN(replicas))
 	// Each attempt has lines of its own to be answered in.
 	op.Lines = slices.Clone(op.Lines)
 	s.after(s.some(3*time.Millisecond), func() {

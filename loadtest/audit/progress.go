@@ -1,0 +1,65 @@
+package audit
+
+import (
+	"fmt"
+	"time"
+
+	"orderd/loadtest/load"
+)
+
+// progress checks that orders were decided again after the fault, sold or
+// refused as sold out, and that every replica that was asked for something
+// nobody had ordered before sold it.
+func progress(b *books) (Verdict, string) {
+	if b.Fault == nil || b.Fault.Healed == nil {
+		return silent()
+	}
+	healed, after := *b.Fault.Healed, 0
+	var decided *load.Op
+	for i := range b.Ops {
+		op := &b.Ops[i]
+		if op.Call < healed {
+			continue
+		}
+		after++
+		if (op.Outcome == load.Confirmed || op.Outcome == load.SoldOut) && (decided == nil || op.Return < decided.Return) {
+			decided = op
+		}
+	}
+	switch {
+	case after == 0:
+		return Undecided, fmt.Sprintf("nobody ordered after the fault was over at %s", ms(healed))
+	case decided == nil:
+		return found("the fault was over at %s, and none of the %d orders since then was decided", ms(healed), after)
+	}
+	first := fmt.Sprintf("the fault was over at %s, and an order was decided %s later", ms(healed), ms(decided.Return-healed))
+	replicas, last, stuck := b.probed()
+	switch {
+	case stuck != nil:
+		return found("%s, but replica %d sold nothing of a SKU of its own: %s %s", first, stuck.Client, stuck.Outcome, stuck.Code)
+	case replicas > 0:
+		return held("%s; all of %d replicas sold something new by %s", first, replicas, ms(last-healed))
+	default:
+		return held("%s", first)
+	}
+}
+
+// probed tells how many replicas were asked for something new, when the last of
+// them sold it, and the last answer of one that did not.
+func (b *books) probed() (replicas int, last time.Duration, stuck *load.Op) {
+	sold := map[int]bool{}
+	latest := map[int]*load.Op{}
+	for i := range b.Probes {
+		op := &b.Probes[i]
+		latest[op.Client] = op
+		if op.Outcome == load.Confirmed {
+			sold[op.Client], last = true, max(last, op.Return)
+		}
+	}
+	for client, op := range latest {
+		if !sold[client] {
+			stuck = op
+		}
+	}
+	return len(latest), last, stuck
+}

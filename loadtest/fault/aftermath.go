@@ -1,0 +1,183 @@
+package fault
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"syscall"
+	"time"
+
+	"orderd/internal/stack"
+	"orderd/loadtest/audit"
+	"orderd/loadtest/fleet"
+	"orderd/loadtest/load"
+	"orderd/loadtest/wire"
+)
+
+const (
+	// recoverLimit is how long after a fault orders may be refused for lack of a
+	// server or of the lock.
+	recoverLimit = 5 * time.Second
+	// restoreLimit is how long replicas and servers may take to be whole again.
+	restoreLimit = 20 * time.Second
+	// askAgain is the wait of a client that was refused.
+	askAgain = 20 * time.Millisecond
+)
+
+// restore brings everything back to how it was before a try.
+func (r *Rig) restore(ctx context.Context) error {
+	r.heal()
+	for _, a := range []*Actor{r.A, r.B} {
+		a.Postgres.Forget()
+	}
+	return r.revive(ctx)
+}
+
+// heal makes the actors' ways whole again, and lets go on what was stopped.
+func (r *Rig) heal() {
+	for _, a := range []*Actor{r.A, r.B} {
+		a.Postgres.Heal()
+		a.Postgres.ThawLocks()
+		a.Stock.Heal()
+		for _, p := range a.Locks {
+			p.Heal()
+		}
+		_ = resumeProcess(a.process) // it may have ended
+	}
+}
+
+// resumeProcess lets a process go on that may be stopped.
+func resumeProcess(p *stack.Process) error { return p.Signal(syscall.SIGCONT) }
+
+// revive starts the replicas that have ended, and waits until all are ready.
+func (r *Rig) revive(ctx context.Context) error {
+	for _, p := range r.replicas.Processes {
+		select {
+		case <-p.Done():
+			if err := p.Restart(ctx); err != nil {
+				return err
+			}
+		default:
+		}
+	}
+	targets := load.NewClient(r.replicas.URLs, actors)
+	defer targets.Close()
+	ctx, cancel := context.WithTimeout(ctx, restoreLimit)
+	defer cancel()
+	return targets.AwaitReady(ctx)
+}
+
+// settle heals everything, has those who do not know what became of their order
+// ask again, and somebody else order until the SKU is sold out: the shop goes on
+// afterwards, and says the truth. It returns when the fault was over.
+func (s *Scene) settle(ctx context.Context) (healed time.Duration, err error) {
+	s.heal()
+	healed = time.Since(s.clock)
+	for _, o := range s.all {
+		s.ops = append(s.ops, o.op)
+	}
+	for _, o := range s.all {
+		if err == nil && o.op.Outcome == load.Unknown {
+			err = s.insist(ctx, buyer{client: o.op.Client, key: o.op.Key}, load.Confirmed, load.SoldOut)
+		}
+	}
+	if err == nil {
+		err = s.insist(ctx, buyer{client: actors + 1}, load.SoldOut)
+	}
+	s.over = time.Since(s.clock)
+	s.events = map[*Actor][]wire.Event{s.A: s.A.Postgres.Events(), s.B: s.B.Postgres.Events()}
+	return healed, err
+}
+
+// insist has a client order at the replica that only looks, until it is answered
+// in one of the ways that will do.
+func (s *Scene) insist(ctx context.Context, b buyer, wanted ...load.Outcome) error {
+	b.clock, b.sku, b.replica = s.clock, s.sku, actors
+	ops, err := s.until(ctx, b, wanted...)
+	for _, op := range ops {
+		op.Seq = len(s.ops)
+		s.ops = append(s.ops, op)
+	}
+	return err
+}
+
+// A buyer is a client that orders a unit at one replica, counted from 0.
+type buyer struct {
+	clock    time.Time
+	sku, key string
+	client   int
+	replica  int
+}
+
+// until has a buyer order until it is answered in one of the ways that will do,
+// and returns its attempts.
+func (r *Rig) until(ctx context.Context, b buyer, wanted ...load.Outcome) ([]load.Op, error) {
+	var ops []load.Op
+	for limit := time.Now().Add(recoverLimit); ; {
+		op := load.Op{Seq: len(ops), Client: b.client, Key: b.key, Quantity: 1, Call: time.Since(b.clock)}
+		r.client.Order(ctx, b.replica, b.sku, &op)
+		op.Return = time.Since(b.clock)
+		ops = append(ops, op)
+		switch {
+		case slices.Contains(wanted, op.Outcome):
+			return ops, nil
+		case ctx.Err() != nil:
+			return ops, context.Cause(ctx)
+		case time.Now().After(limit):
+			return ops, fmt.Errorf("%v after the fault an order is answered %d %s %s", recoverLimit, op.Status, op.Code, op.Error)
+		case op.Outcome != load.Confirmed:
+			pause(ctx, askAgain)
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+// aftermath has every replica, those that had ended too, sell something that
+// nobody has ordered before, and adds to the records what the servers have by
+// then.
+func (r *Rig) aftermath(ctx context.Context, clock time.Time, sku string, records *audit.Records) error {
+	if err := r.revive(ctx); err != nil {
+		return err
+	}
+	fresh := sku + "-after"
+	if err := r.observer.SetStock(ctx, fresh, int64(len(r.replicas.URLs)), predicate); err != nil {
+		return err
+	}
+	for i := range r.replicas.URLs {
+		// That it sells nothing is for the audit to say.
+		ops, _ := r.until(ctx, buyer{clock, fresh, fmt.Sprintf("%s-%d", fresh, i+1), i + 1, i}, load.Confirmed)
+		records.Probes = append(records.Probes, ops...)
+	}
+	level, err := r.fleet.Level(ctx, sku)
+	if err != nil {
+		return err
+	}
+	if !r.reconciled && !level.Right() {
+		stop, err := r.reconcile(ctx)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	err = r.fleet.Aftermath(ctx, sku, r.quiet, records)
+	for i := range records.Levels {
+		records.Levels[i].Mended = !level.Right()
+	}
+	return err
+}
+
+// reconcile runs one more replica, which nobody orders from, for its reconciler's
+// sake: the others have none, so that a schedule shows what orders alone do.
+func (r *Rig) reconcile(ctx context.Context) (stop func(), err error) {
+	one, err := r.fleet.Start(ctx, fleet.Setup{Mode: none, Replicas: 1, LockWait: lockWait, BatchMax: 1})
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = one.Processes[0].Kill() }, nil // nothing of it is kept
+}

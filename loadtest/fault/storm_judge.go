@@ -1,0 +1,92 @@
+package fault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"orderd/internal/stack"
+	"orderd/loadtest/audit"
+	"orderd/loadtest/load"
+	"orderd/loadtest/report"
+)
+
+// judge fills in the cell from the drive and what it left behind. cause is why
+// the storm did not go through, if it did not.
+func (s *storm) judge(ctx context.Context, cell *report.Cell, d *drive, cause error) (audit.Records, error) {
+	r := audit.Records{
+		Ops: d.ops, Clients: stormClients, Fault: &audit.Fault{Name: cell.Fault, Fired: s.done.Load() > 0, Healed: &s.healed},
+	}
+	if err := s.aftermath(ctx, s.clock, cell.SKU, &r); err != nil {
+		return audit.Records{}, err
+	}
+	cell.Judge(r, s.over)
+	fired := audit.Invariant{Name: faultFired, Verdict: audit.Held, Evidence: fmt.Sprintf("%d times", s.done.Load())}
+	if !d.sold.Load() && cause == nil {
+		cause = errors.New("the SKU was not sold out in time afterwards")
+	}
+	if s.done.Load() == 0 || cause != nil {
+		fired.Verdict = audit.Undecided
+		if cause != nil {
+			fired.Evidence += ": " + cause.Error()
+		}
+	}
+	cell.Invariants = append(cell.Invariants, fired)
+	conclude(cell)
+	cell.CaughtBy = d.caughtBy(cell)
+	cell.Timeline = s.draw(r.Ledger)
+	cell.Story = []string{fmt.Sprintf("It happened %d times while %d clients ordered; %d units were there and %d too many were sold.",
+		s.done.Load(), stormClients, cell.Stock, cell.Oversold)}
+	return r, nil
+}
+
+// caughtBy names the layers that were seen to stop anybody.
+func (d *drive) caughtBy(cell *report.Cell) string {
+	switch cell.Verdict {
+	case audit.Violated:
+		return byNothing
+	case audit.Undecided:
+		return ""
+	case audit.Held:
+	}
+	var layers []string
+	if slices.ContainsFunc(d.ops, func(op load.Op) bool { return op.LockWait > stormWork/2 }) {
+		layers = append(layers, byLock)
+	}
+	if slices.ContainsFunc(d.ops, func(op load.Op) bool { return op.Code == "lease_lost" }) {
+		layers = append(layers, byLeaseCheck) // or the guards fence and claim, which say the same
+	}
+	return strings.Join(layers, ", ")
+}
+
+// draw has the replicas' and servers' absences, and the first units sold that
+// were not there.
+func (s *storm) draw(ledger []load.Movement) *report.Timeline {
+	s.timeline.mu.Lock()
+	defer s.timeline.mu.Unlock()
+	t := &report.Timeline{Spans: s.timeline.spans, Marks: s.timeline.marks}
+	for _, p := range s.replicas.Processes {
+		t.Lanes = append(t.Lanes, replicaOf(p))
+	}
+	s.timeline.finish(t, s.over)
+	answered := map[string]time.Duration{}
+	for _, d := range s.drive {
+		for _, op := range d.ops {
+			answered[op.OrderID] = op.Return
+		}
+	}
+	for _, m := range ledger {
+		if at, ok := answered[m.OrderID]; ok && m.Reason == "sale" && m.OnHand < 0 {
+			t.Marks = append(t.Marks, report.Mark{
+				Lane: m.Replica, Kind: report.Oversold, Label: "sold what was not there", At: ms(at), OrderID: m.OrderID,
+			})
+		}
+	}
+	return t
+}
+
+// replicaOf is the replica's name, which its process's ends with.
+func replicaOf(p *stack.Process) string { return p.Name()[len(p.Name())-len("r1"):] }

@@ -1,0 +1,177 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"orderd/internal/stack"
+	"orderd/loadtest/audit"
+)
+
+// lookEvery is how often it is looked whether all is quiet.
+const lookEvery = 20 * time.Millisecond
+
+// Aftermath adds to the records what a drive of the SKU has left in the servers:
+// the ledger, the orders, the levels, and what is still held. Redis is given
+// until the limit to come to the level of Postgres, and whatever is held, to go.
+func (f *Fleet) Aftermath(ctx context.Context, sku string, limit time.Duration, r *audit.Records) error {
+	end := time.Now().Add(limit)
+	for {
+		level, err := f.Level(ctx, sku)
+		if err != nil {
+			return err
+		}
+		left, err := f.left(ctx, sku)
+		if err != nil {
+			return err
+		}
+		if level.Right() && len(left.Held) == 0 || time.Now().After(end) {
+			r.Levels, r.Left = []audit.Level{level}, &left
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(lookEvery):
+		}
+	}
+	var err error
+	if r.Ledger, err = f.Ledger(ctx, sku); err != nil {
+		return err
+	}
+	r.Placed, err = f.placed(ctx, sku)
+	return err
+}
+
+// Level reads the SKU's level in Postgres and its copy in Redis.
+func (f *Fleet) Level(ctx context.Context, sku string) (audit.Level, error) {
+	var l audit.Level // of the one SKU of its drive, which has no name there
+	err := f.db.QueryRow(ctx, "SELECT on_hand, version FROM stock WHERE sku = $1", sku).Scan(&l.OnHand, &l.Version)
+	if err != nil {
+		return l, fmt.Errorf("read the level of %s: %w", sku, err)
+	}
+	text, err := f.Stock.Do(ctx, "EVAL", quickLevel, 1, "orderd:stock:"+sku)
+	if err != nil {
+		return l, fmt.Errorf("read the level of %s in Redis: %w", sku, err)
+	}
+	var quick audit.Quick
+	switch n, err := fmt.Sscan(text, &quick.OnHand, &quick.Version); {
+	case n == 0: // it has none
+		return l, nil
+	case err != nil:
+		return l, fmt.Errorf("the level of %s in Redis is %q: %w", sku, text, err)
+	}
+	l.Quick = &quick
+	return l, nil
+}
+
+// quickLevel answers a level and its version, in one look.
+const quickLevel = "local l = redis.call('HMGET', KEYS[1], 'level', 'version') return (l[1] or '') .. ' ' .. (l[2] or '')"
+
+// placed reads the orders of the SKU, and those that have no movements at all.
+func (f *Fleet) placed(ctx context.Context, sku string) ([]audit.Placed, error) {
+	rows, err := f.db.Query(ctx, `
+		SELECT id::text, client, coalesce(idempotency_key, '') FROM orders o
+		WHERE EXISTS (SELECT FROM movements m WHERE m.order_id = o.id AND m.sku = $1)
+			OR NOT EXISTS (SELECT FROM movements m WHERE m.order_id = o.id)
+		ORDER BY id`, sku)
+	if err != nil {
+		return nil, fmt.Errorf("read the orders: %w", err)
+	}
+	placed, err := pgx.CollectRows(rows, pgx.RowToStructByPos[audit.Placed])
+	if err != nil {
+		return nil, fmt.Errorf("read the orders: %w", err)
+	}
+	return placed, nil
+}
+
+// left finds what is held of the SKU in the servers that live. What it looks for
+// is the SKU in the names of keys and nodes: how they are made is orderd's affair.
+func (f *Fleet) left(ctx context.Context, sku string) (audit.Left, error) {
+	l := audit.Left{Looked: []string{"Postgres"}}
+	held, err := f.sessions(ctx)
+	if err != nil {
+		return l, err
+	}
+	l.Held = held
+	look := func(where *stack.Process, names func() ([]string, error)) error {
+		select {
+		case <-where.Done():
+			return nil
+		default:
+		}
+		found, err := names()
+		if err != nil {
+			return fmt.Errorf("look into %s: %w", where.Name(), err)
+		}
+		l.Looked = append(l.Looked, strings.TrimPrefix(where.Name(), f.prefix))
+		for _, name := range found {
+			if strings.Contains(name, sku) {
+				l.Held = append(l.Held, name)
+			}
+		}
+		return nil
+	}
+	for _, r := range f.lockRedis() {
+		if err := look(r.Process, func() ([]string, error) { return keys(ctx, r) }); err != nil {
+			return l, err
+		}
+	}
+	for _, z := range f.zooKeepers() {
+		if err := look(z.Process, func() ([]string, error) { return z.Ephemerals(ctx) }); err != nil {
+			return l, err
+		}
+	}
+	return l, nil
+}
+
+// keys lists all of a server's. Their names have no spaces.
+func keys(ctx context.Context, r *stack.Redis) ([]string, error) {
+	text, err := r.Do(ctx, "KEYS", "*")
+	return strings.Fields(strings.Trim(text, "[]")), err
+}
+
+// sessions lists the replicas' connections to the database that are in a
+// transaction and do nothing, or hold a lock.
+func (f *Fleet) sessions(ctx context.Context) ([]string, error) {
+	rows, err := f.db.Query(ctx, `
+		SELECT application_name || ' is ' || state FROM pg_stat_activity
+		WHERE datname = current_database() AND state LIKE 'idle in transaction%'
+		UNION ALL
+		SELECT application_name || ' holds an advisory lock' FROM pg_stat_activity a
+		WHERE datname = current_database() AND application_name LIKE 'orderd lock %'
+			AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND l.granted)`)
+	if err != nil {
+		return nil, fmt.Errorf("look into Postgres: %w", err)
+	}
+	held, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("look into Postgres: %w", err)
+	}
+	return held, nil
+}
+
+// lockRedis are the Redis servers that may keep locks.
+func (f *Fleet) lockRedis() []*stack.Redis {
+	all := append(slices.Clone(f.Masters[:]), f.Locks)
+	if f.Sentinel != nil {
+		all = append(append(all, f.Sentinel.Master), f.Sentinel.Replicas...)
+	}
+	if f.Cluster != nil {
+		all = append(all, f.Cluster.Nodes...)
+	}
+	return slices.DeleteFunc(all, func(r *stack.Redis) bool { return r == nil })
+}
+
+// zooKeepers are the servers that may keep queues.
+func (f *Fleet) zooKeepers() []*stack.ZooKeeper {
+	if f.Ensemble != nil {
+		return f.Ensemble.Servers
+	}
+	return []*stack.ZooKeeper{f.ZooKeeper}
+}
