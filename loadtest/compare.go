@@ -16,6 +16,10 @@ import (
 	"orderd/loadtest/report"
 )
 
+// quietLimit is how long after the last order Redis may be wrong, and a lock be
+// held: longer than a lease lasts.
+const quietLimit = 15 * time.Second
+
 type compareCommand struct {
 	Modes    []string      `default:"${modes}" enum:"${modes}" help:"Lock modes to compare: ${enum}."`
 	Replicas []int         `default:"1,3" help:"Numbers of replicas to try each mode with."`
@@ -217,8 +221,7 @@ func (c *compareCommand) driveOne(ctx context.Context, f *fleet.Fleet, replicas 
 		return r, fmt.Errorf("%s × %d: %d of %d orders answered in %s (--timeout): %w",
 			cell.Lock, cell.Replicas, len(r.Ops), c.Orders, c.Timeout, context.Cause(ctx))
 	}
-	var err error
-	if r.Ledger, err = f.Ledger(ctx, cell.SKU); err != nil {
+	if err := f.Aftermath(ctx, cell.SKU, quietLimit, &r); err != nil {
 		return r, err
 	}
 	cell.Judge(r, took)

@@ -2,6 +2,8 @@ package stack
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-zookeeper/zk"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -165,4 +168,34 @@ func TestZooKeeper(t *testing.T) {
 	if strings.Contains(string(text), "INFO") {
 		t.Errorf("the log is not quiet:\n%s", text)
 	}
+}
+
+// A node that goes with its session is told of, and one that stays is not.
+func TestZooKeeper_Ephemerals(t *testing.T) {
+	t.Parallel()
+	z, err := mustOpen(t).ZooKeeper(t.Context(), "zk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = onServer(z, func(conn *zk.Conn) error {
+		_, err1 := conn.Create("/stays", nil, 0, zk.WorldACL(zk.PermAll))
+		_, err2 := conn.Create("/stays/goes", nil, zk.FlagEphemeral, zk.WorldACL(zk.PermAll))
+		if err := errors.Join(err1, err2); err != nil {
+			return err
+		}
+		paths, err := z.Ephemerals(t.Context())
+		if len(paths) != 1 || paths[0] != "/stays/goes" {
+			t.Errorf("Ephemerals() = %q, want the one that goes", paths)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it goes with its session", func() error {
+		if paths, err := z.Ephemerals(t.Context()); err != nil || len(paths) > 0 {
+			return fmt.Errorf("Ephemerals() = %q, %w", paths, err)
+		}
+		return nil
+	})
 }

@@ -1,7 +1,5 @@
 package fault
 
-import "fmt"
-
 // Whoever loses the connection at COMMIT cannot know what became of it, and has
 // to ask before it answers. Both cases look the same from there.
 var commitLost = Fault{
@@ -40,36 +38,4 @@ func (s *Scene) severed(gate interface{ Sever() }, what string) error {
 	gate.Sever()
 	s.fired(what, s.A.ID)
 	return s.answered(s.A, s.B)
-}
-
-// The copy of the stock is gone between the check and the write. It is rebuilt
-// from Postgres by whoever misses it.
-var flushStock = Fault{
-	Name: "flush-stock", Title: "FLUSHALL on the stock Redis",
-	Modes: leases, TTL: longTTL,
-	Breaks: never,
-	Schedule: func(s *Scene) error {
-		gate, err := s.checked(s.A)
-		if err != nil {
-			return err
-		}
-		s.order(s.B)
-		if err := s.waiting(s.B); err != nil {
-			return err
-		}
-		if _, err := s.fleet.Stock.Do(s.ctx, "FLUSHALL"); err != nil {
-			return err
-		}
-		size, err := s.fleet.Stock.Do(s.ctx, "DBSIZE")
-		if err != nil {
-			return err
-		}
-		if size != "0" {
-			return fmt.Errorf("the stock Redis has %s keys after FLUSHALL", size)
-		}
-		s.event("redis-stock", "FLUSHALL")
-		s.fired("The stock Redis was emptied while %s was between its check and its write", s.A.ID)
-		gate.Pass()
-		return s.answered(s.A, s.B)
-	},
 }

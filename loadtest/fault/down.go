@@ -42,7 +42,7 @@ var serviceDown = Fault{
 		}
 		s.event("lock service", "back")
 		for _, a := range []*Actor{s.A, s.B} {
-			if err := s.ready(a); err != nil {
+			if err := s.sells(a); err != nil {
 				return err
 			}
 		}

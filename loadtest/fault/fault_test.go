@@ -55,8 +55,10 @@ func TestRun_OnRealServers(t *testing.T) {
 	caught := map[string]string{}
 	for i, c := range cells {
 		name := c.Fault + " " + c.Lock + " " + c.Guard
-		if _, ok := done.Load(c.SKU); !ok || len(records[i].Ledger) == 0 {
-			t.Errorf("%s: it was not told, or has no records", name)
+		r := records[i]
+		if _, ok := done.Load(c.SKU); !ok || len(r.Ledger) == 0 || r.Placed == nil || r.Levels == nil || r.Left == nil ||
+			r.Fault.Healed == nil || r.Ops[0].Key == "" || len(r.Probes) < actors+1 {
+			t.Errorf("%s: it was not told, or lacks records: %+v", name, r)
 		}
 		caught[name] = c.CaughtBy
 		undecided := slices.Contains([]string{"idle", "alone"}, c.Fault)

@@ -2,7 +2,6 @@ package fault
 
 import (
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -10,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"orderd/loadtest/load"
 	"orderd/loadtest/report"
 )
 
@@ -98,20 +98,16 @@ func (s *Scene) loseAcquireReply(a *Actor) []<-chan struct{} {
 	return lost
 }
 
-// ready waits until an actor says that it is.
-func (s *Scene) ready(a *Actor) error {
-	return s.await(a.ID+" ready", func() (bool, error) {
-		req, err := http.NewRequestWithContext(s.ctx, http.MethodGet, s.replicas.URLs[a.n-1]+"/readyz", http.NoBody)
-		if err != nil {
-			return false, err
-		}
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			return false, err
-		}
-		defer resp.Body.Close()
-		return resp.StatusCode == http.StatusOK, fmt.Errorf("%s answers %s", a.ID, resp.Status)
-	})
+// sells waits until an actor sells something else. That it says it is ready is
+// not enough: it says so until it has missed its lock service several times.
+func (s *Scene) sells(a *Actor) error {
+	other := s.sku + "-" + a.ID
+	if err := s.observer.SetStock(s.ctx, other, 1, predicate); err != nil {
+		return err
+	}
+	_, err := s.until(s.ctx, buyer{clock: s.clock, sku: other, key: other, client: a.n, replica: a.n - 1}, load.Confirmed)
+	a.Postgres.Forget() // it was no part of what is judged
+	return err
 }
 
 // orderUntilDecided has the actor's client order until the answer is about the

@@ -102,3 +102,19 @@ func TestDrive_SendsEachOrderOnceToTheReplicasInTurn(t *testing.T) {
 		t.Errorf("%d orders at once of 4 clients", got)
 	}
 }
+
+func TestClient_SendsTheKeyOfAnOrderThatHasOne(t *testing.T) {
+	t.Parallel()
+	keys := make(chan []string, 2)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		keys <- r.Header.Values("Idempotency-Key")
+	}))
+	defer server.Close()
+	c := NewClient([]string{server.URL}, 1)
+	defer c.Close()
+	c.Order(t.Context(), 0, "A-1", &Op{Quantity: 1, Key: "k-1"})
+	c.Order(t.Context(), 0, "A-1", &Op{Quantity: 1})
+	if first, second := <-keys, <-keys; len(first) != 1 || first[0] != "k-1" || len(second) != 0 {
+		t.Errorf("keys %q and %q were sent, want k-1 and none", first, second)
+	}
+}

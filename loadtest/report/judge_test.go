@@ -141,7 +141,9 @@ func TestFolder_KeepsAllRecords(t *testing.T) {
 	r.Leases = []audit.Lease{{Key: "A", Replica: "r1", Token: 3, Asked: 1, Entered: 2, Left: 3}}
 	r.Placed = []audit.Placed{{ID: "o1", Client: "c", Key: "k"}}
 	r.Levels = []audit.Level{{SKU: "A", OnHand: 1, Version: 2, Quick: &audit.Quick{OnHand: 1, Version: 2}}, {SKU: "B"}}
+	r.Left = &audit.Left{Looked: []string{"Postgres"}, Held: []string{"lock:A"}}
 	r.Fault = &audit.Fault{Name: "cut", Fired: true, Healed: new(time.Second)}
+	r.Probes = []load.Op{{Client: 2, Outcome: load.Busy}}
 	r.Ops[0].Lines, r.Ops[0].Key = []load.Line{{SKU: "A", Quantity: 1, Left: 2, Version: 2}}, "k"
 	want := []audit.Records{{}, r}
 	if err := f.Finish(example(), want); err != nil {

@@ -11,14 +11,17 @@ function timeline(data) {
     const lanes = data.lanes, marks = data.marks || [];
     // Those that fill their lane come first, so that the others are drawn over them.
     const spans = (data.spans || []).toSorted((a, b) => bands.has(b.kind) - bands.has(a.kind));
-    const end = Math.max(1, ...spans.map((span) => span.to_ms), ...marks.map((mark) => mark.at_ms));
+    const axis = stretch([...spans.flatMap((span) => [span.from_ms, span.to_ms]), ...marks.map((mark) => mark.at_ms)]);
     const lane = (name) => lanes.indexOf(name);
     const narrow = width < 560;
-    const placed = placeLabels(marks, lanes, (at) => (at / end) * (width - (narrow ? 90 : 150)));
+    const placed = placeLabels(marks, lanes, (at) => axis.place(at) / axis.end * (width - (narrow ? 90 : 150)));
     const twice = sameUnit(marks), inside = together(spans);
     const series = (items, value, render) => ({
-      type: "custom", clip: false, data: items.map(value), encode: { x: [0, 1], y: 2 },
-      renderItem: (params, api) => ({ type: "group", children: render(items[params.dataIndex], api, params.coordSys, params.dataIndex) }),
+      type: "custom", clip: false, data: items.map(value).map(([from, to, lane]) => [axis.place(from), axis.place(to), lane]), encode: { x: [0, 1], y: 2 },
+      renderItem: (params, api) => {
+        const on = { coord: ([at, lane]) => api.coord([axis.place(at), lane]) };
+        return { type: "group", children: render(items[params.dataIndex], on, params.coordSys, params.dataIndex) };
+      },
     });
     return {
       height: 74 + laneHeight * lanes.length,
@@ -26,8 +29,9 @@ function timeline(data) {
       grid: { left: narrow ? 70 : 120, right: 24, top: 26, bottom: 44 },
       tooltip: { ...tooltip(colours), formatter: ({ seriesIndex, dataIndex }) => seriesIndex === 1 ? spanWords(spans[dataIndex]) : seriesIndex === 3 ? markWords(marks[dataIndex]) : "" },
       xAxis: {
-        type: "value", min: 0, max: end * 1.03, name: "milliseconds since the run began", nameLocation: "middle", nameGap: 28, splitNumber: narrow ? 3 : 8,
-        nameTextStyle: { color: colours.faint }, axisLabel: { color: colours.faint, showMaxLabel: false, hideOverlap: true }, splitLine: { lineStyle: { color: colours.line } },
+        type: "value", min: 0, max: axis.end * 1.03, name: axis.name, nameLocation: "middle", nameGap: 28, splitNumber: narrow ? 3 : 8,
+        nameTextStyle: { color: colours.faint }, axisTick: { customValues: axis.ticks }, splitLine: { lineStyle: { color: colours.line } },
+        axisLabel: { color: colours.faint, showMaxLabel: false, hideOverlap: true, customValues: axis.ticks, formatter: axis.words },
       },
       yAxis: {
         type: "category", data: lanes, inverse: true, axisTick: { show: false }, axisLine: { show: false }, splitLine: { show: true, lineStyle: { color: colours.line } },
@@ -35,11 +39,32 @@ function timeline(data) {
       },
       series: [
         series(inside, (s) => [s.from, s.to, 0], (s, api, plot) => drawInside(s, api, plot, colours)),
-        series(spans, (s) => [s.from_ms, s.to_ms, lane(s.lane)], (s, api) => drawSpan(s, lane(s.lane), api, colours)),
+        series(spans, (s) => [s.from_ms, s.to_ms, lane(s.lane)], (s, api) => drawSpan(s, lane(s.lane), api, colours, firstIn(s, marks))),
         series(twice, (pair) => [pair[0].at_ms, pair[1].at_ms, 0], (pair, api, plot) => drawTwice(pair, lane, api, plot, colours)),
         series(marks, (m) => [m.at_ms, m.at_ms, lane(m.lane)], (m, api, plot, i) => drawMark(m, lane(m.lane), api, plot, colours, placed[i])),
       ],
     };
+  };
+}
+
+// stretch makes the axis of some moments. A schedule waits for a lease to end, and
+// then all happens within milliseconds: so a while between two moments has the
+// less width for its length, the longer it is. Of many moments, as in a storm,
+// each has its width by itself.
+function stretch(moments) {
+  const sorted = [...new Set([0, ...moments])].sort((a, b) => a - b), last = Math.max(1, sorted[sorted.length - 1]);
+  if (sorted.length > 40) return { place: (at) => at, end: last, name: "milliseconds since the run began" };
+  const places = [0];
+  for (let i = 1; i < sorted.length; i++) places.push(places[i - 1] + Math.max(sorted[i] - sorted[i - 1], 0.5) ** 0.4);
+  const place = (at) => {
+    const i = sorted.findLastIndex((moment) => moment <= at);
+    if (i < 0 || i === sorted.length - 1) return places[Math.max(i, 0)];
+    return places[i] + (at - sorted[i]) / (sorted[i + 1] - sorted[i]) * (places[i + 1] - places[i]);
+  };
+  return {
+    place, end: Math.max(places[places.length - 1], 0.001), ticks: places,
+    words: (at) => String(Math.round(sorted[places.findLastIndex((other) => other <= at + 1e-9)])),
+    name: "milliseconds since the run began (a long while is drawn shorter than it was)",
   };
 }
 
@@ -114,7 +139,13 @@ function drawInside(span, api, plot, colours) {
   ];
 }
 
-function drawSpan(span, lane, api, colours) {
+// firstIn is the moment of the first mark in a span, or its end: up to there it
+// has room for words.
+function firstIn(span, marks) {
+  return Math.min(span.to_ms, ...marks.filter((mark) => mark.lane === span.lane && mark.at_ms > span.from_ms).map((mark) => mark.at_ms));
+}
+
+function drawSpan(span, lane, api, colours, free) {
   const [x, middle] = api.coord([span.from_ms, lane]);
   const width = Math.max(1.5, api.coord([span.to_ms, lane])[0] - x);
   const y = middle + 6 - barHeight / 2, label = spanLabel(span);
@@ -134,13 +165,14 @@ function drawSpan(span, lane, api, colours) {
     ];
   }
   const ended = span.kind === "expired";
-  const long = label + (span.token ? `, token ${span.token}` : ""), short = span.token ? `${span.token}` : "";
-  const text = [long, label, short].find((choice) => labelWidth(choice) + 8 <= width) || "";
+  const long = label + (span.token ? `, token ${span.token}` : "");
+  const until = api.coord([free, lane])[0], room = until - x - (free < span.to_ms ? 12 : 0);
+  const text = [long, label, ended ? "" : "holds"].find((choice) => 1.15 * labelWidth(choice) + 8 <= room) || "";
   return [
     { type: "rect", shape: { x, y, width, height: barHeight, r: 2 }, style: { fill: ended ? colours.paper : colours.held, stroke: ended ? colours.broke : colours.held, lineWidth: 2 } },
     ...(ended ? stripes(x, y, width, barHeight, 6, { stroke: colours.broke, lineWidth: 1.5 }) : []),
     ...(ended && text !== long && text !== label ? [words(label, x + Math.min(width, 24), middle + 25, colours, { align: "right", fill: colours.broke, backgroundColor: colours.paper, padding: [1, 3] })] : []),
-    words(text, x + width / 2, middle + 6.5, colours, { align: "center", fontWeight: 600, fill: ended ? colours.ink : colours.paper, ...(ended && text ? { backgroundColor: colours.paper, padding: [0, 3] } : {}) }),
+    words(text, x + room / 2, middle + 6.5, colours, { align: "center", fontWeight: 600, fill: ended ? colours.ink : colours.paper, ...(ended && text ? { backgroundColor: colours.paper, padding: [0, 3] } : {}) }),
   ];
 }
 

@@ -1,0 +1,64 @@
+package fault
+
+import (
+	"orderd/internal/stack"
+	"orderd/loadtest/fleet"
+)
+
+// RedLock needs three of five. Where only three could be had, one that comes back
+// without its data makes a second majority with the two that were away.
+var redlockRestart = Fault{
+	Name: "redlock-restart", Title: "RedLock had a bare quorum, and one of its masters comes back empty",
+	Modes: []string{redlock}, TTL: longTTL,
+	Breaks: unlessGuard(fence, claim, predicate),
+	Schedule: func(s *Scene) error {
+		return s.bareQuorum(func() error {
+			if err := s.fleet.Masters[2].Kill(); err != nil {
+				return err
+			}
+			s.event("master 3", "back, empty")
+			return s.fleet.Masters[2].Restart(s.ctx)
+		})
+	},
+}
+
+// Leases on a master end by its wall clock. One that jumps ahead gives away what
+// it had promised, and makes a second majority as above.
+var redlockClock = Fault{
+	Name: "redlock-clock", Title: "RedLock had a bare quorum, and the clock of one of its masters jumps ahead",
+	Modes: []string{redlock}, TTL: longTTL, Own: fleet.Own{Clock: true}, Needs: stack.Clocks,
+	Breaks: unlessGuard(fence, claim, predicate),
+	Schedule: func(s *Scene) error {
+		if err := s.fleet.Clock.Shift(0); err != nil {
+			return err
+		}
+		return s.bareQuorum(func() error {
+			s.event("master 3", "its clock jumps by two minutes")
+			return s.fleet.Clock.Shift(4 * longTTL)
+		})
+	},
+}
+
+// bareQuorum has r1 take the lock while two of five masters are away, and the
+// others forget theirs as lose has it.
+func (s *Scene) bareQuorum(lose func() error) error {
+	away := s.fleet.Masters[3:]
+	for _, master := range away {
+		if err := master.Kill(); err != nil {
+			return err
+		}
+	}
+	s.event("masters 4, 5", "down")
+	return forgets(func(s *Scene) error {
+		if err := lose(); err != nil {
+			return err
+		}
+		for _, master := range away {
+			if err := master.Restart(s.ctx); err != nil {
+				return err
+			}
+		}
+		s.event("masters 4, 5", "back")
+		return nil
+	})(s)
+}
