@@ -224,6 +224,10 @@ func (c *compareCommand) driveOne(ctx context.Context, f *fleet.Fleet, replicas 
 	if err := f.Aftermath(ctx, cell.SKU, quietLimit, &r); err != nil {
 		return r, err
 	}
+	var err error
+	if r.Ledger, err = f.Ledger(ctx, cell.SKU); err != nil {
+		return r, err
+	}
 	cell.Judge(r, took)
 	bar.end("%s", cell.Words())
 	return r, nil

@@ -33,27 +33,30 @@ func progress(b *books) (Verdict, string) {
 		return found("the fault was over at %s, and none of the %d orders since then was decided", ms(healed), after)
 	}
 	first := fmt.Sprintf("the fault was over at %s, and an order was decided %s later", ms(healed), ms(decided.Return-healed))
-	replicas, last, stuck := b.probed()
+	replicas, longest, stuck := b.probed()
 	switch {
 	case stuck != nil:
 		return found("%s, but replica %d sold nothing of a SKU of its own: %s %s", first, stuck.Client, stuck.Outcome, stuck.Code)
 	case replicas > 0:
-		return held("%s; all of %d replicas sold something new by %s", first, replicas, ms(last-healed))
+		return held("%s; then each of %d replicas sold something new, within %s", first, replicas, ms(longest))
 	default:
 		return held("%s", first)
 	}
 }
 
-// probed tells how many replicas were asked for something new, when the last of
-// them sold it, and the last answer of one that did not.
-func (b *books) probed() (replicas int, last time.Duration, stuck *load.Op) {
-	sold := map[int]bool{}
+// probed tells how many replicas were asked for something new, how long the
+// slowest took to sell it, and the last answer of one that did not.
+func (b *books) probed() (replicas int, longest time.Duration, stuck *load.Op) {
+	asked, sold := map[int]time.Duration{}, map[int]bool{}
 	latest := map[int]*load.Op{}
 	for i := range b.Probes {
 		op := &b.Probes[i]
+		if latest[op.Client] == nil {
+			asked[op.Client] = op.Call
+		}
 		latest[op.Client] = op
 		if op.Outcome == load.Confirmed {
-			sold[op.Client], last = true, max(last, op.Return)
+			sold[op.Client], longest = true, max(longest, op.Return-asked[op.Client])
 		}
 	}
 	for client, op := range latest {
@@ -61,5 +64,5 @@ func (b *books) probed() (replicas int, last time.Duration, stuck *load.Op) {
 			stuck = op
 		}
 	}
-	return len(latest), last, stuck
+	return len(latest), longest, stuck
 }

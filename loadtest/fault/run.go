@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	// sceneLimit is how long a try may take: far more than any does.
-	sceneLimit = 20 * time.Second
+	// sceneLimit is how long a try may take: far more than any does, and longer than
+	// three busy ZooKeepers need to come back.
+	sceneLimit = time.Minute
 	// atOnce is how many rigs run beside each other: most of their time they wait.
 	atOnce = 4
 )
@@ -205,7 +206,10 @@ func (r *Rig) try(ctx context.Context, f Fault, cell *report.Cell) (audit.Record
 	records := audit.Records{
 		Ops: s.ops, Clients: actors, Fault: &audit.Fault{Name: f.Name, Fired: s.fire != "", Healed: &healed},
 	}
-	if err := r.aftermath(ctx, s.clock, cell.SKU, &records); err != nil {
+	if cause == nil { // after what did not come about there is nothing to see
+		cause = r.aftermath(ctx, s.clock, cell.SKU, &records)
+	}
+	if records.Ledger, err = r.fleet.Ledger(ctx, cell.SKU); err != nil {
 		return audit.Records{}, err
 	}
 	s.judge(cell, records, cause)

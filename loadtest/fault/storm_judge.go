@@ -20,14 +20,18 @@ func (s *storm) judge(ctx context.Context, cell *report.Cell, d *drive, cause er
 	r := audit.Records{
 		Ops: d.ops, Clients: stormClients, Fault: &audit.Fault{Name: cell.Fault, Fired: s.done.Load() > 0, Healed: &s.healed},
 	}
-	if err := s.aftermath(ctx, s.clock, cell.SKU, &r); err != nil {
-		return audit.Records{}, err
-	}
-	cell.Judge(r, s.over)
-	fired := audit.Invariant{Name: faultFired, Verdict: audit.Held, Evidence: fmt.Sprintf("%d times", s.done.Load())}
 	if !d.sold.Load() && cause == nil {
 		cause = errors.New("the SKU was not sold out in time afterwards")
 	}
+	if cause == nil {
+		cause = s.aftermath(ctx, s.clock, cell.SKU, &r)
+	}
+	var err error
+	if r.Ledger, err = s.fleet.Ledger(ctx, cell.SKU); err != nil {
+		return r, err
+	}
+	cell.Judge(r, s.over)
+	fired := audit.Invariant{Name: faultFired, Verdict: audit.Held, Evidence: fmt.Sprintf("%d times", s.done.Load())}
 	if s.done.Load() == 0 || cause != nil {
 		fired.Verdict = audit.Undecided
 		if cause != nil {

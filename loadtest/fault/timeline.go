@@ -131,6 +131,7 @@ func (s *Scene) draw(ledger []load.Movement) *report.Timeline {
 	defer s.timeline.mu.Unlock()
 	t := &report.Timeline{Lanes: []string{s.A.ID, s.B.ID}, Spans: s.timeline.spans, Marks: s.timeline.marks}
 	s.timeline.finish(t, s.over)
+	s.sharpen(t)
 	for _, a := range []*Actor{s.A, s.B} {
 		s.drawActor(t, a)
 	}
@@ -140,6 +141,26 @@ func (s *Scene) draw(ledger []load.Movement) *report.Timeline {
 	slices.SortStableFunc(t.Spans, func(a, b report.Span) int { return int(1000 * (a.From - b.From)) })
 	slices.SortStableFunc(t.Marks, func(a, b report.Mark) int { return int(1000 * (a.At - b.At)) })
 	return t
+}
+
+// sharpen corrects who held the lock by what they asked of Postgres: to look is
+// to see it a moment late. Whoever works has the lock already, and the other has
+// it no more.
+func (s *Scene) sharpen(t *report.Timeline) {
+	for _, a := range []*Actor{s.A, s.B} {
+		sec, worked := s.section(a)
+		first := slices.IndexFunc(t.Spans, func(sp report.Span) bool { return sp.Lane == a.ID && sp.Kind == report.Holds })
+		if !worked || first < 0 {
+			continue
+		}
+		held := &t.Spans[first]
+		held.From = min(held.From, ms(sec.from))
+		for i := range t.Spans {
+			if sp := &t.Spans[i]; sp.Kind == report.Holds && sp.Lane != a.ID && sp.From < held.From {
+				sp.To = min(sp.To, held.From)
+			}
+		}
+	}
 }
 
 // drawActor adds where the actor waited, and where it worked without a lease.
@@ -152,9 +173,6 @@ func (s *Scene) drawActor(t *report.Timeline, a *Actor) {
 	lasted := -1.0 // the end of what it held
 	for i := range t.Spans {
 		if sp := &t.Spans[i]; sp.Lane == a.ID && sp.Kind == report.Holds {
-			if lasted < 0 && worked {
-				sp.From = min(sp.From, ms(sec.from)) // it was seen a moment after it was so
-			}
 			lasted = max(lasted, sp.To)
 		}
 	}

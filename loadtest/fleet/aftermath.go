@@ -17,7 +17,7 @@ import (
 const lookEvery = 20 * time.Millisecond
 
 // Aftermath adds to the records what a drive of the SKU has left in the servers:
-// the ledger, the orders, the levels, and what is still held. Redis is given
+// the orders, the levels, and what is still held. Redis is given
 // until the limit to come to the level of Postgres, and whatever is held, to go.
 func (f *Fleet) Aftermath(ctx context.Context, sku string, limit time.Duration, r *audit.Records) error {
 	end := time.Now().Add(limit)
@@ -41,9 +41,6 @@ func (f *Fleet) Aftermath(ctx context.Context, sku string, limit time.Duration, 
 		}
 	}
 	var err error
-	if r.Ledger, err = f.Ledger(ctx, sku); err != nil {
-		return err
-	}
 	r.Placed, err = f.placed(ctx, sku)
 	return err
 }

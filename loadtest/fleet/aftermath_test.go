@@ -41,6 +41,9 @@ func TestFleet_Aftermath(t *testing.T) {
 		if err := f.Aftermath(t.Context(), "A-1", limit, &r); err != nil {
 			t.Fatal(err)
 		}
+		if r.Ledger, err = f.Ledger(t.Context(), "A-1"); err != nil {
+			t.Fatal(err)
+		}
 		return audit.Judge(r)
 	}
 	if j := aftermath(5 * time.Second); j.Stock() != audit.Held || len(r.Placed) != 1 || r.Placed[0].Key != "key-1" || r.Levels[0].Quick == nil {
