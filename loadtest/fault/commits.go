@@ -7,9 +7,8 @@ var commitLost = Fault{
 	Modes: leases, TTL: longTTL,
 	Breaks: never,
 	Schedule: func(s *Scene) error {
-		gate := s.A.Postgres.Hold(commit)
-		s.order(s.A)
-		if err := gate.Await(s.ctx); err != nil {
+		gate, err := s.written(s.A)
+		if err != nil {
 			return err
 		}
 		return s.severed(gate, "%s's COMMIT was lost")
@@ -21,9 +20,8 @@ var commitReplyLost = Fault{
 	Modes: leases, TTL: longTTL,
 	Breaks: never,
 	Schedule: func(s *Scene) error {
-		gate := s.A.Postgres.HoldReply(commit)
-		s.order(s.A)
-		if err := gate.Await(s.ctx); err != nil {
+		gate, err := s.committed(s.A)
+		if err != nil {
 			return err
 		}
 		return s.severed(gate, "%s's COMMIT was done, and the answer lost")

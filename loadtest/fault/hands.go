@@ -105,9 +105,27 @@ func (s *Scene) sells(a *Actor) error {
 	if err := s.observer.SetStock(s.ctx, other, 1, predicate); err != nil {
 		return err
 	}
-	_, err := s.until(s.ctx, buyer{clock: s.clock, sku: other, key: other, client: a.n, replica: a.n - 1}, load.Confirmed)
-	a.Postgres.Forget() // it was no part of what is judged
-	return err
+	defer a.Postgres.Forget() // it is no part of what is judged
+	for {
+		_, err := s.until(s.ctx, buyer{clock: s.clock, sku: other, key: other, client: a.n, replica: a.n - 1}, load.Confirmed)
+		if err == nil || s.ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// warm has both sell something where the servers have just been started: those of
+// an ensemble need long for the first time.
+func (s *Scene) warm(fresh bool) error {
+	for _, a := range []*Actor{s.A, s.B} {
+		if !fresh {
+			return nil
+		}
+		if err := s.sells(a); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // orderUntilDecided has the actor's client order until the answer is about the

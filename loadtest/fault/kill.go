@@ -31,9 +31,8 @@ var killAfterCommit = Fault{
 	Modes: everyMode, TTL: shortTTL,
 	Breaks: unlessGuard(claim, predicate),
 	Schedule: func(s *Scene) error {
-		gate := s.A.Postgres.HoldReply(commit)
-		s.order(s.A)
-		if err := gate.Await(s.ctx); err != nil {
+		gate, err := s.committed(s.A)
+		if err != nil {
 			return err
 		}
 		next := s.B.Postgres.Hold(begin)

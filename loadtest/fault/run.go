@@ -190,7 +190,10 @@ func (r *Rig) try(ctx context.Context, f Fault, cell *report.Cell) (audit.Record
 	if slices.Contains(leases, r.mode) {
 		r.running.Go(func() { s.watch(watching) })
 	}
-	cause := f.Schedule(s)
+	cause := s.warm(f.Fresh)
+	if cause == nil {
+		cause = f.Schedule(s)
+	}
 	stop()
 	if ctx.Err() != nil {
 		return audit.Records{}, ctx.Err()

@@ -116,117 +116,45 @@ func (s *Scene) await(what string, so func() (bool, error)) error {
 
 // checked sends the actor's order and waits until it has passed its check: its
 // BEGIN is held.
-func (s *Scene) checked(a *Actor) (*wire.Gate, error) { return s.upTo(a, begin) }
+func (s *Scene) checked(a *Actor) (*wire.Gate, error) { return s.upTo(a, a.Postgres.Hold(begin)) }
 
 // written sends the actor's order and waits until it has written everything and
 // found its lease held: its COMMIT is held.
-func (s *Scene) written(a *Actor) (*wire.Gate, error) { return s.upTo(a, commit) }
+func (s *Scene) written(a *Actor) (*wire.Gate, error) { return s.upTo(a, a.Postgres.Hold(commit)) }
 
-func (s *Scene) upTo(a *Actor, statement wire.Statement) (*wire.Gate, error) {
-	gate := a.Postgres.Hold(statement)
+// committed sends the actor's order and waits until it is placed, and the actor
+// does not know: the answer to its COMMIT is held.
+func (s *Scene) committed(a *Actor) (*wire.Gate, error) {
+	return s.upTo(a, a.Postgres.HoldReply(commit))
+}
+
+func (s *Scene) upTo(a *Actor, gate *wire.Gate) (*wire.Gate, error) {
+	for s.order(a); ; {
+		select {
+		case <-gate.Arrived():
+			return gate, nil
+		case <-s.ctx.Done():
+			return nil, fmt.Errorf("%s did not come as far as %s: %w", a.ID, gate, context.Cause(s.ctx))
+		case <-s.orders[a].done:
+			if !s.comesAgain(a) {
+				return nil, fmt.Errorf("%s was answered %s before it came as far as %s", a.ID, s.orders[a].op.Outcome, gate)
+			}
+		}
+	}
+}
+
+// comesAgain sends an order again that was refused for lack of a server or of its
+// turn, as those are that come while servers are busy or have just begun.
+func (s *Scene) comesAgain(a *Actor) bool {
+	select {
+	case <-s.orders[a].done:
+	default:
+		return false
+	}
+	if code := s.orders[a].op.Code; code != "unavailable" && code != "busy" {
+		return false
+	}
+	pause(s.ctx, askAgain)
 	s.order(a)
-	if err := gate.Await(s.ctx); err != nil {
-		return nil, fmt.Errorf("%s: %w", a.ID, err)
-	}
-	return gate, nil
-}
-
-// insideOrWaiting waits until an order has passed its check, or is seen to wait
-// for its turn, and tells which.
-func (s *Scene) insideOrWaiting(a *Actor, gate *wire.Gate) (inside bool, err error) {
-	seen := 0
-	err = s.await(a.ID+" inside or waiting", func() (bool, error) {
-		select {
-		case <-gate.Arrived():
-			inside = true
-			return true, nil
-		default:
-		}
-		return s.isWaiting(a, &seen)
-	})
-	return inside, err
-}
-
-// insideWaitingOrAnswered waits until an order has passed its check, waits for
-// its turn, or has been refused.
-func (s *Scene) insideWaitingOrAnswered(a *Actor, gate *wire.Gate) error {
-	seen := 0
-	return s.await(a.ID+" inside, waiting or refused", func() (bool, error) {
-		select {
-		case <-gate.Arrived():
-			return true, nil
-		case <-s.orders[a].done:
-			return true, nil
-		default:
-		}
-		return s.isWaiting(a, &seen)
-	})
-}
-
-// waitingOrAnswered waits until an order waits for its turn or has its answer.
-func (s *Scene) waitingOrAnswered(a *Actor) error {
-	seen := 0
-	return s.await(a.ID+" waiting or answered", func() (bool, error) {
-		select {
-		case <-s.orders[a].done:
-			return true, nil
-		default:
-		}
-		return s.isWaiting(a, &seen)
-	})
-}
-
-// waiting waits until an order is seen to wait for its turn.
-func (s *Scene) waiting(a *Actor) error {
-	seen := 0
-	return s.await(a.ID+" waiting for the lock", func() (bool, error) { return s.isWaiting(a, &seen) })
-}
-
-// isWaiting tells whether an order waits for its turn. One that has just come to
-// the lock and is about to be let in looks the same at a single glance.
-func (s *Scene) isWaiting(a *Actor, seen *int) (bool, error) {
-	waiters, err := s.waiters(s.ctx, a)
-	if err != nil || waiters == 0 {
-		*seen = 0
-		return false, err
-	}
-	if *seen++; *seen < 3 {
-		return false, nil
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.waited[a] = true
-	return true, nil
-}
-
-// blocked waits until an actor's transaction waits for the row.
-func (s *Scene) blocked(a *Actor) error {
-	return s.await(a.ID+" waiting for the row", func() (bool, error) { return s.isBlocked(a) })
-}
-
-// blockedOrWaiting waits until an actor waits for the row or for the lock.
-func (s *Scene) blockedOrWaiting(a *Actor) error {
-	seen := 0
-	return s.await(a.ID+" waiting for the row or for the lock", func() (bool, error) {
-		if blocked, err := s.isBlocked(a); blocked || err != nil {
-			return blocked, err
-		}
-		return s.isWaiting(a, &seen)
-	})
-}
-
-func (s *Scene) isBlocked(a *Actor) (bool, error) {
-	blocked, err := s.fleet.Blocked(s.ctx, a.n)
-	if blocked {
-		s.met("%s waited for the row that the other's transaction held", a.ID)
-	}
-	return blocked, err
-}
-
-// lockLost waits until the lock service does not name the actor as the holder.
-func (s *Scene) lockLost(a *Actor) error {
-	return s.await("the end of "+a.ID+"'s lease", func() (bool, error) {
-		l, err := s.observer.Lock(s.ctx, s.sku)
-		return err == nil && l.Replica() != a.ID, err
-	})
+	return true
 }

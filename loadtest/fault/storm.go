@@ -47,7 +47,7 @@ const (
 	// and what breaks mostly finds somebody inside.
 	stormWork = 40 * time.Millisecond
 	// stormLimit is when it is given up: the shop has stopped selling.
-	stormLimit = 3 * time.Minute
+	stormLimit = 10 * time.Minute
 )
 
 // weather is what a storm does to the replicas and servers, for how long.

@@ -17,22 +17,23 @@ import (
 const lookEvery = 20 * time.Millisecond
 
 // Aftermath adds to the records what a drive of the SKU has left in the servers:
-// the orders, the levels, and what is still held. Redis is given
-// until the limit to come to the level of Postgres, and whatever is held, to go.
+// the orders, the levels, and what is still held. Until the limit Redis may come
+// to the level of Postgres, whatever is held may go, and servers may come back.
 func (f *Fleet) Aftermath(ctx context.Context, sku string, limit time.Duration, r *audit.Records) error {
-	end := time.Now().Add(limit)
-	for {
+	for end := time.Now().Add(limit); ; {
 		level, err := f.Level(ctx, sku)
-		if err != nil {
-			return err
+		var left audit.Left
+		if err == nil {
+			left, err = f.left(ctx, sku)
 		}
-		left, err := f.left(ctx, sku)
-		if err != nil {
+		over := time.Now().After(end)
+		switch {
+		case err != nil && over:
 			return err
-		}
-		if level.Right() && len(left.Held) == 0 || time.Now().After(end) {
+		case err == nil && (over || level.Right() && len(left.Held) == 0):
 			r.Levels, r.Left = []audit.Level{level}, &left
-			break
+			r.Placed, err = f.placed(ctx, sku)
+			return err
 		}
 		select {
 		case <-ctx.Done():
@@ -40,9 +41,6 @@ func (f *Fleet) Aftermath(ctx context.Context, sku string, limit time.Duration, 
 		case <-time.After(lookEvery):
 		}
 	}
-	var err error
-	r.Placed, err = f.placed(ctx, sku)
-	return err
 }
 
 // Level reads the SKU's level in Postgres and its copy in Redis.

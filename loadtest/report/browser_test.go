@@ -103,6 +103,11 @@ func TestPage_DrawsACellOfTheMatrixOnDemand(t *testing.T) {
 		if n := ask[int](t, b, `document.querySelectorAll(".opened").length * 100 + document.querySelectorAll("svg").length`); n != 101 {
 			t.Errorf("%d panels and charts, want one of each", n)
 		}
+		// Sixty milliseconds of two seconds, and to be seen.
+		wide := ask[float64](t, b, `Math.max(0, ...[...document.querySelectorAll(".opened svg [opacity='0.13'], .opened svg [fill-opacity='0.13']")].map((shade) => shade.getBBox().width))`)
+		if two := slices.Contains(row.want, "two inside: 60.0 ms"); two && wide < 80 {
+			t.Errorf("cell %d shows that two were inside in %.0f of 1300", number, wide)
+		}
 		if rows := ask[int](t, b, `document.querySelectorAll(".opened table tbody tr").length`); rows != len(r.Cells[number].Timeline.Spans)+len(r.Cells[number].Timeline.Marks) {
 			t.Errorf("the table of cell %d has %d rows", number, rows)
 		}

@@ -1,8 +1,6 @@
 package wire
 
 import (
-	"context"
-	"fmt"
 	"sync"
 )
 
@@ -47,14 +45,12 @@ func (p *Postgres) gateFor(s Statement, reply bool) *Gate {
 	return nil
 }
 
-// Await waits until the message is there.
-func (g *Gate) Await(ctx context.Context) error {
-	select {
-	case <-g.arrived:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("no %s came: %w", g.statement, context.Cause(ctx))
+// String says what is held.
+func (g *Gate) String() string {
+	if g.reply {
+		return "the answer to its " + string(g.statement)
 	}
+	return "its " + string(g.statement)
 }
 
 // Arrived is closed once the message is there.
