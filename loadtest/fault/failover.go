@@ -77,14 +77,14 @@ func (s *Scene) failsOver(masters, replicas []*stack.Redis, promote func(lost in
 	})(s)
 }
 
-// keeperOf finds the master that keeps the lock: the one that keeps anything.
+// keeperOf finds the master that keeps the lock: something with the SKU's name.
 func (s *Scene) keeperOf(masters []*stack.Redis) (int, error) {
 	for i, master := range masters {
-		size, err := master.Do(s.ctx, "DBSIZE")
+		keys, err := master.Do(s.ctx, "KEYS", "*:"+s.sku)
 		if err != nil {
 			return 0, err
 		}
-		if size != "0" {
+		if keys != "[]" {
 			return i, nil
 		}
 	}

@@ -41,8 +41,22 @@ func TestRun_OnRealServers(t *testing.T) {
 		s.order(s.B)
 		return s.answered(s.B)
 	}
+	cold := race
+	cold.Name = "cold"
+	cold.Schedule = func(s *Scene) error { // the first cannot reach the lock service at first
+		s.cut(s.A)
+		s.running.Go(func() {
+			_ = s.await("another attempt", func() (bool, error) {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				return len(s.all) > 1, nil
+			})
+			s.heal()
+		})
+		return race.Schedule(s)
+	}
 	p := Plan{
-		Faults: []Fault{race, pauseNewcomerFirst, pauseStaleFirst, commitReplyLost, idle, alone},
+		Faults: []Fault{race, pauseNewcomerFirst, pauseStaleFirst, commitReplyLost, idle, alone, cold},
 		Modes:  []string{none, redis}, Guards: []string{"none", fence, claim, predicate}, Repeat: 2,
 		Done: func(report.Cell) {},
 	}
@@ -84,6 +98,7 @@ func TestRun_OnRealServers(t *testing.T) {
 		"pause-stale-first redis predicate":    predicate,
 		"commit-reply-lost redis none":         byLock,
 		"idle none none":                       "",
+		"cold redis none":                      byLock,
 	} {
 		if got, ok := caught[name]; !ok || got != want {
 			t.Errorf("%s was caught by %q (there: %v), want %q", name, got, ok, want)
