@@ -219,29 +219,39 @@ func testWanted(t *testing.T, o Options) {
 		default:
 		}
 	}
+	// Who begins to listen takes it that it has missed something: both do so here.
+	mustHear(t, mustAcquire(t, one, keys[0]), other, keys[0])
+	mustHear(t, mustAcquire(t, other, keys[0]), one, keys[0])
 	for _, key := range keys {
 		held := mustAcquire(t, one, keys...)
 		elsewhere := mustAcquire(t, other, newKey(t))
 		unwanted(held, "by nobody")
-		granted := make(chan *locking.Lease, 1)
-		go func() {
-			lease, err := other.Acquire(newContext(t), key)
-			if err != nil {
-				t.Errorf("Acquire() = %v", err)
-			}
-			granted <- lease
-		}()
-		select {
-		case <-held.Wanted():
-		case <-time.After(limit):
-			t.Fatal("nobody said that another waits")
-		}
+		mustHear(t, held, other, key)
 		unwanted(elsewhere, "though the wait is for another's key")
-		mustRelease(t, held)
-		if lease := <-granted; lease != nil {
-			mustRelease(t, lease)
-		}
 		mustRelease(t, elsewhere)
+	}
+}
+
+// mustHear fails unless the lease's holder hears that another waits for a key,
+// and releases the lease.
+func mustHear(t *testing.T, held *locking.Lease, other locking.Locker, key string) {
+	t.Helper()
+	granted := make(chan *locking.Lease, 1)
+	go func() {
+		lease, err := other.Acquire(newContext(t), key)
+		if err != nil {
+			t.Errorf("Acquire() = %v", err)
+		}
+		granted <- lease
+	}()
+	select {
+	case <-held.Wanted():
+	case <-time.After(limit):
+		t.Error("nobody said that another waits")
+	}
+	mustRelease(t, held)
+	if lease := <-granted; lease != nil {
+		mustRelease(t, lease)
 	}
 }
 
