@@ -2,12 +2,27 @@ package order_test
 
 import (
 	"encoding/json"
+	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"orderd/internal/locking"
+	"orderd/internal/stack"
+	"orderd/internal/stack/stacktest"
 )
+
+// deaf is an address that nobody listens on.
+func deaf(t *testing.T) string {
+	t.Helper()
+	ports, err := stack.FreePorts(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0]))
+}
 
 // What goes wrong inside is for the log: an answer names no table, statement,
 // address, version or line of code.
@@ -36,6 +51,19 @@ func TestInsides_StayInside(t *testing.T) {
 			}
 		}
 	}
+	without := func(what string, locks locking.Locker, redisURL string) {
+		t.Helper()
+		broken := openShopOn(t, s.db.Config().ConnString(), redisURL, locks)
+		for _, body := range orders {
+			rec := broken.send(t, http.MethodPost, "/v1/orders", body)
+			if p := problemIn(t, rec); rec.Code != http.StatusServiceUnavailable || p.Code != "unavailable" || p.Detail != "" || len(p.Errors) != 0 {
+				t.Errorf("without %s an order is answered %d %s, want 503 and no more than that", what, rec.Code, rec.Body)
+			}
+		}
+	}
+	nobody := "redis://" + deaf(t)
+	without("the stock's Redis", locking.NewNone(), nobody)
+	without("the locks' Redis", openRedisLocksAt(t, nobody, time.Second), stacktest.Redis(t))
 	for _, table := range []string{"stock", "orders"} {
 		if _, err := s.db.Exec(t.Context(), "ALTER TABLE "+table+" RENAME TO "+table+"_of_another_version"); err != nil {
 			t.Fatal(err)
