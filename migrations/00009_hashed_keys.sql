@@ -5,8 +5,8 @@
 -- (order/key.go). No key that a client sends can look so: keys have no blanks.
 --
 -- The trigger does it for replicas of the version before, which send the key itself. They find no key any
--- more: a retry at one of them is refused by the index, and so answered 409 idempotency_in_flight, until
--- it reaches a replica of this version. It comes before the keys that are there are hashed, in a
+-- more: a retry at one of them is refused by the index, and so answered 409 idempotency_in_flight (or
+-- sold_out, which they look at first), until it reaches a replica of this version. It comes before the keys that are there are hashed, in a
 -- migration of its own: none is written as it was behind the back of that one.
 -- +goose Up
 -- +goose StatementBegin
