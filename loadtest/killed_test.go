@@ -17,7 +17,11 @@ func TestKilled_LeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	}()
 	if err := os.Chmod(dir, 0o755); err != nil { // PostgreSQL, another user, has to pass
 		t.Fatal(err)
 	}

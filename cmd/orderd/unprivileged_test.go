@@ -19,7 +19,11 @@ func copyOfMe(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
 	from, err := os.Open(os.Args[0])
 	if err != nil {
 		t.Fatal(err)
