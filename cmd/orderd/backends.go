@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,11 +20,15 @@ import (
 // What a Postgres connection is opened with unless its URL says otherwise.
 const (
 	poolSize         = 16
-	statementTimeout = "3s"
-	rowLockTimeout   = "2s"
-	idleInTxTimeout  = "10s" // a replica that is paused mid-order must not hold its rows for ever
+	statementTimeout = 3 * time.Second
+	rowLockTimeout   = 2 * time.Second
+	idleInTxTimeout  = 10 * time.Second // a replica that is paused mid-order must not hold its rows for ever
 	connectTimeout   = 2 * time.Second
 )
+
+// redisTimeout is how long a connection to Redis, a write to it and a read from
+// it may take, each.
+const redisTimeout = time.Second
 
 // zooKeeperAuth holds "user:password". It is no flag: arguments are for everybody
 // on the machine to read.
@@ -43,9 +48,9 @@ func openDatabase(ctx context.Context, url, replica string) (*pgxpool.Pool, erro
 	}
 	for name, value := range map[string]string{
 		"application_name":                    "orderd " + replica,
-		"statement_timeout":                   statementTimeout,
-		"lock_timeout":                        rowLockTimeout,
-		"idle_in_transaction_session_timeout": idleInTxTimeout,
+		"statement_timeout":                   milliseconds(statementTimeout),
+		"lock_timeout":                        milliseconds(rowLockTimeout),
+		"idle_in_transaction_session_timeout": milliseconds(idleInTxTimeout),
 	} {
 		if _, set := config.ConnConfig.RuntimeParams[name]; !set {
 			config.ConnConfig.RuntimeParams[name] = value
@@ -56,6 +61,9 @@ func openDatabase(ctx context.Context, url, replica string) (*pgxpool.Pool, erro
 	}
 	return pgxpool.NewWithConfig(ctx, config)
 }
+
+// milliseconds writes a duration as Postgres reads one without a unit.
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 // openStockRedis connects to the copy of the stock. Its scripts may be sent
 // twice without harm, so the client may retry them.
@@ -75,9 +83,7 @@ func openRedis(flag, url string, retries int) (redis.UniversalClient, error) {
 		return nil, fmt.Errorf("%s: %w", flag, err)
 	}
 	options.ContextTimeoutEnabled = true // otherwise a deadline does not reach the socket
-	options.DialTimeout = time.Second
-	options.ReadTimeout = time.Second
-	options.WriteTimeout = time.Second
+	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = redisTimeout, redisTimeout, redisTimeout
 	options.MaxRetries = retries
 	// What servers are told of the client by itself is a right more that its user would need.
 	options.DisableIdentity = true

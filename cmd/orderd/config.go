@@ -13,6 +13,7 @@ import (
 
 	"orderd/internal/access"
 	"orderd/internal/locking"
+	"orderd/internal/order"
 )
 
 // databaseFlags are shared by the commands that use Postgres.
@@ -55,6 +56,10 @@ type serveCommand struct {
 	LogLevel        slog.Level    `env:"ORDERD_LOG_LEVEL" default:"info" help:"Lowest level logged: debug (every request), info, warn, error."`
 }
 
+// turnMax is what waiting for a turn and working may take of a request's time.
+// The rest is for a look at Redis and for one statement of Postgres.
+const turnMax = order.RequestLimit - redisTimeout - statementTimeout
+
 // Validate finds settings that cannot work together. Errors name the flag.
 func (c *serveCommand) Validate() error {
 	switch {
@@ -66,6 +71,8 @@ func (c *serveCommand) Validate() error {
 		return fmt.Errorf("--lock-ttl: must be at least 100ms")
 	case c.LockWait <= 0:
 		return fmt.Errorf("--lock-wait: must be above 0s")
+	case c.LockWait+c.Work > turnMax:
+		return fmt.Errorf("--lock-wait: with --work it must leave Redis and Postgres their part of the %s that a request may take: at most %s together", order.RequestLimit, turnMax)
 	case c.LockMargin < 0 || c.LockMargin > c.LockTTL/2:
 		return fmt.Errorf("--lock-margin: must be 0s to half of --lock-ttl")
 	case c.LockAcks < 0 || c.LockAcks > 0 && c.LockMode != locking.ModeRedis:

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -35,6 +36,8 @@ func TestMain(m *testing.M) {
 // A deployment is where a test's replicas find their servers.
 type deployment struct {
 	database, stock, locks, zookeeper string
+
+	command []string // that runs its replicas, if not this binary alone
 
 	env []string       // of its replicas
 	ca  *x509.CertPool // who signed the certificates that its replicas are started with, if they are
@@ -83,15 +86,19 @@ func (d deployment) startUntil(t *testing.T, path, id, mode string, flags ...str
 		r.url, r.client = "https://"+address, clientTrusting(d.ca)
 	}
 	name := strings.ReplaceAll(t.Name(), "/", "-") + "-" + id
+	command := d.command
+	if command == nil {
+		command = os.Args[:1]
+	}
 	r.Process, err = stacktest.Stack(t).Start(t.Context(), stack.Command{
-		Name: name, Path: os.Args[0], Env: append([]string{
+		Name: name, Path: command[0], Env: append([]string{
 			asOrderd + "=1", "DATABASE_URL=" + d.database, "REDIS_URL=" + d.stock, "ORDERD_LOCK_REDIS_URL=" + d.locks,
 		}, d.env...),
-		Args: append([]string{
+		Args: slices.Concat(command[1:], []string{
 			"serve", "--id", id, "--lock-mode", mode, "--listen", address,
 			"--admin-listen", fmt.Sprintf("127.0.0.1:%d", ports[1]),
 			"--zookeeper", d.zookeeper, "--allow-unguarded", "--drain-delay", "0s",
-		}, flags...),
+		}, flags),
 		Ready: func(ctx context.Context) error {
 			resp, err := r.get(ctx, r.url+path)
 			if err != nil {

@@ -14,8 +14,9 @@ import (
 	"orderd/internal/stock"
 )
 
-// drainLimit bounds the wait for requests in flight after the listener closed.
-const drainLimit = 12 * time.Second
+// drainLimit bounds the wait for requests in flight after the listener closed:
+// each gets the time that it has, and its COMMIT, too.
+const drainLimit = order.RequestLimit + 2*order.CommitLimit
 
 // Run wires the service together and serves until ctx ends, then drains.
 func (c *serveCommand) Run(ctx context.Context, to streams) error {

@@ -44,7 +44,7 @@ func (l *Lanes) submit(ctx context.Context, r Request) (Order, error) {
 // still the turn's afterwards, unless something went wrong.
 func (t *turn) placeGroup(group []*waiter) {
 	// The group is nobody's request: it has limits of its own.
-	ctx, cancel := context.WithTimeout(context.Background(), requestLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), RequestLimit)
 	defer cancel()
 	// A panic here is in nobody's request, and would take the process with it.
 	defer func() {

@@ -201,7 +201,7 @@ type groupWriting struct {
 func (l *Ledger) writeGroup(
 	ctx context.Context, conn *pgxpool.Conn, batch *pgx.Batch, w groupWriting,
 ) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CommitLimit)
 	defer cancel()
 	var at time.Time
 	batch.Queue(groupWrite, append(w.args(), l.replica)...).QueryRow(func(row pgx.Row) error {
@@ -256,7 +256,7 @@ func rollBack(ctx context.Context, conn *pgxpool.Conn) {
 	if conn.Conn().IsClosed() || conn.Conn().PgConn().TxStatus() == 'I' {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CommitLimit)
 	defer cancel()
 	_, _ = conn.Exec(ctx, "ROLLBACK") // a connection that cannot even do that is closed with its release
 }

@@ -43,15 +43,8 @@ func NewHandler(c HandlerConfig) http.Handler {
 	router.MethodNotAllowed(methodNotAllowed(router))
 	r := router.With((&guard{c.Keys, c.Limits}).guarded, onlyJSON) // every route is one of r's
 
-	config := huma.DefaultConfig("orderd", c.Version)
-	config.Info.Description = "Takes orders and never sells what is not there."
-	config.CreateHooks = nil // they add a $schema member to every body
-	config.DocsPath = ""     // the built-in pages load their scripts from the network
-	config.SchemasPath = ""
-	config.Formats = map[string]huma.Format{"application/json": strictJSON, "json": strictJSON}
-	config.RejectUnknownQueryParameters = true
 	orders := &routes{service: c.Service, ledger: c.Service.Ledger}
-	api := humachi.New(r.With(orders.quickly), config)
+	api := humachi.New(r.With(orders.quickly), apiConfig(c.Version))
 	orders.register(api)
 	c.Stock.Register(api)
 	(&lockRoutes{locks: c.Locks, store: c.Service.Store, log: c.Service.Log}).register(api)
@@ -65,6 +58,18 @@ func NewHandler(c HandlerConfig) http.Handler {
 		panic(err) // a route was added and its policy forgotten
 	}
 	return router
+}
+
+// apiConfig is how the framework reads requests and writes answers.
+func apiConfig(version string) huma.Config {
+	config := huma.DefaultConfig("orderd", version)
+	config.Info.Description = "Takes orders and never sells what is not there."
+	config.CreateHooks = nil // they add a $schema member to every body
+	config.DocsPath = ""     // the built-in pages load their scripts from the network
+	config.SchemasPath = ""
+	config.Formats = map[string]huma.Format{"application/json": strictJSON, "json": strictJSON}
+	config.RejectUnknownQueryParameters = true
+	return config
 }
 
 // methodNotAllowed answers 405 with the methods that the path does have.

@@ -17,9 +17,10 @@ import (
 	"orderd/internal/locking"
 )
 
-// requestLimit is the longest a request may take: more than the waits for the
-// lock, Redis and Postgres together, which have limits of their own.
-const requestLimit = 15 * time.Second
+// RequestLimit is the longest a request may wait for the lock, Redis and
+// Postgres, which have limits of their own within it. A COMMIT that has been
+// sent is seen to its end all the same.
+const RequestLimit = 15 * time.Second
 
 // watch measures and logs every exchange.
 type watch struct {
@@ -35,7 +36,7 @@ func (w *watch) exchange(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		ctx, record := withRecord(r.Context())
-		ctx, cancel := context.WithTimeout(ctx, requestLimit)
+		ctx, cancel := context.WithTimeout(ctx, RequestLimit)
 		defer cancel()
 		rw.Header().Set("X-Orderd-Replica", w.replica)
 		rw.Header().Set("X-Content-Type-Options", "nosniff")

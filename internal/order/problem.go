@@ -147,6 +147,9 @@ func problemFrom(status int, detail string, errs []error) *Problem {
 		}
 		p.Errors = append(p.Errors, f)
 	}
+	if status == http.StatusBadRequest && len(errs) == 0 { // there is no body, which the framework tells in words alone
+		p.Errors = []FieldError{{"body", detail}}
+	}
 	if len(p.Errors) > 0 {
 		p.Detail = p.Errors[0].Location + ": " + p.Errors[0].Message
 	}
