@@ -1,6 +1,8 @@
 package order
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -67,6 +69,16 @@ func (m *Metrics) placed(o Order, err error) {
 		outcome = "replayed"
 	}
 	m.orders.WithLabelValues(outcome).Inc()
+}
+
+// observe counts what took so long. The trace, if there is one, is kept as an
+// example of it.
+func observe(histogram prometheus.Observer, took time.Duration, trace string) {
+	if examples, ok := histogram.(prometheus.ExemplarObserver); ok && trace != "" {
+		examples.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"trace_id": trace})
+		return
+	}
+	histogram.Observe(took.Seconds())
 }
 
 // changed counts orders whose status has changed.
