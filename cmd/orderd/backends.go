@@ -150,9 +150,7 @@ func (c *serveCommand) openLocker(w *watcher) (locking.Locker, error) {
 			Masters: masters, TTL: c.LockTTL, Owner: c.ID, Opened: w.redis("locks"),
 		})
 	case locking.ModePostgres:
-		return locking.NewPostgres(locking.PostgresConfig{
-			URL: c.DatabaseURL, TTL: c.LockTTL, Owner: c.ID, Tracer: w.traces.postgres(),
-		})
+		return locking.NewPostgres(locking.PostgresConfig{URL: c.DatabaseURL, TTL: c.LockTTL, Owner: c.ID})
 	case locking.ModeZooKeeper:
 		tlsConfig, err := c.zooKeeperTLS()
 		if err != nil {

@@ -36,16 +36,19 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 	defer s.close()
 
 	metrics := newRegistry(s.db, &s.pools)
+	counts := order.NewMetrics(metrics)
 	store := stock.NewStore(s.db, c.ID)
 	cache, truth := stock.NewCache(s.stock, store), stock.NewTruth(store)
 	health := newHealth(store, cache, s.locks)
+	metrics.MustRegister(health.Collector())
 	service := &order.Service{
 		Locks: locking.Instrument(s.locks, c.LockMode, metrics), LockWait: c.LockWait, LockMargin: c.LockMargin,
-		Store: store, Cache: cache, Truth: truth, Ledger: order.NewLedger(s.db, c.ID),
-		Work: c.Work, Log: log, Metrics: order.NewMetrics(metrics), Traces: traces.orders(c.LockMode),
+		Store: store, Cache: cache, Truth: truth, Ledger: order.NewLedger(s.db, c.ID).CountIn(counts),
+		Work: c.Work, Log: log, Metrics: counts, Traces: traces.orders(c.LockMode),
 	}
 	if c.BatchMax > 1 && c.LockMode != locking.ModeNone {
 		service.Lanes = order.NewLanes(service, c.BatchMax)
+		metrics.MustRegister(service.Lanes.Collector())
 		defer service.Lanes.Close() // before the servers: they give their leases back
 	}
 	defer inBackground(ctx, service.SweepHolds)()

@@ -31,7 +31,6 @@ type PostgresConfig struct {
 	// one time: each has a connection of its own. Others queue for one. Cleaning
 	// up and operators may need one more. 0: 10.
 	MaxConns int
-	Tracer   pgx.QueryTracer // told of every statement; may be nil
 }
 
 // Postgres makes all who use one PostgreSQL database take turns, by advisory
@@ -98,7 +97,6 @@ func newPostgres(cfg PostgresConfig, hash string) (*Postgres, error) {
 		front: NewLocal(),
 		crew:  newCrew(),
 	}
-	config.Tracer = cfg.Tracer
 	p.configure()
 	p.pool = &pgPool{pg: p, slots: make(chan struct{}, cfg.MaxConns)}
 	p.crew.run(p.pool.keep)

@@ -89,8 +89,10 @@ func (w *watch) note(ctx context.Context, method string, status int, took time.D
 		"method", method, "route", pattern, "status", status, "took_ms", took.Milliseconds(),
 		"client", record.client, "request_id", record.id, "err", record.err,
 	}
-	if traceID, spanID := traceOf(ctx); traceID != "" {
+	if traceID, spanID := traceOf(ctx); spanID != "" {
 		about = append(about, "trace_id", traceID, "span_id", spanID)
+	} else if traceID != "" {
+		about = append(about, "trace_id", traceID)
 	}
 	w.log.Log(ctx, level, "request", about...)
 }

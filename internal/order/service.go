@@ -69,6 +69,7 @@ func (s *Service) take(ctx context.Context, r Request) (Order, error) {
 	if s.Lanes != nil {
 		return s.Lanes.submit(ctx, r)
 	}
+	before := len(recordOf(ctx).steps)
 	lease, err := s.lock(ctx, skus(r.Lines))
 	if err != nil {
 		return Order{}, err
@@ -92,6 +93,7 @@ func (s *Service) take(ctx context.Context, r Request) (Order, error) {
 	if err != nil {
 		return Order{}, err
 	}
+	s.Metrics.grouped(1, recordOf(ctx).steps[before:])
 	s.writeBack(ctx, leftBy([]Order{order}, levels))
 	return order, nil
 }
