@@ -206,7 +206,7 @@ func TestMetrics_HaveTracesForExamples(t *testing.T) {
 	_, d.env = traced(t)
 	r := d.start(t, "r1", "local")
 	r.mustSet(t, "A-1", 1, "predicate")
-	r.sendIn(t, http.MethodPost, "/v1/orders", orderOne, traceparent(sentTrace, sentSpan, "01")...)
+	r.sendWith(t, http.MethodPost, "/v1/orders", orderOne, traceparent(sentTrace, sentSpan, "01")...)
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.admin+"/metrics", http.NoBody)
 	if err != nil {
 		t.Fatal(err)

@@ -25,30 +25,6 @@ const (
 	sentSpan  = "b7ad6b7169203331"
 )
 
-// sendIn sends a request with headers, given as name and value by turns.
-func (r *replica) sendIn(t *testing.T, method, path, body string, headers ...string) (*http.Response, map[string]any) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, r.url+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	for pair := range slices.Chunk(headers, 2) {
-		req.Header[pair[0]] = append(req.Header[pair[0]], pair[1])
-	}
-	resp, err := r.client.Do(req)
-	if err != nil {
-		t.Error(err)
-		return &http.Response{Header: http.Header{}}, nil
-	}
-	defer resp.Body.Close()
-	answer := map[string]any{}
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
-		t.Errorf("%s %s: %v", method, path, err)
-	}
-	return resp, answer
-}
-
 func traceparent(trace, span, flags string) []string {
 	return []string{"Traceparent", "00-" + trace + "-" + span + "-" + flags}
 }
@@ -75,9 +51,8 @@ func TestTraces_OfAnOrder(t *testing.T) {
 			c, d.env = traced(t)
 			r := d.start(t, "r1", string(mode), "--batch-max", "1")
 			r.mustSet(t, "A-1", 1, "predicate")
-			resp, _ := r.sendIn(t, http.MethodPost, "/v1/orders", orderOne, traceparent(sentTrace, sentSpan, "01")...)
-			if resp.StatusCode != http.StatusCreated {
-				t.Fatalf("the order was answered %d, want 201", resp.StatusCode)
+			if a := r.sendWith(t, http.MethodPost, "/v1/orders", orderOne, traceparent(sentTrace, sentSpan, "01")...); a.status != http.StatusCreated {
+				t.Fatalf("the order was answered %d, want 201", a.status)
 			}
 			r.end(t)
 
@@ -147,8 +122,8 @@ func TestTraces_OfAGroup(t *testing.T) {
 	var buyers sync.WaitGroup
 	buy := func(headers ...string) {
 		buyers.Go(func() {
-			if resp, answer := r.sendIn(t, http.MethodPost, "/v1/orders", orderOne, headers...); resp.StatusCode != http.StatusCreated {
-				t.Errorf("an order was answered %d %v, want 201", resp.StatusCode, answer)
+			if a := r.sendWith(t, http.MethodPost, "/v1/orders", orderOne, headers...); a.status != http.StatusCreated {
+				t.Errorf("an order was answered %d %v, want 201", a.status, a.members)
 			}
 		})
 	}
@@ -202,8 +177,8 @@ func TestTraces_OfAGroupOfOne(t *testing.T) {
 	r := d.start(t, "r1", "redis")
 	r.mustSet(t, "A-1", 1, "predicate")
 	headers := append(traceparent(sentTrace, sentSpan, "01"), "Idempotency-Key", "k-1")
-	if resp, answer := r.sendIn(t, http.MethodPost, "/v1/orders", orderOne, headers...); resp.StatusCode != http.StatusCreated {
-		t.Fatalf("the order was answered %d %v, want 201", resp.StatusCode, answer)
+	if a := r.sendWith(t, http.MethodPost, "/v1/orders", orderOne, headers...); a.status != http.StatusCreated {
+		t.Fatalf("the order was answered %d %v, want 201", a.status, a.members)
 	}
 	r.end(t)
 	requests := c.named("POST /v1/orders")
@@ -244,11 +219,11 @@ func TestTraces_AreNamedInProblemsAndLogs(t *testing.T) {
 				{orderOne, ""}, {orderOne, "sold_out"}, {`{"lines":[]}`, "invalid"}, {"{", "malformed"},
 			} {
 				headers := append(traceparent(sentTrace, sentSpan, "01"), "X-Request-Id", "shop/42")
-				resp, answer := r.sendIn(t, http.MethodPost, "/v1/orders", row.body, headers...)
-				if row.code != "" && (answer["code"] != row.code || answer["trace_id"] != sentTrace) {
-					t.Errorf("%s is answered %v, want %s and the trace", row.body, answer, row.code)
+				a := r.sendWith(t, http.MethodPost, "/v1/orders", row.body, headers...)
+				if row.code != "" && (a.members["code"] != row.code || a.members["trace_id"] != sentTrace) {
+					t.Errorf("%s is answered %v, want %s and the trace", row.body, a.members, row.code)
 				}
-				if got := resp.Header["X-Request-Id"]; !slices.Equal(got, []string{"shop/42"}) {
+				if got := a.header["X-Request-Id"]; !slices.Equal(got, []string{"shop/42"}) {
 					t.Errorf("X-Request-Id %q, want it back as it was sent", got)
 				}
 				line := logged(t, r, n+1)
@@ -275,12 +250,12 @@ func TestTraces_ErrorsAreOurOwn(t *testing.T) {
 	r := d.start(t, "r1", "redis", "--lock-wait", "100ms")
 	r.mustSet(t, "A-1", 1, "predicate")
 	release := takeTurn(t, d, "A-1")
-	if _, answer := r.sendIn(t, http.MethodPost, "/v1/orders", orderOne); answer["code"] != "busy" {
+	if _, answer := r.send(t, http.MethodPost, "/v1/orders", orderOne); answer["code"] != "busy" {
 		t.Errorf("an order while the lock is held is answered %v, want busy", answer)
 	}
 	release()
 	for _, want := range []any{nil, "sold_out"} {
-		if _, answer := r.sendIn(t, http.MethodPost, "/v1/orders", orderOne); answer["code"] != want {
+		if _, answer := r.send(t, http.MethodPost, "/v1/orders", orderOne); answer["code"] != want {
 			t.Errorf("an order is answered %v, want %v", answer, want)
 		}
 	}
