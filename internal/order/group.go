@@ -133,9 +133,8 @@ func answerTheRest(group []*waiter) {
 
 // placeOrders does for a group what place does for an order: check, work,
 // commit, write back. It answers with what was placed of each order or why it
-// was not, once that is committed: nobody who was answered can be overtaken by
-// the write-back, for the lease is still held. Its error is of the whole group,
-// which then has no answer.
+// was not, once that is committed and others have been given way. Its error is of
+// the whole group, which then has no answer.
 func (t *turn) placeOrders(ctx context.Context, orders []Request, answer func([]Order, []error)) error {
 	v, err := t.view(ctx, orders)
 	if err != nil {
@@ -179,7 +178,9 @@ func (t *turn) placeOrders(ctx context.Context, orders []Request, answer func([]
 	if slices.ContainsFunc(unsold, func(err error) bool { return err != nil }) {
 		t.levels = nil // the rows had less than was thought
 	}
+	over := t.giveWay(ctx)
 	answer(placed, refused)
+	<-over
 	return nil
 }
 
