@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
@@ -38,7 +39,41 @@ const zooKeeperAuth = "ORDERD_ZOOKEEPER_AUTH"
 // new one, what a dead master served is not found at the one in its place.
 const clusterViewAge = time.Second
 
-func openDatabase(ctx context.Context, url, replica string) (*pgxpool.Pool, error) {
+// servers are those that an order needs.
+type servers struct {
+	watcher
+	db    *pgxpool.Pool
+	stock redis.UniversalClient
+	locks locking.Locker
+}
+
+func (c *serveCommand) openServers(ctx context.Context, traces *tracing) (s *servers, err error) {
+	s = &servers{watcher: watcher{traces: traces}}
+	if s.db, err = openDatabase(ctx, c.DatabaseURL, c.ID, traces.postgres()); err != nil {
+		return nil, err
+	}
+	if s.stock, err = openStockRedis(c.RedisURL); err != nil {
+		s.db.Close()
+		return nil, err
+	}
+	s.redis("stock")(s.stock)
+	if s.locks, err = c.openLocker(&s.watcher); err != nil {
+		s.db.Close()
+		s.stock.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *servers) close() {
+	s.locks.Close()
+	s.stock.Close()
+	s.db.Close()
+}
+
+// openDatabase connects to Postgres. The tracer, which may be nil, is told of
+// every statement.
+func openDatabase(ctx context.Context, url, replica string, tracer pgx.QueryTracer) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("--database-url: %w", err)
@@ -59,6 +94,7 @@ func openDatabase(ctx context.Context, url, replica string) (*pgxpool.Pool, erro
 	if config.ConnConfig.ConnectTimeout == 0 {
 		config.ConnConfig.ConnectTimeout = connectTimeout
 	}
+	config.ConnConfig.Tracer = tracer
 	return pgxpool.NewWithConfig(ctx, config)
 }
 
@@ -97,7 +133,7 @@ func openRedis(flag, url string, retries int) (redis.UniversalClient, error) {
 }
 
 // openLocker is the only place that knows which mode is which type.
-func (c *serveCommand) openLocker() (locking.Locker, error) {
+func (c *serveCommand) openLocker(w *watcher) (locking.Locker, error) {
 	switch c.LockMode {
 	case locking.ModeNone:
 		return locking.NewNone(), nil
@@ -109,14 +145,16 @@ func (c *serveCommand) openLocker() (locking.Locker, error) {
 			return nil, err
 		}
 		return locking.NewRedis(locking.RedisConfig{
-			Server: server, TTL: c.LockTTL, Owner: c.ID, Acks: c.LockAcks,
+			Server: server, TTL: c.LockTTL, Owner: c.ID, Acks: c.LockAcks, Opened: w.redis("locks"),
 		})
 	case locking.ModeRedlock:
 		masters, err := c.lockMasters()
 		if err != nil {
 			return nil, err
 		}
-		return locking.NewRedlock(locking.RedlockConfig{Masters: masters, TTL: c.LockTTL, Owner: c.ID})
+		return locking.NewRedlock(locking.RedlockConfig{
+			Masters: masters, TTL: c.LockTTL, Owner: c.ID, Opened: w.redis("locks"),
+		})
 	case locking.ModePostgres:
 		return locking.NewPostgres(locking.PostgresConfig{URL: c.DatabaseURL, TTL: c.LockTTL, Owner: c.ID})
 	case locking.ModeZooKeeper:

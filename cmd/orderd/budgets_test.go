@@ -42,7 +42,7 @@ func TestBudgets_AreKeptByPostgres(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)
 	for suffix, want := range map[string]string{"": "3s 2s 10s", "&statement_timeout=7000": "7s 2s 10s"} {
-		db, err := openDatabase(t.Context(), d.database+suffix, "r1")
+		db, err := openDatabase(t.Context(), d.database+suffix, "r1", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

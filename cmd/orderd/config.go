@@ -139,16 +139,32 @@ func defaultReplica() string {
 	return fmt.Sprintf("%s-%d", host, os.Getpid())
 }
 
-// version is the module's version, or the commit it was built from.
-func version() string {
+// A build is what this program was built from.
+type build struct{ version, revision string }
+
+func readBuild() build {
+	b := build{"unknown", "unknown"}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "unknown"
+		return b
+	}
+	if info.Main.Version != "" {
+		b.version = info.Main.Version
 	}
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" {
-			return s.Value
+			b.revision = s.Value
 		}
 	}
-	return info.Main.Version
+	return b
+}
+
+// version is the commit that the program was built from, or the module's version
+// if that is not known.
+func version() string {
+	b := readBuild()
+	if b.revision != "unknown" {
+		return b.revision
+	}
+	return b.version
 }

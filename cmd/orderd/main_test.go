@@ -146,6 +146,20 @@ func clientTrusting(ca *x509.CertPool) *http.Client {
 // send sends JSON and returns the status and the answer's members.
 func (r *replica) send(t *testing.T, method, path, body string) (int, map[string]any) {
 	t.Helper()
+	a := r.sendWith(t, method, path, body)
+	return a.status, a.members
+}
+
+// An answer is one in JSON.
+type answer struct {
+	status  int // 0: there was none
+	header  http.Header
+	members map[string]any
+}
+
+// sendWith sends JSON with headers more, given as names and values by turns.
+func (r *replica) sendWith(t *testing.T, method, path, body string, headers ...string) (a answer) {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, r.url+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
@@ -154,17 +168,20 @@ func (r *replica) send(t *testing.T, method, path, body string) (int, map[string
 	if r.key != "" {
 		req.Header.Set("Authorization", "Bearer "+r.key)
 	}
+	for pair := range slices.Chunk(headers, 2) {
+		req.Header.Add(pair[0], pair[1])
+	}
 	resp, err := r.client.Do(req)
 	if err != nil {
 		t.Errorf("%s %s: %v", method, path, err)
-		return 0, nil
+		return answer{}
 	}
 	defer resp.Body.Close()
-	var answer map[string]any
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+	a = answer{status: resp.StatusCode, header: resp.Header}
+	if err := json.NewDecoder(resp.Body).Decode(&a.members); err != nil {
 		t.Errorf("%s %s: %v", method, path, err)
 	}
-	return resp.StatusCode, answer
+	return a
 }
 
 func (r *replica) mustSet(t *testing.T, sku string, onHand int, guard string) {

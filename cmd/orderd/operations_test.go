@@ -2,21 +2,13 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
-	"net/http"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/alecthomas/kong"
-	"github.com/prometheus/client_golang/prometheus"
-
-	"orderd/internal/locking"
-	"orderd/internal/order"
-	"orderd/internal/stock"
 )
 
 // parserOf returns orderd's command line, and what it sets.
@@ -98,73 +90,6 @@ func TestOperations_TellOfEverySetting(t *testing.T) {
 	for _, found := range regexp.MustCompile("`--([a-z-]+)").FindAllStringSubmatch(text, -1) {
 		if !slices.Contains(known, found[1]) {
 			t.Errorf("docs/operations.md names --%s, which no command has", found[1])
-		}
-	}
-}
-
-// describedMetrics are those that a replica may show, though it has not yet.
-func describedMetrics(t *testing.T) string {
-	t.Helper()
-	d := newDeployment(t)
-	db, err := openDatabase(t.Context(), d.database, "r1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	reg, log := newRegistry(db), slog.New(slog.DiscardHandler)
-	order.NewMetrics(reg)
-	stock.NewReconciler(db, nil, nil, time.Second, log, reg)
-	stock.NewRelay(db, nil, "e", 1, log, reg)
-	locks, err := (&serveCommand{LockMode: locking.ModeRedis, RedisURL: d.stock, LockTTL: time.Second, ID: "r1"}).openLocker()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer locks.Close()
-	locking.Instrument(locks, locking.ModeRedis, reg)
-	all := make(chan *prometheus.Desc)
-	go func() {
-		reg.Describe(all)
-		close(all)
-	}()
-	var text strings.Builder
-	for metric := range all {
-		fmt.Fprintln(&text, metric)
-	}
-	return text.String()
-}
-
-// Every metric of ours that a replica may show is explained, and none that it
-// does not.
-func TestOperations_TellOfEveryMetric(t *testing.T) {
-	t.Parallel()
-	r := newDeployment(t).start(t, "r1", "redis", "--events-stream", "orderd:events")
-	r.mustSet(t, "A-1", 5, "predicate")
-	r.send(t, http.MethodPost, "/v1/orders", orderOne)
-	known := map[string]bool{}
-	for text, name := range map[string]*regexp.Regexp{
-		read(t, r.admin+"/metrics"): regexp.MustCompile(`(?m)^# TYPE ((?:orderd|http_server)_\w+) `),
-		describedMetrics(t):         regexp.MustCompile(`fqName: "((?:orderd|http_server)_\w+)"`),
-	} {
-		for _, found := range name.FindAllStringSubmatch(text, -1) {
-			known[found[1]] = true
-		}
-	}
-	text := operations(t)
-	told := map[string]bool{}
-	for _, found := range regexp.MustCompile("`((?:orderd|http_server)_[a-z_]+)").FindAllStringSubmatch(text, -1) {
-		told[found[1]] = true
-	}
-	for _, user := range []string{"orderd_owner", "orderd_app", "orderd_service"} {
-		delete(told, user) // of Postgres
-	}
-	for metric := range known {
-		if !told[metric] {
-			t.Errorf("docs/operations.md does not explain the metric %s", metric)
-		}
-	}
-	for metric := range told {
-		if !known[metric] {
-			t.Errorf("docs/operations.md explains the metric %s, which there is not", metric)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -195,40 +194,6 @@ func TestServe_FailsClosedWithoutItsServers(t *testing.T) {
 				t.Errorf("stock = %v, want %g", stock, want)
 			}
 		})
-	}
-}
-
-func TestServe_MetricsAreWellNamedAndHoldNoSKU(t *testing.T) {
-	t.Parallel()
-	d := newDeployment(t)
-	r := d.start(t, "r1", "redis")
-	r.mustSet(t, "A-1", 1, "predicate")
-	for range 2 {
-		r.send(t, http.MethodPost, "/v1/orders", orderOne)
-	}
-	resp, err := get(t.Context(), r.admin+"/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := string(body)
-	for _, want := range []string{
-		`orderd_orders_total{outcome="confirmed"} 1`,
-		`orderd_orders_total{outcome="sold_out"} 1`,
-		`http_server_request_duration_seconds_count{http_request_method="POST",http_response_status_code="201",http_route="/v1/orders"} 1`,
-		`orderd_lock_wait_seconds_count{mode="redis"`, `orderd_lock_hold_seconds_count{mode="redis"`,
-		"orderd_build_info", "go_goroutines", "process_cpu_seconds_total",
-	} {
-		if !strings.Contains(text, want) {
-			t.Errorf("/metrics lacks %s", want)
-		}
-	}
-	if strings.Contains(text, "A-1") {
-		t.Error("/metrics holds a SKU: its size would grow with the shop")
 	}
 }
 

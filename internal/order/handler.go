@@ -35,10 +35,10 @@ type HandlerConfig struct {
 // /openapi.json and /docs.
 func NewHandler(c HandlerConfig) http.Handler {
 	router := chi.NewRouter()
-	w := &watch{replica: c.Replica, log: c.Service.Log, metrics: c.Service.Metrics}
+	w := newWatch(c.Service, c.Replica)
 	router.Use(w.exchange, w.recoverer, uncrowded(crowdMax), middleware.GetHead)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
-		writeProblem(w, frameworkAnswers[http.StatusNotFound].problem(""))
+		writeProblem(w, r, frameworkAnswers[http.StatusNotFound].problem(""))
 	})
 	router.MethodNotAllowed(methodNotAllowed(router))
 	r := router.With((&guard{c.Keys, c.Limits}).guarded, onlyJSON) // every route is one of r's
@@ -82,6 +82,6 @@ func methodNotAllowed(router chi.Routes) http.HandlerFunc {
 			}
 		}
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		writeProblem(w, frameworkAnswers[http.StatusMethodNotAllowed].problem(r.Method+" is not one of them"))
+		writeProblem(w, r, frameworkAnswers[http.StatusMethodNotAllowed].problem(r.Method+" is not one of them"))
 	}
 }

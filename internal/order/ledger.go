@@ -31,11 +31,18 @@ const CommitLimit = 4 * time.Second
 type Ledger struct {
 	db      *pgxpool.Pool
 	replica string
+	metrics *Metrics // nil: nothing is counted
 }
 
 // NewLedger returns the orders in db. Movements carry the replica's name.
 func NewLedger(db *pgxpool.Pool, replica string) *Ledger {
 	return &Ledger{db: db, replica: replica}
+}
+
+// CountIn makes the ledger count its retries.
+func (l *Ledger) CountIn(m *Metrics) *Ledger {
+	l.metrics = m
+	return l
 }
 
 // A draft is an order that is about to be committed.
