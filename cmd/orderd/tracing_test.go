@@ -114,7 +114,7 @@ func TestTraces_OfAGroup(t *testing.T) {
 	d := newDeployment(t)
 	var c *collector
 	c, d.env = traced(t)
-	r := d.start(t, "r1", "redis", "--lock-wait", "20s")
+	r := d.start(t, "r1", "redis", "--lock-wait", "10s")
 	r.mustSet(t, "A-1", 10, "predicate")
 	release := takeTurn(t, d, "A-1")
 
