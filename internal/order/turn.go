@@ -36,7 +36,8 @@ type turn struct {
 // take makes sure that there is a lease on the keys: the one that is there, or
 // a new one, which was waited for.
 func (t *turn) take(ctx context.Context, keys []string) (waited bool, err error) {
-	defer timed(ctx, "lock", time.Now())
+	ctx, lock := begin(ctx, "lock")
+	defer lock.end()
 	if t.lease != nil && slices.Equal(t.keys, keys) && t.goesOn() {
 		return false, nil
 	}
