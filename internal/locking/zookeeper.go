@@ -37,6 +37,8 @@ type ZooKeeper struct {
 	call   time.Duration // limit of one request
 	crew   *crew
 	acl    []zk.ACL // of the nodes
+
+	neighbours zkNeighbours
 }
 
 var (
@@ -151,7 +153,12 @@ type zkAnswer[T any] struct {
 func zkStart[T any](z *ZooKeeper, request func() (T, error)) <-chan zkAnswer[T] {
 	answer := make(chan zkAnswer[T], 1)
 	send := func() {
+		s, _ := z.status.current()
+		asked := time.Now()
 		value, err := request()
+		if s != nil && err == nil {
+			s.hear(asked)
+		}
 		answer <- zkAnswer[T]{value, err}
 	}
 	if !z.crew.run(send) {

@@ -134,9 +134,7 @@ func (h *zkHolder) release(ctx context.Context, held []grant, lost bool) error {
 			places[i].sweep()
 			continue
 		}
-		answers[i] = zkStart(h.zk, func() (struct{}, error) {
-			return struct{}{}, h.zk.conn.Delete(g.node, -1)
-		})
+		answers[i] = h.zk.free(g.node)
 	}
 	if lost {
 		return ErrLost

@@ -40,7 +40,7 @@ func (p *zkPlace) sweep() {
 	p.zk.crew.run(func() {
 		if p.pending != nil {
 			a := <-p.pending // ends with the connection at the latest
-			p.node = a.value
+			p.node = a.value.node
 		}
 		// Not p.session: a request can have been sent in the one after it.
 		s, _ := p.zk.status.current()

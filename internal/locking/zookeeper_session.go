@@ -23,9 +23,33 @@ type zkSession struct {
 	life context.Context // ends when the session is known to have ended
 	end  context.CancelCauseFunc
 	ttl  atomic.Int64 // the time-out that the server granted, a time.Duration
+
+	mu    sync.Mutex
+	alive time.Time // see heard
 }
 
 func (s *zkSession) timeout() time.Duration { return time.Duration(s.ttl.Load()) }
+
+// hear notes that a request, sent no earlier than asked, was answered. If the
+// session is alive now it was alive then: another one begins only after its end.
+func (s *zkSession) hear(asked time.Time) {
+	if s.life.Err() != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if asked.After(s.alive) {
+		s.alive = asked
+	}
+}
+
+// heard returns a time from which on the servers keep the session for its
+// time-out at least: when the latest request that they have answered was begun.
+func (s *zkSession) heard() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.alive
+}
 
 // owns returns the request for a node that must be there and the session's.
 // ErrLost says that it is not.
