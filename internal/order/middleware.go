@@ -95,7 +95,7 @@ func (w *watch) recoverer(next http.Handler) http.Handler {
 // crowdMax is how many requests may be in flight. Each costs some 30 KB and waits
 // for others; beyond this number they are turned away at once, so that those
 // inside keep their pace and the process its size.
-const crowdMax = 1024
+const crowdMax = 640
 
 // uncrowded turns requests away while too many are in flight. Those that ask
 // after the process's health are not counted: they have to get through.
