@@ -2,6 +2,7 @@ package bench
 
 import (
 	_ "embed" // for the page
+	"encoding/json"
 	"fmt"
 	"html/template"
 	"io"
@@ -69,6 +70,7 @@ var (
 var page = template.Must(template.New("bench").Funcs(template.FuncMap{
 	"limit": Goal.limit, "conclusion": func(goals []Goal) string { return Conclusion(goals, "No goal to meet.") },
 	"number": func(t Grid, column int) bool { return column >= t.Words }, "join": strings.Join,
+	"json": func(c Chart) (string, error) { text, err := json.Marshal(c); return string(text), err },
 }).Parse(pageSource))
 
 func (g Goal) limit() string {

@@ -172,7 +172,7 @@ func TestText(t *testing.T) {
 	Text(&b, f)
 	for _, want := range []string{
 		"Medians of 3 rounds of 1s", "redis 0.500 ms", "4 × 8, hold 2ms", "LET IN TWO AT ONCE, 3 times", "2 errors, first: gave up",
-		"each process by itself", "rueidislock: not part of this run",
+		"each process by itself", "Whoever ends a turn",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the text lacks %q:\n%s", want, b.String())

@@ -56,6 +56,8 @@ func notes(p Plan, f Figures) []string {
 		"A closed loop, but for the open one: there orders are due evenly, whether or not those before are answered, and wait from then.",
 		"Every confirmed order was found in the ledger as it was answered, or is counted as wrong.",
 	}
+	notes = append(notes, fmt.Sprintf("Where each group takes %s, %d clients send %d orders together: what is counted are the refusals, and what they and "+
+		"the orders that wait take is the memory.", crowdWork, crowdClients, crowdOrders))
 	if p.Large > 0 {
 		notes = append(notes, fmt.Sprintf("The large database holds %d sales and their movements already.", p.Large))
 	}
