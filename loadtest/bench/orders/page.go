@@ -10,12 +10,18 @@ import (
 // Parts are the figures as tables and pictures.
 func (f Figures) Parts() []bench.Part {
 	reference := f.reference(1)
-	parts := []bench.Part{{
+	orders := bench.Part{
 		Title: "Orders", Picture: "speed-orders", Table: f.table(f.Table, reference.Median.PerSecond),
 		Words: fmt.Sprintf("Orders of one unit; medians of %d rounds of %s, and the rates of the slowest and the fastest round. Latencies in ms. "+
 			"Orders per lease: how many one lease served. Shares: those of the replicas, in percent of an equal one.", f.Rounds, f.Window),
-		Charts: []bench.Chart{f.beside(1, "One SKU that all want"), f.beside(spread.SKUs, fmt.Sprintf("%d SKUs", spread.SKUs))},
-	}}
+		Charts: slices.DeleteFunc([]bench.Chart{
+			f.beside(1, "One SKU that all want"), f.beside(spread.SKUs, fmt.Sprintf("%d SKUs", spread.SKUs)),
+		}, func(c bench.Chart) bool { return len(c.Rows) == 0 }),
+	}
+	if len(orders.Charts) == 0 {
+		orders.Picture = ""
+	}
+	parts := []bench.Part{orders}
 	for _, c := range []struct {
 		title, picture, x string
 		log               bool
