@@ -39,6 +39,7 @@ type ZooKeeper struct {
 	acl    []zk.ACL // of the nodes
 
 	neighbours zkNeighbours
+	keeping    zkKeeping
 }
 
 var (
@@ -135,6 +136,7 @@ func (z *ZooKeeper) Acquire(ctx context.Context, keys ...string) (*Lease, error)
 
 	h := &zkHolder{zk: z, session: s, id: rand.Text()}
 	l := newLease(s.life, h, s.timeout())
+	l.demand = newDemand()
 	if err := h.take(ctx, l, keys); err != nil {
 		_ = l.Release(ctx) // what it could not settle is settled in the background
 		return nil, err

@@ -15,6 +15,7 @@ func (p *zkPlace) leave(ctx context.Context) {
 	if !p.sent {
 		return
 	}
+	p.zk.forget(p.node)
 	if _, connected := p.zk.status.current(); connected && p.node != "" {
 		if p.remove(context.WithoutCancel(ctx)) == nil {
 			return

@@ -11,7 +11,9 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// Inspect implements Inspector. Since is when the holder entered the queue.
+// Inspect implements Inspector. Since is when the holder entered the queue, or had
+// the place once more that its process kept. Such a place looks held for a moment
+// longer than it is.
 func (z *ZooKeeper) Inspect(ctx context.Context, key string) (Status, error) {
 	folder := zkFolder(key)
 	for {
@@ -30,7 +32,7 @@ func (z *ZooKeeper) Inspect(ctx context.Context, key string) (Status, error) {
 				data, stat, err := z.conn.Get(folder + "/" + holder)
 				if err == nil {
 					s.Owner = string(data) + ":" + holder
-					s.Since, s.Token = time.UnixMilli(stat.Ctime), stat.Czxid
+					s.Since, s.Token = time.UnixMilli(stat.Mtime), stat.Mzxid
 				}
 				return struct{}{}, err
 			})

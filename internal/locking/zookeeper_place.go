@@ -22,7 +22,9 @@ type zkPlace struct {
 	sent    bool                    // whether a create ever was
 	node    string                  // "" while it is not known
 	pending <-chan zkAnswer[zkMade] // a create that nobody waits for any more
-	token   int64                   // the number of the change that made the node (czxid)
+	token   int64                   // the number of the change that made the node, and of its turn
+	entries int32                   // of the queue so far, if the place is alone in it; else 0
+	again   bool                    // whether the process had kept the place
 	err     error                   // of entering
 
 	// What is known of the queue.
@@ -33,9 +35,16 @@ type zkPlace struct {
 
 // A zkMade is a node that was made.
 type zkMade struct {
-	node  string
-	token int64
-	alone bool // whether it was the only one in its folder
+	node    string
+	token   int64
+	entries int32 // version of the folder
+	alone   bool  // whether it was the only one in the folder
+}
+
+// madeIn returns a node that was made, or changed, by the change that gave the
+// folder its state.
+func madeIn(node string, folder *zk.Stat) zkMade {
+	return zkMade{node, folder.Mzxid, folder.Version, folder.NumChildren == 1}
 }
 
 // first reports whether the key is this place's.
@@ -49,10 +58,13 @@ func (p *zkPlace) grant(key string) grant {
 	}
 }
 
-// enter makes the node and finds out what is before it. A create whose reply was
+// enter makes the node, unless the process has one, and finds out what is before it. A create whose reply was
 // lost is looked for by its id before another one is made, under another, lest it
 // stay and block the queue.
-func (p *zkPlace) enter(ctx context.Context) error {
+func (p *zkPlace) enter(ctx context.Context, d *demand) error {
+	if again, err := p.reenter(ctx, d); again || err != nil {
+		return err
+	}
 	const tries = 4 // a folder to make, a connection to lose, and one to spare
 	var err error
 	for range tries {
@@ -103,10 +115,12 @@ func (p *zkPlace) create(ctx context.Context) (alone bool, err error) {
 		if a.err != nil {
 			return false, a.err
 		}
-		p.node, p.token = a.value.node, a.value.token
-		p.as = asked
+		p.node, p.token, p.as = a.value.node, a.value.token, asked
 		if s.life.Err() != nil {
 			return false, errPlaceLost
+		}
+		if a.value.alone {
+			p.entries = a.value.entries
 		}
 		return a.value.alone, nil
 	case <-ctx.Done():
@@ -131,8 +145,7 @@ func (p *zkPlace) make() (zkMade, error) {
 	if len(answers) != 2 || answers[1].Stat == nil {
 		return zkMade{}, fmt.Errorf("unexpected answer to a create: %v", answers)
 	}
-	folder := answers[1].Stat
-	return zkMade{node: answers[0].String, token: folder.Mzxid, alone: folder.NumChildren == 1}, nil
+	return madeIn(answers[0].String, answers[1].Stat), nil
 }
 
 // find looks for the node by its id. That it finds none is nearly certain: what

@@ -75,6 +75,7 @@ type zkStatus struct {
 	connected bool
 	unproven  bool          // whether the servers have to be told yet who the client is
 	since     time.Time     // when connected became false
+	news      int           // how often a connection has begun to continue a session, or has ended
 	changed   chan struct{} // closed at the next change
 }
 
@@ -104,8 +105,34 @@ func (st *zkStatus) authenticated(id int64, timeout time.Duration) {
 		st.drop()
 		life, end := context.WithCancelCause(st.alive)
 		st.session = &zkSession{id: id, life: life, end: end}
+		st.connect()
+	} else {
+		time.AfterFunc(zkSettle, st.settled(st.session))
 	}
 	st.session.ttl.Store(int64(timeout))
+}
+
+// zkSettle is a rest before the first request of a connection that continues a
+// session. Right after its greeting the client collects its watches and reads,
+// without a lock, the number of the latest change that it has seen; an answer that
+// came before would change that number under its hands.
+const zkSettle = 5 * time.Millisecond
+
+// settled returns what takes up a session again, if nothing has happened to its
+// connection by then. st.mu is held.
+func (st *zkStatus) settled(s *zkSession) func() {
+	st.news++
+	as := st.news
+	return func() {
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		if st.session == s && st.news == as {
+			st.connect()
+		}
+	}
+}
+
+func (st *zkStatus) connect() {
 	st.connected = true
 	st.change()
 }
@@ -133,6 +160,7 @@ func (st *zkStatus) event(e zk.Event) {
 	default:
 		return
 	}
+	st.news++
 	if st.connected {
 		st.connected, st.since = false, time.Now()
 	}

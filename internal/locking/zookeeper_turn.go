@@ -95,18 +95,31 @@ func (p *zkPlace) pass() bool {
 	return true
 }
 
-// free deletes the node of a place that was the first, and tells whoever is
-// next that it was: they see its data change, in the same change in which it goes.
-// Of a node that is only deleted, by a waiter who leaves, by an operator or with
-// its session, they learn no more than that it is gone, and look.
-func (z *ZooKeeper) free(node string) <-chan zkAnswer[struct{}] {
+// end ends a turn. Where nobody else is known to want the key the place is kept,
+// if it is still there.
+func (z *ZooKeeper) end(node string) error {
+	if k := z.alone(node); k != nil {
+		if _, err := k.session.owns(z.conn, node)(); err != nil {
+			z.forget(node)
+			return err
+		}
+		if z.keep(k) {
+			return nil
+		}
+	}
+	return z.free(node)
+}
+
+// free deletes the node of a place that was the first, and tells whoever is next
+// that it was: they see its data change, in the same change in which it goes. Of a
+// node that is only deleted, by a waiter who leaves, by an operator or with its
+// session, they learn no more than that it is gone, and look.
+func (z *ZooKeeper) free(node string) error {
 	z.neighbours.tell(node)
-	return zkStart(z, func() (struct{}, error) {
-		_, err := z.conn.Multi(
-			&zk.SetDataRequest{Path: node, Version: -1},
-			&zk.DeleteRequest{Path: node, Version: -1})
-		return struct{}{}, err
-	})
+	_, err := z.conn.Multi(
+		&zk.SetDataRequest{Path: node, Version: -1},
+		&zk.DeleteRequest{Path: node, Version: -1})
+	return err
 }
 
 // zkCause tells a turn from the loss of the connection, which fires all watches.
