@@ -10,7 +10,7 @@ LOCKBENCH := loadtest/lockbench
 CHARTS := loadtest/report/page/echarts
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test fuzz lint vulncheck build report-charts report-picture compose-demo setup clean
+.PHONY: help demo run test fuzz lint vulncheck build report-charts report-picture bench-picture compose-demo setup clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,10 @@ report-charts: ## build the charts of report.html again; needs Node
 report-picture: ## take the picture of the latest report for the README
 	mkdir -p docs
 	go test ./loadtest/report -run '^TestPicture$$' -count 1 -args -of $(CURDIR)/results/latest/report.html -picture $(CURDIR)/docs/report.png
+
+bench-picture: build ## write docs/speed.md and its pictures from the latest run of loadtest bench
+	bin/loadtest report --markdown docs/speed.md results/latest
+	go test ./loadtest/report -run '^TestPictures$$' -count 1 -args -of $(CURDIR)/results/latest/report.html -pictures $(CURDIR)/docs
 
 compose-demo: ## the same oversell and its prevention, in containers behind a balancer
 	deploy/compose-demo.sh

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"orderd/loadtest/audit"
@@ -43,7 +45,8 @@ func (c *auditCommand) Run(con *console, verdict *audit.Verdict) error {
 }
 
 type reportCommand struct {
-	Dir string `arg:"" help:"Folder of the run, such as results/latest."`
+	Dir      string `arg:"" help:"Folder of the run, such as results/latest."`
+	Markdown string `placeholder:"FILE" help:"Also write a benchmark's figures into this document, such as docs/speed.md."`
 }
 
 // Run writes the report again from result.json.
@@ -52,9 +55,15 @@ func (c *reportCommand) Run(con *console) error {
 	if err != nil {
 		return err
 	}
-	r, err := readRows(folder)
+	r, err := folder.Read()
 	if err != nil {
 		return err
+	}
+	if strings.HasPrefix(r.Command, "bench") {
+		return drawAgain(con, folder, c.Markdown)
+	}
+	if c.Markdown != "" {
+		return errors.New("--markdown: is for benchmarks")
 	}
 	if err := folder.Write(r); err != nil {
 		return fmt.Errorf("write the report: %w", err)
@@ -66,7 +75,7 @@ func (c *reportCommand) Run(con *console) error {
 func readRows(folder report.Folder) (report.Result, error) {
 	r, err := folder.Read()
 	if err == nil && len(r.Cells) == 0 {
-		err = fmt.Errorf("loadtest %s drove no orders: there is nothing to judge or to draw", r.Command)
+		err = fmt.Errorf("loadtest %s drove no orders: there is nothing to judge", r.Command)
 	}
 	return r, err
 }

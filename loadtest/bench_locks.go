@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"maps"
 	"slices"
@@ -10,13 +9,13 @@ import (
 	"time"
 
 	"orderd/loadtest/audit"
-	"orderd/loadtest/bench"
 	"orderd/loadtest/bench/locks"
 	"orderd/loadtest/report"
 )
 
 // benchCommands are the benchmarks.
 type benchCommands struct {
+	All    benchAllCommand    `cmd:"" default:"withargs" help:"Both, and all goals of the design in one table; some 25 minutes on a machine with 2 cores."`
 	Locks  benchLocksCommand  `cmd:"" help:"Measure orderd's lock modes beside public lock libraries, on the same servers."`
 	Orders benchOrdersCommand `cmd:"" help:"Measure orders beside pgbench, and the goals of the design."`
 }
@@ -59,14 +58,21 @@ func (c *benchLocksCommand) Validate() error {
 	return nil
 }
 
-// A benchResult is result.json of a benchmark: it has no rows but figures.
-type benchResult struct {
-	report.Result
-	Figures locks.Figures `json:"figures"`
-}
-
 // Run measures and writes the result.
 func (c *benchLocksCommand) Run(con *console, verdict *audit.Verdict) error {
+	r := newBenchResult(con, "bench locks", time.Now())
+	folder, err := report.NewFolder(c.Results, "bench", r.Started)
+	if err != nil {
+		return err
+	}
+	if err := c.measure(con, folder, &r); err != nil {
+		return err
+	}
+	return r.conclude(con, folder, c.Format, verdict)
+}
+
+// measure adds the figures to a result.
+func (c *benchLocksCommand) measure(con *console, folder report.Folder, r *benchResult) error {
 	started := time.Now()
 	plan := locks.Plan{
 		Contenders: locks.Named(c.Contenders), Processes: c.Processes, Waiters: c.Waiters,
@@ -89,46 +95,19 @@ func (c *benchLocksCommand) Run(con *console, verdict *audit.Verdict) error {
 	if err := con.ctx.Err(); err != nil {
 		return err // nobody wants the logs of what they ended themselves
 	}
-	if err != nil {
-		return errors.Join(err, keepLogs(c.Results, "bench-failed", started, lab.SaveLogs))
-	}
-	*verdict = bench.Verdict(figures.Goals)
-	return c.conclude(con, lab, c.result(con, started, figures), plan)
+	r.Locks = &figures
+	c.configure(r.Config)
+	return saveLogs(folder, "locks", lab.SaveLogs, err)
 }
 
-func (c *benchLocksCommand) result(con *console, started time.Time, f locks.Figures) benchResult {
+func (c *benchLocksCommand) configure(config map[string]string) {
 	holds := make([]string, len(c.Holds))
 	for i, hold := range c.Holds {
 		holds[i] = hold.String()
 	}
-	r := report.Result{
-		SchemaVersion: report.SchemaVersion, Command: "bench locks", Arguments: con.arguments, Started: started.UTC(),
-		Host: report.ThisHost(), Versions: versions(), Verdict: bench.Verdict(f.Goals), Cells: []report.Cell{},
-		Config: map[string]string{
-			"contenders": joined(c.Contenders), "holds": strings.Join(holds, ","), "processes": strconv.Itoa(c.Processes),
-			"waiters": strconv.Itoa(c.Waiters), "rounds": strconv.Itoa(c.Rounds), "window": c.Window.String(),
-			"load": "closed loop, each waiter asks again at once", "durability": "the servers' defaults; Redis keeps nothing on disk",
-		},
-	}
-	maps.Copy(r.Versions, f.Versions)
-	return benchResult{r, f}
-}
-
-// conclude writes the files of the run and prints the result.
-func (c *benchLocksCommand) conclude(con *console, lab *locks.Lab, r benchResult, plan locks.Plan) error {
-	folder, err := report.NewFolder(c.Results, "bench", r.Started)
-	if err != nil {
-		return err
-	}
-	var words bytes.Buffer
-	locks.Text(&words, r.Figures, plan, false)
-	if err := errors.Join(lab.SaveLogs(folder.Logs()), folder.FinishFigures(r, words.Bytes())); err != nil {
-		return err
-	}
-	con.say("took %.0f s; report: %s", time.Since(r.Started).Seconds(), folder.Words())
-	if c.Format == "json" {
-		return report.JSON(con.out, r)
-	}
-	locks.Text(con.out, r.Figures, plan, con.colours)
-	return nil
+	maps.Copy(config, map[string]string{
+		"contenders": joined(c.Contenders), "holds": strings.Join(holds, ","), "processes": strconv.Itoa(c.Processes),
+		"waiters": strconv.Itoa(c.Waiters), "rounds": strconv.Itoa(c.Rounds), "window of turns": c.Window.String(),
+		"turns": "closed loop, each waiter asks again at once; the servers' defaults; Redis keeps nothing on disk",
+	})
 }

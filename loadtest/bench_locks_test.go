@@ -27,10 +27,10 @@ func TestBenchLocks_EveryContenderTakesTurns(t *testing.T) {
 	if (r.Verdict == audit.Held) != (code == exitHeld) || r.Command != "bench locks" {
 		t.Errorf("exit %d for %s and verdict %s", code, r.Command, r.Verdict)
 	}
-	if want := 2 * len(locks.Contenders); len(r.Figures.Cells) != want {
-		t.Fatalf("%d cells, want %d", len(r.Figures.Cells), want)
+	if want := 2 * len(locks.Contenders); len(r.Locks.Cells) != want {
+		t.Fatalf("%d cells, want %d", len(r.Locks.Cells), want)
 	}
-	for _, c := range r.Figures.Cells {
+	for _, c := range r.Locks.Cells {
 		m := c.Median
 		if m.TurnsPerSecond == 0 || m.Failures > 0 || m.Wait.Longest < m.Wait.P50 {
 			t.Errorf("%s, %s: %+v, want turns and no errors", c.Contender, c.Setting, m)
@@ -40,15 +40,15 @@ func TestBenchLocks_EveryContenderTakesTurns(t *testing.T) {
 			t.Errorf("%s, %s: %d turns beside another's", c.Contender, c.Setting, m.Overlaps)
 		}
 	}
-	if r.Figures.RoundTrips["redis"] == 0 || r.Figures.RoundTrips["zookeeper"] == 0 || len(r.Figures.Goals) != 7 {
-		t.Errorf("round trips %v, goals %+v", r.Figures.RoundTrips, r.Figures.Goals)
+	if r.Locks.RoundTrips["redis"] == 0 || r.Locks.RoundTrips["zookeeper"] == 0 || len(r.Locks.Goals) != 7 {
+		t.Errorf("round trips %v, goals %+v", r.Locks.RoundTrips, r.Locks.Goals)
 	}
 	if !strings.HasPrefix(r.Versions["github.com/go-redsync/redsync/v4"], "v4.") {
 		t.Errorf("versions %v lack the libraries'", r.Versions)
 	}
 
 	latest := filepath.Join(results, "latest")
-	for _, file := range []string{"result.json", "report.txt", "logs/redis.log"} {
+	for _, file := range []string{"result.json", "report.txt", "report.html", "logs/locks/redis.log"} {
 		if info, err := os.Stat(filepath.Join(latest, file)); err != nil || info.Size() == 0 {
 			t.Errorf("%s: %v, want it there and not empty", file, err)
 		}

@@ -1,15 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"strconv"
 	"time"
 
 	"orderd/loadtest/audit"
-	"orderd/loadtest/bench"
 	"orderd/loadtest/bench/orders"
 	"orderd/loadtest/report"
 )
@@ -41,13 +40,21 @@ func (c *benchOrdersCommand) Validate() error {
 	return nil
 }
 
-type ordersResult struct {
-	report.Result
-	Figures orders.Figures `json:"figures"`
-}
-
 // Run measures and writes the result.
 func (c *benchOrdersCommand) Run(con *console, verdict *audit.Verdict) error {
+	r := newBenchResult(con, "bench orders", time.Now())
+	folder, err := report.NewFolder(c.Results, "bench", r.Started)
+	if err != nil {
+		return err
+	}
+	if err := c.measure(con, folder, &r); err != nil {
+		return err
+	}
+	return r.conclude(con, folder, c.Format, verdict)
+}
+
+// measure adds the figures to a result.
+func (c *benchOrdersCommand) measure(con *console, folder report.Folder, r *benchResult) error {
 	started := time.Now()
 	plan := orders.Plan{Rounds: c.Rounds, Window: c.Window, Large: c.Large, Curves: c.Curves, Only: regexp.MustCompile(c.Only)}
 	con.say("starting servers")
@@ -66,33 +73,12 @@ func (c *benchOrdersCommand) Run(con *console, verdict *audit.Verdict) error {
 	if err := con.ctx.Err(); err != nil {
 		return err // nobody wants the logs of what they ended themselves
 	}
-	if err != nil {
-		return errors.Join(err, keepLogs(c.Results, "bench-failed", started, lab.SaveLogs))
-	}
-	*verdict = bench.Verdict(figures.Goals)
-	r := ordersResult{report.Result{
-		SchemaVersion: report.SchemaVersion, Command: "bench orders", Arguments: con.arguments, Started: started.UTC(),
-		Host: report.ThisHost(), Versions: versions(), Verdict: *verdict, Cells: []report.Cell{},
-		Config: map[string]string{
-			"rounds": strconv.Itoa(c.Rounds), "window": c.Window.String(), "large": strconv.Itoa(c.Large),
-			"durability": "fsync and synchronous_commit on",
-		},
-	}, figures}
-	folder, err := report.NewFolder(c.Results, "bench", r.Started)
-	if err != nil {
-		return err
-	}
-	var words bytes.Buffer
-	orders.Text(&words, figures, plan, false)
-	if err := errors.Join(lab.SaveLogs(folder.Logs()), folder.FinishFigures(r, words.Bytes())); err != nil {
-		return err
-	}
-	con.say("took %.0f s; report: %s", time.Since(started).Seconds(), folder.Words())
-	if c.Format == "json" {
-		return report.JSON(con.out, r)
-	}
-	orders.Text(con.out, figures, plan, con.colours)
-	return nil
+	r.Orders = &figures
+	maps.Copy(r.Config, map[string]string{
+		"rounds": strconv.Itoa(c.Rounds), "window of orders": c.Window.String(), "large": strconv.Itoa(c.Large),
+		"durability": "fsync and synchronous_commit on",
+	})
+	return saveLogs(folder, "orders", lab.SaveLogs, err)
 }
 
 // nothingCommand is what "bench orders" starts to compare with.

@@ -211,7 +211,7 @@ func TestBenchLocks_WithoutItsProgram(t *testing.T) {
 	if code != exitFailed || !strings.Contains(progress, "/nowhere/lockbench") {
 		t.Errorf("bench locks without lockbench = %d %s, want 4 and the path", code, progress)
 	}
-	if logs, err := filepath.Glob(filepath.Join(results, "*-bench-failed", "logs")); err != nil || len(logs) != 1 {
+	if logs, err := filepath.Glob(filepath.Join(results, "*-bench", "logs", "locks")); err != nil || len(logs) != 1 {
 		t.Errorf("logs of the failed run: %v, %v", logs, err)
 	}
 }

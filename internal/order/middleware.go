@@ -118,8 +118,9 @@ func (w *watch) recoverer(next http.Handler) http.Handler {
 
 // crowdMax is how many requests may be in flight. Each costs some 30 KB and waits
 // for others; beyond this number they are turned away at once, so that those
-// inside keep their pace and the process its size.
-const crowdMax = 1024
+// inside keep their pace and the process its size. One SKU that all want fills its
+// lane, which is less, and leaves places for the others.
+const crowdMax = 640
 
 // uncrowded turns requests away while too many are in flight. Those that ask
 // after the process's health are not counted: they have to get through.

@@ -46,9 +46,9 @@ func Verdict(goals []Goal) audit.Verdict {
 	return audit.Held
 }
 
-// Table is the goals for a person at a terminal. Colours only repeat what the
+// GoalTable is the goals for a person at a terminal. Colours only repeat what the
 // words say.
-func Table(goals []Goal, colours bool) string {
+func GoalTable(goals []Goal, colours bool) string {
 	t := report.NewTable()
 	t.AppendHeader(table.Row{"goal", "limit", "got", ""})
 	t.SetColumnConfigs(Right(2, 3))

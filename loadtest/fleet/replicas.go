@@ -187,24 +187,27 @@ func (r *Replicas) Stop(ctx context.Context) error {
 	return stopping.Wait()
 }
 
-// PeakMiB is the most memory that any of the replicas has had resident at one
-// time, in MiB, as the kernel counts it; 0 where it does not tell.
-func (r *Replicas) PeakMiB() (float64, error) {
-	most := 0.0
+// Memory is what the replica with the most of it has resident, in MiB, as the
+// kernel counts it: the most at one time so far, and now. Both are 0 where it
+// does not tell.
+func (r *Replicas) Memory() (peak, now float64, err error) {
 	for _, p := range r.Processes {
 		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Pid()))
 		if errors.Is(err, os.ErrNotExist) {
-			return 0, nil // not Linux
+			return 0, 0, nil // not Linux
 		}
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		for line := range strings.Lines(string(status)) {
 			var kiB float64
 			if n, _ := fmt.Sscanf(line, "VmHWM: %f kB", &kiB); n == 1 {
-				most = max(most, kiB/1024)
+				peak = max(peak, kiB/1024)
+			}
+			if n, _ := fmt.Sscanf(line, "VmRSS: %f kB", &kiB); n == 1 {
+				now = max(now, kiB/1024)
 			}
 		}
 	}
-	return most, nil
+	return peak, now, nil
 }

@@ -27,6 +27,8 @@ type Rush struct {
 	// answer that was late makes those behind it late, too. 0: a closed loop,
 	// in which each client sends its next when the last is answered.
 	PerSecond float64
+	// Orders is how many are sent at most; 0: as many as there is time for.
+	Orders int
 }
 
 // An Order is one of a rush: an Op, and which SKU it was for.
@@ -57,10 +59,10 @@ func (r Rush) Run(ctx context.Context) ([]Order, error) {
 	// take time from what they measure.
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	var all sync.WaitGroup
-	var due atomic.Int64
+	var sent atomic.Int64
 	began := time.Now()
 	for _, c := range clients {
-		all.Go(func() { c.run(ctx, r, began, &due) })
+		all.Go(func() { c.run(ctx, r, began, &sent) })
 	}
 	all.Wait()
 	var orders []Order
@@ -100,11 +102,15 @@ func (r Rush) client(ctx context.Context, n int) (*rusher, error) {
 	return c, err
 }
 
-func (c *rusher) run(ctx context.Context, r Rush, began time.Time, due *atomic.Int64) {
+func (c *rusher) run(ctx context.Context, r Rush, began time.Time, sent *atomic.Int64) {
 	for ctx.Err() == nil {
+		before := sent.Add(1) - 1
+		if r.Orders > 0 && before >= int64(r.Orders) {
+			return
+		}
 		call := time.Since(began)
 		if r.PerSecond > 0 {
-			call = time.Duration(float64(due.Add(1)-1) * float64(time.Second) / r.PerSecond)
+			call = time.Duration(float64(before) * float64(time.Second) / r.PerSecond)
 			time.Sleep(call - time.Since(began))
 		}
 		if call >= r.Lasts {

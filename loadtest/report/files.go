@@ -43,21 +43,35 @@ func (f Folder) Finish(r Result, cells []audit.Records) error {
 }
 
 // FinishFigures writes the files of a run that drove no orders: result.json,
-// whose document holds a Result and the figures beside it, and report.txt. It
-// then points "latest" at the folder as Finish does.
-func (f Folder) FinishFigures(document any, text []byte) error {
+// whose document holds a Result and the figures beside it, report.txt and
+// report.html. It then points "latest" at the folder as Finish does.
+func (f Folder) FinishFigures(document any, text, page []byte) error {
 	content, err := json.MarshalIndent(document, "", "  ")
 	if err != nil {
 		return fmt.Errorf("write the results: %w", err)
 	}
-	err = errors.Join(
-		os.WriteFile(f.path(resultFile), append(content, '\n'), 0o644),
-		os.WriteFile(f.Words(), text, 0o644),
-	)
+	err = errors.Join(os.WriteFile(f.path(resultFile), append(content, '\n'), 0o644), f.WriteFigures(text, page))
 	if err != nil {
 		return fmt.Errorf("write the results: %w", err)
 	}
 	return f.pointLatest()
+}
+
+// WriteFigures writes report.txt and report.html of such a run.
+func (f Folder) WriteFigures(text, page []byte) error {
+	return errors.Join(os.WriteFile(f.Words(), text, 0o644), os.WriteFile(f.Page(), page, 0o644))
+}
+
+// ReadFigures reads result.json of such a run into its document.
+func (f Folder) ReadFigures(document any) error {
+	text, err := os.ReadFile(f.path(resultFile))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, document); err != nil {
+		return fmt.Errorf("%s: %w", f.path(resultFile), err)
+	}
+	return nil
 }
 
 func (f Folder) pointLatest() error {
@@ -84,7 +98,7 @@ func (f Folder) path(name string) string { return filepath.Join(f.dir, name) }
 // Page is the path of the report.
 func (f Folder) Page() string { return f.path(pageFile) }
 
-// Words is the path of the report of a run that has no page.
+// Words is the path of the report of a benchmark, for a terminal.
 func (f Folder) Words() string { return f.path(wordsFile) }
 
 // Logs is the path of the folder for logs.

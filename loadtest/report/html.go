@@ -74,6 +74,12 @@ func (r Result) Modes() map[string]string {
 	return seen
 }
 
+// Assets are what another page needs to draw like this one: the style, the charts'
+// library and the function draw, with what it needs.
+func Assets() (style template.CSS, charts, script template.JS) {
+	return template.CSS(pageStyle), template.JS(pageCharts), template.JS(pageScript) //nolint:gosec // G203: this program's own
+}
+
 // HTML writes the result as one page that needs nothing from the network.
 func HTML(w io.Writer, r Result) error {
 	v := view{

@@ -51,7 +51,7 @@ func browseFile(t *testing.T, path string, width int64) *tab {
 	err := chromedp.Listen(ctx, func(event any) {
 		switch e := event.(type) {
 		case *runtime.EventExceptionThrown:
-			b.note("exception: " + e.ExceptionDetails.Text)
+			b.note("exception: " + e.ExceptionDetails.Text + " " + e.ExceptionDetails.Exception.Description)
 		case *runtime.EventConsoleAPICalled:
 			b.note(fmt.Sprintf("console.%s: %s", e.Type, e.Args[0].Value))
 		case *log.EventEntryAdded:

@@ -2,6 +2,7 @@ package locks
 
 import (
 	"cmp"
+	"time"
 
 	"orderd/loadtest/bench"
 	"orderd/loadtest/bench/sample"
@@ -9,6 +10,8 @@ import (
 
 // Figures are what a run of the benchmark has found.
 type Figures struct {
+	Rounds int           `json:"rounds"`
+	Window time.Duration `json:"window_ns"`
 	// RoundTrips are those of each server, in milliseconds, while nothing else
 	// was asked of it; medians.
 	RoundTrips map[string]float64 `json:"round_trip_ms"`

@@ -6,15 +6,15 @@ import (
 	"orderd/loadtest/bench"
 )
 
-// goalHold is the hold that goals are set for: about what an order's check and
+// GoalHold is the hold that goals are set for: about what an order's check and
 // commit take. The other holds are published without a verdict.
-const goalHold = 2 * time.Millisecond
+const GoalHold = 2 * time.Millisecond
 
 // judge compares the figures with the goals, those of them that the figures
 // allow to.
 func judge(f Figures) []bench.Goal {
 	var goals []bench.Goal
-	contended := func(c Cell) bool { return c.contended() && c.Hold == goalHold }
+	contended := func(c Cell) bool { return c.contended() && c.Hold == GoalHold }
 	alone := func(c Cell) bool { return !c.contended() }
 	against := func(where func(Cell) bool, limit float64, mode, library, why string) {
 		m, l := f.cell(where, mode), f.cell(where, library)

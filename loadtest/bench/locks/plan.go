@@ -71,7 +71,7 @@ func (p Plan) Run(ctx context.Context, l *Lab, begin, end func(string, ...any)) 
 		}
 	}
 
-	f := Figures{RoundTrips: map[string]float64{}, Cells: r.cells, Versions: r.versions}
+	f := Figures{Rounds: p.Rounds, Window: p.Window, RoundTrips: map[string]float64{}, Cells: r.cells, Versions: r.versions}
 	for server, of := range trips {
 		f.RoundTrips[server] = bench.Median(of)
 	}

@@ -14,14 +14,13 @@ import (
 	"orderd/loadtest/report"
 )
 
-// Text writes the figures for a person at a terminal. Colours only repeat what
-// the words say.
-func Text(w io.Writer, f Figures, p Plan, colours bool) {
-	rounds := fmt.Sprintf("Medians of %d rounds", p.Rounds)
-	if p.Rounds == 1 {
+// Text writes the figures for a person at a terminal.
+func Text(w io.Writer, f Figures) {
+	rounds := fmt.Sprintf("Medians of %d rounds", f.Rounds)
+	if f.Rounds == 1 {
 		rounds = "One round"
 	}
-	fmt.Fprintf(w, "Turns with one lock. %s of %s; waits in ms; shares of the processes in %% of an equal one.\n", rounds, p.Window)
+	fmt.Fprintf(w, "Turns with one lock. %s of %s; waits in ms; shares of the processes in %% of an equal one.\n", rounds, f.Window)
 	trips := make([]string, 0, len(f.RoundTrips))
 	for _, server := range slices.Sorted(maps.Keys(f.RoundTrips)) {
 		trips = append(trips, fmt.Sprintf("%s %.3f ms", server, f.RoundTrips[server]))
@@ -35,11 +34,6 @@ func Text(w io.Writer, f Figures, p Plan, colours bool) {
 		fmt.Fprintln(w, bench.Trimmed(text.WrapSoft(note, report.Width)))
 	}
 	fmt.Fprintln(w)
-	if len(f.Goals) > 0 {
-		fmt.Fprintln(w, bench.Table(f.Goals, colours))
-	}
-	fmt.Fprintln(w, bench.Conclusion(f.Goals,
-		fmt.Sprintf("No goal to meet: they are for orderd's modes on servers, and for a hold of %s.", goalHold)))
 }
 
 func grid(f Figures) string {

@@ -51,6 +51,10 @@ func judge(f Figures) []bench.Goal {
 	ratio(1.3, spread, onMany, fmt.Sprintf("pgbench at its best (%d clients)", onMany.Clients))
 	ratio(0.5, soldOut, f.figure(idle), "the handler that does nothing")
 	ratio(0.9, hotLarge, f.figure(hot), "the same without")
+	if one, many := f.figure(crowdOne).Median, f.figure(crowdMany).Median; one.PeakMiB > 0 && many.PeakMiB > 0 {
+		goals = append(goals, bench.AtMost(memoryGoal, max(one.PeakMiB, many.PeakMiB),
+			"a replica's resident memory at its peak, MiB, while %d orders are refused or wait", crowdOrders))
+	}
 	return append(goals, f.sound())
 }
 

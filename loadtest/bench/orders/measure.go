@@ -20,7 +20,8 @@ import (
 // of its own.
 type Measurement struct {
 	// PerSecond are orders confirmed and found in the ledger; refusals of a
-	// shape that is sold out, transactions of pgbench, answers of nothing.
+	// shape that is sold out or crowded, transactions of pgbench, answers of
+	// nothing.
 	PerSecond float64            `json:"per_second"`
 	Latency   report.Percentiles `json:"latency_ms"` // of an open loop: from when the order was due
 	// Shares are those of the replicas with the fewest orders and the most, in
@@ -34,6 +35,7 @@ type Measurement struct {
 	Audited  int     `json:"audited,omitempty"`             // orders that the ledger was compared with
 	ClientUS float64 `json:"client_us_per_order,omitempty"` // CPU that the clients took, µs
 	PeakMiB  float64 `json:"peak_resident_mib,omitempty"`   // of the replica with the most
+	LeftMiB  float64 `json:"left_resident_mib,omitempty"`   // the same, at the end
 	// Violations are what the audit found; there must be none.
 	Violations []string `json:"violations,omitempty"`
 }
@@ -69,20 +71,26 @@ func (l *Lab) orderd(ctx context.Context, s Shape, warmUp, window time.Duration)
 		return m, err
 	}
 	replicas, err := l.fleet.Start(ctx, fleet.Setup{
-		Mode: s.Lock, Replicas: s.Replicas, LockWait: 10 * time.Second, BatchMax: s.BatchMax, DatabaseURL: d.url,
+		Mode: s.Lock, Replicas: s.Replicas, LockWait: 10 * time.Second, BatchMax: s.BatchMax, Work: s.Work, DatabaseURL: d.url,
 	})
 	if err != nil {
 		return m, err
 	}
 	defer func() { err = errors.Join(err, replicas.Stop(ctx)) }() // before the database goes
-	m, orders, err := s.rush(ctx, load.Rush{
+	rush := load.Rush{
 		Targets: hosts(replicas.URLs), Clients: s.Clients, Lasts: warmUp + window,
-		SKUs: skus, Pick: s.picks(rand.Uint64()), PerSecond: s.Rate,
-	}, warmUp, window)
+		SKUs: skus, Pick: s.picks(rand.Uint64()), PerSecond: s.Rate, Orders: s.Orders,
+	}
+	var orders []load.Order
+	if s.Orders > 0 {
+		m, orders, err = crowd(ctx, rush)
+	} else {
+		m, orders, err = s.rush(ctx, rush, warmUp, window)
+	}
 	if err != nil {
 		return m, err
 	}
-	if m.PeakMiB, err = replicas.PeakMiB(); err != nil {
+	if m.PeakMiB, m.LeftMiB, err = replicas.Memory(); err != nil {
 		return m, err
 	}
 	return m, d.audit(ctx, skus, orders, &m)

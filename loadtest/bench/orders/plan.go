@@ -27,13 +27,15 @@ const hotClients = 64
 
 // Shapes that goals are about.
 var (
-	hot      = Shape{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1}
-	hotFour  = Shape{What: ours, Lock: "redis", Replicas: 4, BatchMax: 64, Clients: 32, SKUs: 1}
-	hotZoo   = Shape{What: ours, Lock: "zookeeper", Replicas: 4, BatchMax: 64, Clients: 32, SKUs: 1}
-	spread   = Shape{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1000}
-	soldOut  = Shape{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1, SoldOut: true}
-	idle     = Shape{What: nothing, Clients: hotClients, SKUs: 1}
-	hotLarge = Shape{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1, Large: true}
+	hot       = Shape{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1}
+	hotFour   = Shape{What: ours, Lock: "redis", Replicas: 4, BatchMax: 64, Clients: 32, SKUs: 1}
+	hotZoo    = Shape{What: ours, Lock: "zookeeper", Replicas: 4, BatchMax: 64, Clients: 32, SKUs: 1}
+	spread    = Shape{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1000}
+	soldOut   = Shape{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1, SoldOut: true}
+	idle      = Shape{What: nothing, Clients: hotClients, SKUs: 1}
+	crowdOne  = Shape{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: crowdClients, SKUs: 1, Orders: crowdOrders, Work: crowdWork}
+	crowdMany = Shape{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: crowdClients, SKUs: 1000, Orders: crowdOrders, Work: crowdWork}
+	hotLarge  = Shape{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1, Large: true}
 )
 
 // shapes are measured in every round: the references, what goals are about, and
@@ -49,7 +51,7 @@ func (p Plan) shapes() []Shape {
 	}
 	shapes = append(shapes, hot, hotFour,
 		Shape{What: ours, Lock: "zookeeper", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1}, hotZoo,
-		spread, idle, soldOut,
+		spread, idle, soldOut, crowdOne, crowdMany,
 		Shape{What: ours, Lock: "none", Replicas: 1, BatchMax: 1, Clients: hotClients, SKUs: 1},
 		Shape{What: ours, Lock: "redis", Replicas: 1, BatchMax: 1, Clients: hotClients, SKUs: 1})
 	if p.Large > 0 {
@@ -108,6 +110,8 @@ func (p Plan) Parts() int {
 
 // Figures are what a run of the benchmark has found.
 type Figures struct {
+	Rounds int                 `json:"rounds"`
+	Window time.Duration       `json:"window_ns"`
 	Table  []Figure            `json:"table"`
 	Curves map[string][]Figure `json:"curves,omitempty"` // of one round
 	Goals  []bench.Goal        `json:"goals"`
@@ -125,7 +129,7 @@ func (p Plan) Run(ctx context.Context, l *Lab, begin, end func(string, ...any)) 
 		end("done")
 	}
 	r := runner{p, l, begin, end}
-	f := Figures{Curves: map[string][]Figure{}}
+	f := Figures{Rounds: p.Rounds, Window: p.Window, Curves: map[string][]Figure{}}
 	for _, s := range p.shapes() {
 		f.Table = append(f.Table, Figure{Shape: s})
 	}
@@ -221,6 +225,7 @@ func medianOf(rounds []Measurement) Measurement {
 		Group:    of(func(m Measurement) float64 { return m.Group }),
 		ClientUS: of(func(m Measurement) float64 { return m.ClientUS }),
 		PeakMiB:  of(func(m Measurement) float64 { return m.PeakMiB }),
+		LeftMiB:  of(func(m Measurement) float64 { return m.LeftMiB }),
 	}
 	for _, m := range rounds { // what must not be is summed
 		median.Others += m.Others

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sort"
+	"time"
 )
 
 // What a shape measures.
@@ -27,6 +28,10 @@ type Shape struct {
 	SoldOut  bool    `json:"sold_out,omitempty"`   // there is nothing on the shelf
 	Large    bool    `json:"large,omitempty"`      // the database has many sales already
 	Rate     float64 `json:"per_second,omitempty"` // open loop; 0: closed
+	// Of a crowd: how many orders are sent, and how long each group takes, so
+	// that they wait and are turned away.
+	Orders int           `json:"orders,omitempty"`
+	Work   time.Duration `json:"work_ns,omitempty"`
 }
 
 // String names the shape in tables.
@@ -52,6 +57,9 @@ func (s Shape) String() string {
 	}
 	if s.Large {
 		name += ", large database"
+	}
+	if s.Orders > 0 {
+		name += fmt.Sprintf(", %d orders while each group takes %s", s.Orders, s.Work)
 	}
 	if s.Rate > 0 {
 		name += fmt.Sprintf(", open loop at %.0f/s", s.Rate)

@@ -11,14 +11,13 @@ import (
 	"orderd/loadtest/report"
 )
 
-// Text writes the figures for a person at a terminal. Colours only repeat what
-// the words say.
-func Text(w io.Writer, f Figures, p Plan, colours bool) {
-	rounds := fmt.Sprintf("Medians of %d rounds", p.Rounds)
-	if p.Rounds == 1 {
+// Text writes the figures for a person at a terminal.
+func Text(w io.Writer, f Figures) {
+	rounds := fmt.Sprintf("Medians of %d rounds", f.Rounds)
+	if f.Rounds == 1 {
 		rounds = "One round"
 	}
-	fmt.Fprintf(w, "Orders of one unit. %s of %s; latencies in ms; shares of the replicas in %% of an equal one.\n", rounds, p.Window)
+	fmt.Fprintf(w, "Orders of one unit. %s of %s; latencies in ms; shares of the replicas in %% of an equal one.\n", rounds, f.Window)
 	fmt.Fprintln(w, grid(f.Table, f.reference(1).Median.PerSecond))
 	for _, name := range curveNames {
 		if len(f.Curves[name]) > 0 {
@@ -30,31 +29,16 @@ func Text(w io.Writer, f Figures, p Plan, colours bool) {
 		fmt.Fprintln(w, bench.Trimmed(text.WrapSoft(note, report.Width)))
 	}
 	fmt.Fprintln(w)
-	fmt.Fprintln(w, bench.Table(f.Goals, colours))
-	fmt.Fprintln(w, bench.Conclusion(f.Goals, ""))
 }
 
 func grid(figures []Figure, reference float64) string {
 	t := report.NewTable()
-	t.AppendHeader(table.Row{"", "orders\n/s", "rounds", "× pgbench,\none SKU", "p50", "p99", "max", "orders/\nlease", "shares", ""})
-	t.SetColumnConfigs(bench.Right(2, 3, 4, 5, 6, 7, 8, 9))
+	t.AppendHeader(table.Row{"", "orders\n/s", "rounds", "× pgbench,\none SKU", "p50", "p99", "max", "orders/\nlease", "shares", "peak\nMiB"})
+	t.SetColumnConfigs(bench.Right(2, 3, 4, 5, 6, 7, 8, 9, 10))
 	for _, f := range figures {
-		m := f.Median
-		row := table.Row{
-			f.String(), fmt.Sprintf("%.0f", m.PerSecond), fmt.Sprintf("%.0f–%.0f", f.least(), f.most()),
-			fmt.Sprintf("%.2f", m.PerSecond/reference), "", "", "", "", "", "",
-		}
-		if m.Latency.Max > 0 {
-			row[4], row[5], row[6] = fmt.Sprintf("%.2f", m.Latency.P50), fmt.Sprintf("%.2f", m.Latency.P99), fmt.Sprintf("%.1f", m.Latency.Max)
-		}
-		if m.Group > 0 {
-			row[7] = fmt.Sprintf("%.1f", m.Group)
-		}
-		if m.Most > 0 {
-			row[8] = fmt.Sprintf("%.0f–%.0f", m.Least, m.Most)
-		}
-		if wrong := m.Others + len(m.Violations); wrong > 0 {
-			row[9] = fmt.Sprintf("%d WRONG", wrong)
+		row := make(table.Row, 0, 10)
+		for _, value := range f.row(reference) {
+			row = append(row, value)
 		}
 		t.AppendRow(row)
 	}
@@ -72,6 +56,8 @@ func notes(p Plan, f Figures) []string {
 		"A closed loop, but for the open one: there orders are due evenly, whether or not those before are answered, and wait from then.",
 		"Every confirmed order was found in the ledger as it was answered, or is counted as wrong.",
 	}
+	notes = append(notes, fmt.Sprintf("Where each group takes %s, %d clients send %d orders together: what is counted are the refusals, and what they and "+
+		"the orders that wait take is the memory.", crowdWork, crowdClients, crowdOrders))
 	if p.Large > 0 {
 		notes = append(notes, fmt.Sprintf("The large database holds %d sales and their movements already.", p.Large))
 	}

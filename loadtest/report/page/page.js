@@ -1,9 +1,6 @@
 "use strict";
 
-// What all parts of the page share: the cells, the colours, and charts that are
-// drawn again when the window, the colour scheme or the medium changes.
-
-const cells = JSON.parse(document.getElementById("cells").textContent) || [];
+// What all parts of a page share: the colours, and charts that are drawn again when the window, the colour scheme or the medium changes.
 
 let printing = false;
 

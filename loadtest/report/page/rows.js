@@ -1,5 +1,6 @@
-// The charts of drives without a fault: a row for each.
+// The cells of a run, and the charts of drives without a fault: a row for each.
 
+const cells = JSON.parse(document.getElementById("cells").textContent) || [];
 const rows = cells.filter((cell) => cell.fault === "" && cell.clients > 1);
 
 const rowName = (cell) => `${cell.lock} × ${cell.replicas}` + (cell.guard === "none" ? "" : `, ${cell.guard}`);

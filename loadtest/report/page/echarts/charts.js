@@ -1,10 +1,10 @@
 // The parts of ECharts that the report uses; what is not named here is not in
 // the page.
 import { init, use } from "echarts/core";
-import { BarChart, CustomChart } from "echarts/charts";
-import { AriaComponent, GridComponent, TooltipComponent } from "echarts/components";
+import { BarChart, CustomChart, LineChart } from "echarts/charts";
+import { AriaComponent, GridComponent, LegendComponent, TooltipComponent } from "echarts/components";
 import { SVGRenderer } from "echarts/renderers";
 
-use([BarChart, CustomChart, AriaComponent, GridComponent, TooltipComponent, SVGRenderer]);
+use([BarChart, CustomChart, LineChart, AriaComponent, GridComponent, LegendComponent, TooltipComponent, SVGRenderer]);
 
 export { init };

@@ -1,0 +1,72 @@
+package order_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"orderd/internal/order"
+)
+
+// A lane's room is bounded, and so is the number of requests inside. Whoever comes
+// when there is none is told so at once, though those inside wait for a lock that
+// somebody else holds; and they are all placed when it is free.
+func TestHTTP_BusyAtOnceWhileALaneIsFull(t *testing.T) {
+	t.Parallel()
+	const room = 512 // as the README says
+	g := newGate(openRedisLocks(t))
+	s := openGroups(t, g, 64)
+	s.LockWait = time.Minute // nobody is refused because that is over
+	s.Lanes = order.NewLanes(s.Service, 64)
+	s.mustSet(t, "A-1", 10_000, "")
+	s.open(nil)
+	place := func() *httptest.ResponseRecorder {
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/orders", strings.NewReader(`{"lines":[{"sku":"A-1","quantity":1}]}`))
+		req.Header.Set("Content-Type", "application/json")
+		rec := httptest.NewRecorder()
+		s.handler.ServeHTTP(rec, req)
+		return rec
+	}
+	var placing sync.WaitGroup
+	var mu sync.Mutex
+	codes := map[int]int{}
+	enter := func() {
+		placing.Go(func() {
+			rec := place()
+			mu.Lock()
+			defer mu.Unlock()
+			codes[rec.Code]++
+		})
+	}
+	enter()
+	g.awaitAsked(t) // the first is a group by itself, and has no lock
+	for i := range room {
+		enter()
+		for deadline := time.Now().Add(20 * time.Second); s.Lanes.Waiting() <= i; {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d orders wait, want %d", s.Lanes.Waiting(), i+1)
+			}
+		}
+	}
+	for range 3 {
+		rec := place() // which would hang here if it were let in
+		if p := problemIn(t, rec); rec.Code != http.StatusServiceUnavailable || p.Code != "busy" || !p.Retryable {
+			t.Errorf("one too many: %d %s, want 503 busy with Retry-After", rec.Code, rec.Body)
+		}
+	}
+	close(g.open)
+	placing.Wait()
+	if want := fmt.Sprint(map[int]int{http.StatusCreated: 1 + room}); fmt.Sprint(codes) != want {
+		t.Errorf("those inside were answered %v, want %s", codes, want)
+	}
+	if item := s.mustGet(t, "A-1"); item.Sold != 1+room {
+		t.Errorf("%d sold, want those inside and nobody else", item.Sold)
+	}
+	if rec := place(); rec.Code != http.StatusCreated {
+		t.Errorf("after the crowd: %d %s", rec.Code, rec.Body)
+	}
+}

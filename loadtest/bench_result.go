@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"orderd/loadtest/audit"
+	"orderd/loadtest/bench"
+	"orderd/loadtest/bench/locks"
+	"orderd/loadtest/bench/orders"
+	"orderd/loadtest/report"
+)
+
+// A benchResult is result.json of a benchmark: it has no rows but figures.
+type benchResult struct {
+	report.Result
+	Orders *orders.Figures `json:"orders,omitempty"`
+	Locks  *locks.Figures  `json:"locks,omitempty"`
+}
+
+func newBenchResult(con *console, command string, started time.Time) benchResult {
+	return benchResult{Result: report.Result{
+		SchemaVersion: report.SchemaVersion, Command: command, Arguments: con.arguments, Started: started.UTC(),
+		Host: report.ThisHost(), Versions: versions(), Cells: []report.Cell{}, Config: map[string]string{},
+	}}
+}
+
+func (r benchResult) goals() []bench.Goal {
+	var goals []bench.Goal
+	if r.Orders != nil {
+		goals = append(goals, r.Orders.Goals...)
+	}
+	if r.Locks != nil {
+		goals = append(goals, r.Locks.Goals...)
+	}
+	return goals
+}
+
+func (r benchResult) page() bench.Page {
+	p := bench.Page{Result: r.Result, Goals: r.goals()}
+	if r.Orders != nil {
+		p.Parts, p.Notes = append(p.Parts, r.Orders.Parts()...), append(p.Notes, r.Orders.Notes...)
+	}
+	if r.Locks != nil {
+		p.Parts, p.Notes = append(p.Parts, r.Locks.Parts()...), append(p.Notes, r.Locks.Notes...)
+	}
+	return p
+}
+
+// text writes the result for a person at a terminal.
+func (r benchResult) text(w io.Writer, colours bool) {
+	if r.Orders != nil {
+		orders.Text(w, *r.Orders)
+	}
+	if r.Locks != nil {
+		locks.Text(w, *r.Locks)
+	}
+	if goals := r.goals(); len(goals) > 0 {
+		fmt.Fprintln(w, bench.GoalTable(goals, colours))
+	}
+	fmt.Fprintln(w, bench.Conclusion(r.goals(), "No goal to meet: what they are for was not measured."))
+}
+
+// drawn returns report.txt and report.html.
+func (r benchResult) drawn() (text, page []byte, err error) {
+	var words, html bytes.Buffer
+	r.text(&words, false)
+	err = r.page().HTML(&html)
+	return words.Bytes(), html.Bytes(), err
+}
+
+// conclude judges, writes the files of the run and prints the result.
+func (r *benchResult) conclude(con *console, folder report.Folder, format string, verdict *audit.Verdict) error {
+	r.Verdict = bench.Verdict(r.goals())
+	*verdict = r.Verdict
+	took := time.Since(r.Started).Round(time.Second)
+	r.Config["took"] = took.String()
+	if r.Locks != nil {
+		maps.Copy(r.Versions, r.Locks.Versions)
+	}
+	text, page, err := r.drawn()
+	if err != nil {
+		return err
+	}
+	if err := folder.FinishFigures(r, text, page); err != nil {
+		return err
+	}
+	con.say("took %s; report: %s", took, folder.Page())
+	if format == "json" {
+		return report.JSON(con.out, r)
+	}
+	r.text(con.out, con.colours)
+	return nil
+}
+
+// saveLogs keeps the logs of a part of a benchmark, and says where if it went
+// wrong.
+func saveLogs(folder report.Folder, part string, save func(string) error, err error) error {
+	dir := filepath.Join(folder.Logs(), part)
+	if err != nil {
+		err = fmt.Errorf("%w (the logs are in %s)", err, dir)
+	}
+	return errors.Join(err, save(dir))
+}
+
+// What stands between these in a document is the figures of a run.
+const (
+	figuresBegin = "<!-- figures: written by loadtest report --markdown -->\n"
+	figuresEnd   = "<!-- end of the figures -->\n"
+)
+
+// drawAgain writes the report of a benchmark again from its result.json, and
+// the figures into a document if one is named.
+func drawAgain(con *console, folder report.Folder, document string) error {
+	var r benchResult
+	if err := folder.ReadFigures(&r); err != nil {
+		return err
+	}
+	text, page, err := r.drawn()
+	if err != nil {
+		return err
+	}
+	if err := folder.WriteFigures(text, page); err != nil {
+		return err
+	}
+	if document != "" {
+		if err := r.writeInto(document); err != nil {
+			return err
+		}
+	}
+	return con.pointTo("text", folder)
+}
+
+func (r benchResult) writeInto(document string) error {
+	text, err := os.ReadFile(document)
+	if err != nil {
+		return err
+	}
+	before, rest, found := strings.Cut(string(text), figuresBegin)
+	_, after, ended := strings.Cut(rest, figuresEnd)
+	if !found || !ended {
+		return fmt.Errorf("%s has no place for the figures: it lacks the lines\n%s%s", document, figuresBegin, figuresEnd)
+	}
+	var figures bytes.Buffer
+	r.page().Markdown(&figures)
+	return os.WriteFile(document, slices.Concat([]byte(before+figuresBegin+"\n"), figures.Bytes(), []byte("\n"+figuresEnd+after)), 0o644)
+}
