@@ -187,27 +187,37 @@ func (r *Replicas) Stop(ctx context.Context) error {
 	return stopping.Wait()
 }
 
-// Memory is what the replica with the most of it has resident, in MiB, as the
-// kernel counts it: the most at one time so far, and now. Both are 0 where it
-// does not tell.
-func (r *Replicas) Memory() (peak, now float64, err error) {
+// Memory is what a process has resident, in MiB, as the kernel counts it. It is 0
+// where that does not tell.
+type Memory struct {
+	Peak    float64 // of its own: the most at one time so far
+	Now     float64 // of its own
+	Program float64 // pages of the program's file, which the kernel can drop and read again
+}
+
+// Memory returns that of the replica which had the most.
+func (r *Replicas) Memory() (Memory, error) {
+	var most Memory
 	for _, p := range r.Processes {
 		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Pid()))
 		if errors.Is(err, os.ErrNotExist) {
-			return 0, 0, nil // not Linux
+			return Memory{}, nil // not Linux
 		}
 		if err != nil {
-			return 0, 0, err
+			return Memory{}, err
 		}
+		kiB := map[string]float64{}
 		for line := range strings.Lines(string(status)) {
-			var kiB float64
-			if n, _ := fmt.Sscanf(line, "VmHWM: %f kB", &kiB); n == 1 {
-				peak = max(peak, kiB/1024)
+			name, value, _ := strings.Cut(line, ":")
+			var n float64
+			if _, err := fmt.Sscanf(value, "%f kB", &n); err == nil {
+				kiB[name] = n
 			}
-			if n, _ := fmt.Sscanf(line, "VmRSS: %f kB", &kiB); n == 1 {
-				now = max(now, kiB/1024)
-			}
+		}
+		program := kiB["RssFile"]
+		if peak := (kiB["VmHWM"] - program) / 1024; peak > most.Peak {
+			most = Memory{Peak: peak, Now: (kiB["VmRSS"] - program) / 1024, Program: program / 1024}
 		}
 	}
-	return peak, now, nil
+	return most, nil
 }

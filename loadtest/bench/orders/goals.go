@@ -53,7 +53,7 @@ func judge(f Figures) []bench.Goal {
 	ratio(0.9, hotLarge, f.figure(hot), "the same without")
 	if one, many := f.figure(crowdOne).Median, f.figure(crowdMany).Median; one.PeakMiB > 0 && many.PeakMiB > 0 {
 		goals = append(goals, bench.AtMost(memoryGoal, max(one.PeakMiB, many.PeakMiB),
-			"a replica's resident memory at its peak, MiB, while %d orders are refused or wait", crowdOrders))
+			"a replica's memory at its peak, MiB, while %d orders are refused or wait (beside %.0f of program)", crowdOrders, one.ProgramMiB))
 	}
 	return append(goals, f.sound())
 }

@@ -34,8 +34,10 @@ type Measurement struct {
 	Others   int     `json:"others,omitempty"`
 	Audited  int     `json:"audited,omitempty"`             // orders that the ledger was compared with
 	ClientUS float64 `json:"client_us_per_order,omitempty"` // CPU that the clients took, µs
-	PeakMiB  float64 `json:"peak_resident_mib,omitempty"`   // of the replica with the most
-	LeftMiB  float64 `json:"left_resident_mib,omitempty"`   // the same, at the end
+	// PeakMiB is the most memory of its own that a replica had resident, and
+	// ProgramMiB are the pages of its program beside it.
+	PeakMiB    float64 `json:"peak_resident_mib,omitempty"`
+	ProgramMiB float64 `json:"program_resident_mib,omitempty"`
 	// Violations are what the audit found; there must be none.
 	Violations []string `json:"violations,omitempty"`
 }
@@ -90,9 +92,11 @@ func (l *Lab) orderd(ctx context.Context, s Shape, warmUp, window time.Duration)
 	if err != nil {
 		return m, err
 	}
-	if m.PeakMiB, m.LeftMiB, err = replicas.Memory(); err != nil {
+	memory, err := replicas.Memory()
+	if err != nil {
 		return m, err
 	}
+	m.PeakMiB, m.ProgramMiB = memory.Peak, memory.Program
 	return m, d.audit(ctx, skus, orders, &m)
 }
 

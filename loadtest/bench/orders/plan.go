@@ -220,12 +220,12 @@ func medianOf(rounds []Measurement) Measurement {
 			P99: of(func(m Measurement) float64 { return m.Latency.P99 }),
 			Max: of(func(m Measurement) float64 { return m.Latency.Max }),
 		},
-		Least:    of(func(m Measurement) float64 { return m.Least }),
-		Most:     of(func(m Measurement) float64 { return m.Most }),
-		Group:    of(func(m Measurement) float64 { return m.Group }),
-		ClientUS: of(func(m Measurement) float64 { return m.ClientUS }),
-		PeakMiB:  of(func(m Measurement) float64 { return m.PeakMiB }),
-		LeftMiB:  of(func(m Measurement) float64 { return m.LeftMiB }),
+		Least:      of(func(m Measurement) float64 { return m.Least }),
+		Most:       of(func(m Measurement) float64 { return m.Most }),
+		Group:      of(func(m Measurement) float64 { return m.Group }),
+		ClientUS:   of(func(m Measurement) float64 { return m.ClientUS }),
+		PeakMiB:    of(func(m Measurement) float64 { return m.PeakMiB }),
+		ProgramMiB: of(func(m Measurement) float64 { return m.ProgramMiB }),
 	}
 	for _, m := range rounds { // what must not be is summed
 		median.Others += m.Others
