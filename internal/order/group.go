@@ -124,15 +124,16 @@ func (t *turn) placeOrders(ctx context.Context, orders []Request, answer func([]
 	// before get what they take.
 	lines, refused := settle(v.shelves, orders, v.enough)
 	placed := make([]Order, len(orders))
-	var fit []Request
-	var fitLines [][]PlacedLine
-	var places []int // of those that fit, among all
+	draft := groupDraft{token: t.lease.Token, held: func() error { return t.lease.Check(t.service.LockMargin) }}
+	var places []int // of the draft's orders, among all
 	for i := range orders {
-		if refused[i] == nil {
-			fit, fitLines, places = append(fit, orders[i]), append(fitLines, lines[i]), append(places, i)
+		// The rows' guards know who is short, where all of them count units: if they are not
+		// as they seem to be, those who seemed to be short are settled anew with the others.
+		if refused[i] == nil || v.certain() {
+			draft.orders, places = append(draft.orders, orders[i]), append(places, i)
 		}
 	}
-	if len(fit) == 0 {
+	if !slices.Contains(refused, nil) {
 		answer(placed, refused)
 		return nil
 	}
@@ -140,23 +141,22 @@ func (t *turn) placeOrders(ctx context.Context, orders []Request, answer func([]
 		return err
 	}
 	start := time.Now()
-	draft := groupDraft{
-		orders: fit, token: t.lease.Token, held: func() error { return t.lease.Check(t.service.LockMargin) },
-	}
 	if v.certain() {
-		draft.foreseen = &settled{v.shelves, fitLines}
+		draft.foreseen = &settled{v.shelves, lines, slices.Clone(refused)}
 	}
 	sold, unsold, err := t.service.Ledger.CommitGroup(ctx, draft)
 	timed(ctx, "commit", start)
 	if err != nil {
 		return err
 	}
+	seen := true
 	for i, at := range places {
+		seen = seen && (unsold[i] == nil) == (refused[at] == nil)
 		placed[at], refused[at] = sold[i], unsold[i]
 	}
 	t.learn(sold, v.levels)
-	if slices.ContainsFunc(unsold, func(err error) bool { return err != nil }) {
-		t.levels = nil // the rows had less than was thought
+	if !seen {
+		t.levels = nil // the rows had less than was thought, or more
 	}
 	answer(placed, refused)
 	return nil
