@@ -7,6 +7,7 @@ import (
 	"orderd/loadtest/audit"
 	"orderd/loadtest/fault"
 	"orderd/loadtest/report"
+	"orderd/loadtest/soak"
 )
 
 type auditCommand struct {
@@ -31,11 +32,14 @@ func (c *auditCommand) Run(con *console, verdict *audit.Verdict) error {
 	for i := range r.Cells {
 		cell := &r.Cells[i]
 		records[i].Clients = cell.Clients
-		if r.Command == report.FaultsCommand {
+		switch r.Command {
+		case report.FaultsCommand:
 			fault.Again(cell, records[i])
-			continue
+		case report.SoakCommand:
+			soak.Again(cell, records[i])
+		default:
+			cell.Judge(records[i], time.Duration(cell.Seconds*float64(time.Second)))
 		}
-		cell.Judge(records[i], time.Duration(cell.Seconds*float64(time.Second)))
 	}
 	r.Conclude()
 	*verdict = r.Verdict

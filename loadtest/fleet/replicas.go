@@ -26,6 +26,8 @@ type Setup struct {
 	LockTTL  time.Duration // --lock-ttl; orderd's default if it is 0
 	// Unreconciled leaves Redis as it is: a fault is to show what the orders do with it.
 	Unreconciled bool
+	// Balanced has a replica that is told to end wait until a balancer has noticed.
+	Balanced bool
 	// Reach tells each replica, counted from 0, where its servers are; nil: where
 	// they are.
 	Reach func(replica int) Addresses
@@ -107,7 +109,9 @@ func (f *Fleet) startOne(ctx context.Context, s Setup, n, port, admin int) (*sta
 		"--work", s.Work.String(),
 		"--batch-max", strconv.Itoa(s.BatchMax),
 		"--allow-unguarded",
-		"--drain-delay", "0s", // nothing balances here
+	}
+	if !s.Balanced {
+		args = append(args, "--drain-delay", "0s")
 	}
 	if s.LockTTL > 0 {
 		args = append(args, "--lock-ttl", s.LockTTL.String())

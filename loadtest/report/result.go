@@ -80,6 +80,8 @@ type Cell struct {
 	Tries    *Tries    `json:"tries,omitempty"`
 	Timeline *Timeline `json:"timeline,omitempty"`
 	Story    []string  `json:"story,omitempty"`
+
+	Soak *Soak `json:"soak,omitempty"` // of a soak's part
 }
 
 // Orders counts the orders by outcome.
@@ -114,6 +116,25 @@ func (c *Cell) Judge(r audit.Records, took time.Duration) {
 	if c.Fault == "" { // of a fault, both are told by who made it
 		c.CaughtBy, c.Story = caughtBy(c), j.Trace
 	}
+}
+
+// Conclude sets the verdict from the invariants, where others were added to the
+// audit's: an oversell stands by itself if the books are right, everything else
+// only with all of them.
+func (c *Cell) Conclude() {
+	books := audit.Held
+	for _, i := range c.Invariants[1:] {
+		if i.Verdict == audit.Violated || i.Verdict == audit.Undecided && books == audit.Held {
+			books = i.Verdict
+		}
+	}
+	c.Verdict = books
+	if books == audit.Held {
+		c.Verdict = c.Invariants[0].Verdict
+	}
+	wanted := map[Expectation]audit.Verdict{Hold: audit.Held, Break: audit.Violated}
+	c.Met = books == audit.Held && (c.Verdict == wanted[c.Expectation] ||
+		c.Expectation == Either && c.Verdict != audit.Undecided)
 }
 
 // known adds to the records what the cell knows of the drive: whether it is up
