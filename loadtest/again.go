@@ -32,18 +32,23 @@ func (c *auditCommand) Run(con *console, verdict *audit.Verdict) error {
 	for i := range r.Cells {
 		cell := &r.Cells[i]
 		records[i].Clients = cell.Clients
-		switch r.Command {
-		case report.FaultsCommand:
-			fault.Again(cell, records[i])
-		case report.SoakCommand:
-			soak.Again(cell, records[i])
-		default:
-			cell.Judge(records[i], time.Duration(cell.Seconds*float64(time.Second)))
-		}
+		again(r.Command, cell, records[i])
 	}
 	r.Conclude()
 	*verdict = r.Verdict
 	return c.print(con, r)
+}
+
+// again judges a cell of a finished run of the command.
+func again(command string, cell *report.Cell, records audit.Records) {
+	switch command {
+	case report.FaultsCommand:
+		fault.Again(cell, records)
+	case report.SoakCommand:
+		soak.Again(cell, records)
+	default:
+		cell.Judge(records, time.Duration(cell.Seconds*float64(time.Second)))
+	}
 }
 
 type reportCommand struct {

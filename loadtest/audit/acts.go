@@ -76,13 +76,17 @@ func actsAreWritten(b *books) (Verdict, string) {
 // restocksAreWritten checks that each restock is in the ledger once and as it
 // was answered, and one that was refused not at all.
 func (b *books) restocksAreWritten() (Verdict, string) {
+	reasons := map[string]bool{}
+	for i := range b.Acts {
+		reasons[b.Acts[i].Reason] = b.Acts[i].Deed == load.Restock
+	}
 	written := map[string]load.Movement{}
 	for _, m := range b.Ledger {
-		if m.Reason == sale || returns(m) {
+		if !reasons[m.Reason] {
 			continue
 		}
-		if first, twice := written[m.Reason]; twice && first.Version > 1 {
-			return found("restock %s is in the ledger twice, at versions %d of %q and %d of %q", m.Reason, first.Version, first.SKU, m.Version, m.SKU)
+		if first, twice := written[m.Reason]; twice {
+			return found("restock %s is in the ledger twice, at version %d of %q and %d of %q", m.Reason, first.Version, first.SKU, m.Version, m.SKU)
 		}
 		written[m.Reason] = m
 	}

@@ -103,6 +103,9 @@ func (c *client) order(ctx context.Context, kind string, op load.Op) {
 	if placed.Outcome != load.Confirmed {
 		return
 	}
+	for _, l := range placed.Lines {
+		c.shop.sold.Add(l.Quantity)
+	}
 	if len(c.mine) == remembered {
 		c.mine = c.mine[1:]
 	}
@@ -159,10 +162,13 @@ func (c *client) change(ctx context.Context, deed load.Deed, may func(*mine) boo
 // another.
 func (c *client) restock(ctx context.Context) {
 	c.made++
-	c.do(ctx, &load.Act{
+	act := load.Act{
 		Deed: load.Restock, SKU: c.shop.skus[c.random.IntN(skus)], Delta: 1 + c.random.Int64N(restockMost),
 		Reason: fmt.Sprintf("restock_%d", c.made),
-	})
+	}
+	if c.do(ctx, &act); act.Outcome == load.Confirmed {
+		c.shop.sold.Add(-act.Delta)
+	}
 }
 
 func (c *client) do(ctx context.Context, act *load.Act) {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -17,10 +18,11 @@ import (
 const (
 	skus       = 12
 	firstStock = 100
-	// restockEvery and restockMost have about as much come in as is sold at the
-	// default rate: what everybody wants is sold out now and then, and comes back.
-	restockEvery = 100 * time.Millisecond
-	restockMost  = 100
+	restockMost = 100
+	// restockEvery is how often it is looked whether more was sold than has come in.
+	// As much comes in as is sold, and not where: what many want is sold out now and
+	// then, and comes back.
+	restockEvery = 50 * time.Millisecond
 )
 
 // A shop is the clients, and the administrator who fills the shelves.
@@ -32,6 +34,7 @@ type shop struct {
 	pace    *rate.Limiter
 	clients []*client
 	admin   *client
+	sold    atomic.Int64 // units, less those that were restocked
 }
 
 func newShop(urls []string, p Plan, clock time.Time) *shop {
@@ -85,7 +88,9 @@ func (s *shop) open(ctx context.Context) (closing func()) {
 			case <-open.Done():
 				return
 			case <-again.C:
-				s.admin.restock(ctx)
+				if s.sold.Load() > 0 {
+					s.admin.restock(ctx)
+				}
 			}
 		}
 	})
