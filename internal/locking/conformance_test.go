@@ -216,7 +216,7 @@ func zkNodes(t testing.TB, conn *zk.Conn, key string) []string {
 func TestZooKeeper(t *testing.T) {
 	t.Parallel()
 	lockingtest.Run(t, lockingtest.Options{
-		Exclusive: true, CrossProcess: true, Leased: true, Fenced: true, Ordered: true,
+		Exclusive: true, CrossProcess: true, Leased: true, Fenced: true, Ordered: true, Tells: true,
 		TTL: ttl,
 		Backend: func(t testing.TB) lockingtest.Backend {
 			addr := stacktest.ZooKeeper(t)

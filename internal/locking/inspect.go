@@ -35,7 +35,7 @@ type Inspector interface {
 type Evictor interface {
 	Inspector
 	// NextToken returns a token that is larger than those of all leases that
-	// have been granted on the key, and smaller than those of all to come.
+	// have been granted on the key, and no larger than those of all to come.
 	NextToken(ctx context.Context, key string) (int64, error)
 	// Evict ends the lease of that owner, as Inspect names it, if it holds the
 	// key: the key goes to whoever waits for it, or is free. It reports whether

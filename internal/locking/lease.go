@@ -16,6 +16,9 @@ type grant struct {
 	node  string // the backend's own name for the grant, where it has one
 	token int64
 	until time.Time // trusted until then; zero if the grant does not end
+	// unconfirmed: the holder was told that the key is its own, and has not asked
+	// yet. The first renewal does, at once.
+	unconfirmed bool
 }
 
 // search finds a key among grants that are sorted by key.

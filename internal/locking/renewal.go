@@ -55,9 +55,13 @@ func (l *Lease) add(g grant) {
 	}
 }
 
-// renewalDue returns when to renew: after a third of the time that is left, so
-// that there is time for others after a renewal that failed.
+// renewalDue returns when to renew: at once while a grant is unconfirmed, else
+// after a third of the time that is left, so that there is time for others after
+// a renewal that failed.
 func (l *Lease) renewalDue() time.Duration {
+	if slices.ContainsFunc(l.held, func(g grant) bool { return g.unconfirmed }) {
+		return 0
+	}
 	return min(l.ttl, time.Until(l.until)) / 3
 }
 
@@ -139,7 +143,7 @@ func (l *Lease) extend(renewed []grant, until time.Time) error {
 	}
 	for i := range l.held {
 		if _, found := search(renewed, l.held[i].key); found {
-			l.held[i].until = until
+			l.held[i].until, l.held[i].unconfirmed = until, false
 		}
 	}
 	l.rearm()

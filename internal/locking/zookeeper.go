@@ -37,6 +37,9 @@ type ZooKeeper struct {
 	call   time.Duration // limit of one request
 	crew   *crew
 	acl    []zk.ACL // of the nodes
+
+	neighbours zkNeighbours
+	keeping    zkKeeping
 }
 
 var (
@@ -133,6 +136,7 @@ func (z *ZooKeeper) Acquire(ctx context.Context, keys ...string) (*Lease, error)
 
 	h := &zkHolder{zk: z, session: s, id: rand.Text()}
 	l := newLease(s.life, h, s.timeout())
+	l.demand = newDemand()
 	if err := h.take(ctx, l, keys); err != nil {
 		_ = l.Release(ctx) // what it could not settle is settled in the background
 		return nil, err
@@ -151,7 +155,12 @@ type zkAnswer[T any] struct {
 func zkStart[T any](z *ZooKeeper, request func() (T, error)) <-chan zkAnswer[T] {
 	answer := make(chan zkAnswer[T], 1)
 	send := func() {
+		s, _ := z.status.current()
+		asked := time.Now()
 		value, err := request()
+		if s != nil && err == nil {
+			s.hear(asked)
+		}
 		answer <- zkAnswer[T]{value, err}
 	}
 	if !z.crew.run(send) {

@@ -29,7 +29,7 @@ func (h *zkHolder) take(ctx context.Context, l *Lease, keys []string) error {
 	ctx, stop := l.bound(ctx)
 	defer stop()
 	for len(keys) > 0 {
-		places := h.enterAll(ctx, keys)
+		places := h.enterAll(ctx, keys, l.demand)
 		free := 0
 		for free < len(keys) && places[free].first() {
 			free++
@@ -41,11 +41,16 @@ func (h *zkHolder) take(ctx context.Context, l *Lease, keys []string) error {
 		}
 		for i, p := range places[:free] {
 			l.add(p.grant(keys[i]))
+			if p.entries != 0 && !p.again {
+				h.zk.watch(p, l.demand)
+			}
 		}
 		keys = keys[free:]
 		if waited == nil {
 			break
 		}
+		// Who had to wait may have others behind it.
+		l.demand.tell()
 		if err := waited.wait(ctx); err != nil {
 			err = h.takeError(ctx, err, waited, l)
 			waited.leave(ctx)
@@ -59,16 +64,16 @@ func (h *zkHolder) take(ctx context.Context, l *Lease, keys []string) error {
 
 // enterAll enters the queues of all keys at once. What went wrong is in the
 // places.
-func (h *zkHolder) enterAll(ctx context.Context, keys []string) []*zkPlace {
+func (h *zkHolder) enterAll(ctx context.Context, keys []string, d *demand) []*zkPlace {
 	places := make([]*zkPlace, len(keys))
 	var group sync.WaitGroup
 	for i, key := range keys {
 		p := &zkPlace{zk: h.zk, session: h.session, folder: zkFolder(key), id: h.id}
 		places[i] = p
 		if i < len(keys)-1 {
-			group.Go(func() { p.err = p.enter(ctx) })
+			group.Go(func() { p.err = p.enter(ctx, d) })
 		} else {
-			p.err = p.enter(ctx)
+			p.err = p.enter(ctx, d)
 		}
 	}
 	group.Wait()
@@ -131,12 +136,11 @@ func (h *zkHolder) release(ctx context.Context, held []grant, lost bool) error {
 			zk: h.zk, session: h.session, folder: path.Dir(g.node), id: h.id, node: g.node, sent: true,
 		}
 		if lost {
+			h.zk.forget(g.node)
 			places[i].sweep()
 			continue
 		}
-		answers[i] = zkStart(h.zk, func() (struct{}, error) {
-			return struct{}{}, h.zk.conn.Delete(g.node, -1)
-		})
+		answers[i] = zkStart(h.zk, func() (struct{}, error) { return struct{}{}, h.zk.end(g.node) })
 	}
 	if lost {
 		return ErrLost
@@ -148,9 +152,10 @@ func (h *zkHolder) release(ctx context.Context, held []grant, lost bool) error {
 	for i, answer := range answers {
 		switch _, err := zkAwait(ctx, answer); {
 		case err == nil:
-		case errors.Is(err, zk.ErrNoNode):
+		case errors.Is(err, zk.ErrNoNode), errors.Is(err, ErrLost):
 			lost = true
 		default:
+			h.zk.forget(held[i].node)
 			unknown = fmt.Errorf("delete %s: %w", held[i].node, err)
 			places[i].sweep()
 		}

@@ -15,6 +15,7 @@ func (p *zkPlace) leave(ctx context.Context) {
 	if !p.sent {
 		return
 	}
+	p.zk.forget(p.node)
 	if _, connected := p.zk.status.current(); connected && p.node != "" {
 		if p.remove(context.WithoutCancel(ctx)) == nil {
 			return
@@ -40,7 +41,7 @@ func (p *zkPlace) sweep() {
 	p.zk.crew.run(func() {
 		if p.pending != nil {
 			a := <-p.pending // ends with the connection at the latest
-			p.node = a.value
+			p.node = a.value.node
 		}
 		// Not p.session: a request can have been sent in the one after it.
 		s, _ := p.zk.status.current()

@@ -11,8 +11,9 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// Inspect implements Inspector. Since is when the holder entered the queue; its
-// token is not stored.
+// Inspect implements Inspector. Since is when the holder entered the queue, or had
+// the place once more that its process kept. Such a place looks held for a moment
+// longer than it is.
 func (z *ZooKeeper) Inspect(ctx context.Context, key string) (Status, error) {
 	folder := zkFolder(key)
 	for {
@@ -31,7 +32,7 @@ func (z *ZooKeeper) Inspect(ctx context.Context, key string) (Status, error) {
 				data, stat, err := z.conn.Get(folder + "/" + holder)
 				if err == nil {
 					s.Owner = string(data) + ":" + holder
-					s.Since = time.UnixMilli(stat.Ctime)
+					s.Since, s.Token = time.UnixMilli(stat.Mtime), stat.Mzxid
 				}
 				return struct{}{}, err
 			})
@@ -45,9 +46,17 @@ func (z *ZooKeeper) Inspect(ctx context.Context, key string) (Status, error) {
 	}
 }
 
-// NextToken implements Evictor: tokens are numbers of changes, so any change
-// gives one.
+// NextToken implements Evictor. Those who wait behind a holder have their tokens
+// already, and larger ones.
 func (z *ZooKeeper) NextToken(ctx context.Context, key string) (int64, error) {
+	holder, err := z.Inspect(ctx, key)
+	if err != nil {
+		return 0, err
+	}
+	if holder.Owner != "" {
+		return holder.Token + 1, nil
+	}
+	// Nobody holds it: any change will do.
 	stat, err := zkAsk(ctx, z, func() (*zk.Stat, error) { return z.conn.Set(zkRoot, nil, -1) })
 	if errors.Is(err, zk.ErrNoNode) {
 		p := &zkPlace{zk: z, folder: zkFolder(key)}

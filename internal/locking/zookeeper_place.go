@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"path"
 	"strings"
 	"time"
 
@@ -22,20 +21,30 @@ type zkPlace struct {
 
 	sent    bool                    // whether a create ever was
 	node    string                  // "" while it is not known
-	pending <-chan zkAnswer[string] // a create that nobody waits for any more
+	pending <-chan zkAnswer[zkMade] // a create that nobody waits for any more
+	token   int64                   // the number of the change that made the node, and of its turn
+	entries int32                   // of the queue so far, if the place is alone in it; else 0
+	again   bool                    // whether the process had kept the place
 	err     error                   // of entering
 
-	// What the latest look at the queue has shown.
+	// What is known of the queue.
 	before string    // the place before this one; "" if it is the first
-	token  int64     // if it is the first
-	looked time.Time // when the look began
+	as     time.Time // from before the servers were last asked, in the session
+	passed bool      // whether it is first by what it was told, not by a look
 }
 
-// A zkListing is who is in a queue, and the folder's own state.
-type zkListing struct {
-	names []string
-	stat  *zk.Stat
-	asked time.Time
+// A zkMade is a node that was made.
+type zkMade struct {
+	node    string
+	token   int64
+	entries int32 // version of the folder
+	alone   bool  // whether it was the only one in the folder
+}
+
+// madeIn returns a node that was made, or changed, by the change that gave the
+// folder its state.
+func madeIn(node string, folder *zk.Stat) zkMade {
+	return zkMade{node, folder.Mzxid, folder.Version, folder.NumChildren == 1}
 }
 
 // first reports whether the key is this place's.
@@ -44,30 +53,34 @@ func (p *zkPlace) first() bool { return p.err == nil && p.before == "" }
 // grant returns the key as a grant of the lease.
 func (p *zkPlace) grant(key string) grant {
 	return grant{
-		key: key, node: p.node, token: p.token,
-		until: p.looked.Add(trusted(p.session.timeout())),
+		key: key, node: p.node, token: p.token, unconfirmed: p.passed,
+		until: p.as.Add(trusted(p.session.timeout())),
 	}
 }
 
-// enter makes the node and looks at the queue. A create whose reply was lost is
-// looked for by its id before another one is made, under another, lest it stay
-// and block the queue.
-func (p *zkPlace) enter(ctx context.Context) error {
+// enter makes the node, unless the process has one, and finds out what is before it. A create whose reply was
+// lost is looked for by its id before another one is made, under another, lest it
+// stay and block the queue.
+func (p *zkPlace) enter(ctx context.Context, d *demand) error {
+	if again, err := p.reenter(ctx, d); again || err != nil {
+		return err
+	}
 	const tries = 4 // a folder to make, a connection to lose, and one to spare
 	var err error
 	for range tries {
-		var listing *zkListing
-		listing, err = p.create(ctx)
-		if err == nil {
-			return p.look(ctx, listing)
-		}
+		var alone bool
+		alone, err = p.create(ctx)
 		switch {
+		case err == nil && alone:
+			return nil
+		case err == nil:
+			return p.look(ctx)
 		case ctx.Err() != nil || p.pending != nil:
 		case errors.Is(err, zk.ErrNoNode):
 			err = p.makeFolder(ctx)
 		case errors.Is(err, zk.ErrConnectionClosed):
 			if err = p.find(ctx, p.session); err == nil && p.node != "" {
-				return p.look(ctx, nil)
+				return p.look(ctx)
 			}
 			if err == nil {
 				lost := *p
@@ -82,43 +95,57 @@ func (p *zkPlace) enter(ctx context.Context) error {
 	return fmt.Errorf("enter the queue of %s: its folder vanished again and again", p.folder)
 }
 
-// create makes the node. Right behind the request for it goes the one for the
-// queue, whose answer saves a round trip if it has the node.
-func (p *zkPlace) create(ctx context.Context) (*zkListing, error) {
+// create makes the node and reports whether it is alone in the folder, and so
+// the first.
+func (p *zkPlace) create(ctx context.Context) (alone bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, p.zk.call)
 	defer cancel()
 	s, err := p.zk.status.ready(ctx, p.zk.call)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
 	if s != p.session {
-		return nil, errPlaceLost
+		return false, errPlaceLost
 	}
 	p.sent = true
-	listing := make(chan zkAnswer[*zkListing], 1)
-	answer := zkStart(p.zk, func() (string, error) {
-		// Started here, it runs when this request is on its way.
-		p.zk.crew.run(func() {
-			l, err := p.list()
-			listing <- zkAnswer[*zkListing]{l, err}
-		})
-		return p.zk.conn.Create(p.folder+"/"+p.id+"-", p.zk.owner, zk.FlagEphemeralSequential,
-			p.zk.acl)
-	})
+	asked := time.Now()
+	answer := zkStart(p.zk, p.make)
 	select {
 	case a := <-answer:
-		if p.node = a.value; a.err != nil {
-			return nil, a.err
+		if a.err != nil {
+			return false, a.err
 		}
+		p.node, p.token, p.as = a.value.node, a.value.token, asked
+		if s.life.Err() != nil {
+			return false, errPlaceLost
+		}
+		if a.value.alone {
+			p.entries = a.value.entries
+		}
+		return a.value.alone, nil
 	case <-ctx.Done():
 		p.pending = answer
-		return nil, context.Cause(ctx)
+		return false, context.Cause(ctx)
 	}
-	l, err := zkAwait(ctx, listing)
+}
+
+// make makes the node and, in the same change, writes nothing to the folder: the
+// answer to a create tells no more than a name, and that to a write the number of
+// the change and how many nodes the folder has then. One request is enough where
+// nobody else is.
+func (p *zkPlace) make() (zkMade, error) {
+	answers, err := p.zk.conn.Multi(
+		&zk.CreateRequest{
+			Path: p.folder + "/" + p.id + "-", Data: p.zk.owner, Acl: p.zk.acl, Flags: zk.FlagEphemeralSequential,
+		},
+		&zk.SetDataRequest{Path: p.folder, Version: -1})
 	if err != nil {
-		return nil, nil // the node is there: it will be looked at again
+		return zkMade{}, err
 	}
-	return l, nil
+	if len(answers) != 2 || answers[1].Stat == nil {
+		return zkMade{}, fmt.Errorf("unexpected answer to a create: %v", answers)
+	}
+	return madeIn(answers[0].String, answers[1].Stat), nil
 }
 
 // find looks for the node by its id. That it finds none is nearly certain: what
@@ -145,92 +172,12 @@ func (p *zkPlace) find(ctx context.Context, s *zkSession) error {
 			continue
 		}
 		node := p.folder + "/" + name
-		switch _, err := zkAsk(ctx, p.zk, s.owns(p.zk.conn, node)); {
+		switch stat, err := zkAsk(ctx, p.zk, s.owns(p.zk.conn, node)); {
 		case err == nil:
-			p.node = node
+			p.node, p.token = node, stat.Czxid
 		case !errors.Is(err, ErrLost):
 			return err
 		}
 	}
 	return nil
-}
-
-func (p *zkPlace) list() (*zkListing, error) {
-	asked := time.Now()
-	names, stat, err := p.zk.conn.Children(p.folder)
-	return &zkListing{names, stat, asked}, err
-}
-
-// look finds out where in the queue the place is, from the listing if that is
-// good for it.
-//
-// The token is the number of the latest change of the queue (pzxid) at the
-// moment at which the place is seen to be first. Whoever was first before left
-// by a later change than they had seen, so that tokens grow. The number of the
-// change that made the node (czxid) would not do for all purposes: that of a
-// waiter is older than the order to fence the holder before it.
-func (p *zkPlace) look(ctx context.Context, l *zkListing) error {
-	for try := 0; ; try++ {
-		if l == nil {
-			var err error
-			if l, err = zkAsk(ctx, p.zk, p.list); err != nil {
-				return fmt.Errorf("look at the queue of %s: %w", p.folder, err)
-			}
-		}
-		before, present := zkPredecessor(l.names, path.Base(p.node))
-		if present {
-			p.before, p.token, p.looked = before, l.stat.Pzxid, l.asked
-			// Were the session over by now, the node would be, too.
-			if p.session.life.Err() != nil {
-				return errPlaceLost
-			}
-			return nil
-		}
-		if try > 0 {
-			return fmt.Errorf("%s: %w", p.node, errPlaceLost)
-		}
-		l = nil // it may be older than the node
-	}
-}
-
-// wait waits until the place is the first. It watches the one before it alone,
-// so that each release wakes one waiter.
-//
-// The client cannot take a watch back: that of a waiter who leaves stays until
-// the place before it is left.
-func (p *zkPlace) wait(ctx context.Context) error {
-	if p.err != nil {
-		return p.err
-	}
-	for p.before != "" {
-		// Get and not exists: it sets no watch on a node that is not there.
-		gone, err := zkAsk(ctx, p.zk, func() (<-chan zk.Event, error) {
-			_, _, gone, err := p.zk.conn.GetW(p.folder + "/" + p.before)
-			return gone, err
-		})
-		switch {
-		case errors.Is(err, zk.ErrNoNode):
-		case err != nil:
-			return fmt.Errorf("watch the queue of %s: %w", p.folder, err)
-		default:
-			select {
-			case e := <-gone:
-				p.zk.count(zkCause(e))
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-		}
-		if err := p.look(ctx, nil); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// zkCause tells a turn from the loss of the connection, which fires all watches.
-func zkCause(e zk.Event) wakeCause {
-	if e.Type == zk.EventNotWatching {
-		return wakeReconnect
-	}
-	return wakeTurn
 }

@@ -23,9 +23,33 @@ type zkSession struct {
 	life context.Context // ends when the session is known to have ended
 	end  context.CancelCauseFunc
 	ttl  atomic.Int64 // the time-out that the server granted, a time.Duration
+
+	mu    sync.Mutex
+	alive time.Time // see heard
 }
 
 func (s *zkSession) timeout() time.Duration { return time.Duration(s.ttl.Load()) }
+
+// hear notes that a request, sent no earlier than asked, was answered. If the
+// session is alive now it was alive then: another one begins only after its end.
+func (s *zkSession) hear(asked time.Time) {
+	if s.life.Err() != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if asked.After(s.alive) {
+		s.alive = asked
+	}
+}
+
+// heard returns a time from which on the servers keep the session for its
+// time-out at least: when the latest request that they have answered was begun.
+func (s *zkSession) heard() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.alive
+}
 
 // owns returns the request for a node that must be there and the session's.
 // ErrLost says that it is not.
@@ -51,6 +75,7 @@ type zkStatus struct {
 	connected bool
 	unproven  bool          // whether the servers have to be told yet who the client is
 	since     time.Time     // when connected became false
+	news      int           // how often a connection has begun to continue a session, or has ended
 	changed   chan struct{} // closed at the next change
 }
 
@@ -80,8 +105,34 @@ func (st *zkStatus) authenticated(id int64, timeout time.Duration) {
 		st.drop()
 		life, end := context.WithCancelCause(st.alive)
 		st.session = &zkSession{id: id, life: life, end: end}
+		st.connect()
+	} else {
+		time.AfterFunc(zkSettle, st.settled(st.session))
 	}
 	st.session.ttl.Store(int64(timeout))
+}
+
+// zkSettle is a rest before the first request of a connection that continues a
+// session. Right after its greeting the client collects its watches and reads,
+// without a lock, the number of the latest change that it has seen; an answer that
+// came before would change that number under its hands.
+const zkSettle = 5 * time.Millisecond
+
+// settled returns what takes up a session again, if nothing has happened to its
+// connection by then. st.mu is held.
+func (st *zkStatus) settled(s *zkSession) func() {
+	st.news++
+	as := st.news
+	return func() {
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		if st.session == s && st.news == as {
+			st.connect()
+		}
+	}
+}
+
+func (st *zkStatus) connect() {
 	st.connected = true
 	st.change()
 }
@@ -109,6 +160,7 @@ func (st *zkStatus) event(e zk.Event) {
 	default:
 		return
 	}
+	st.news++
 	if st.connected {
 		st.connected, st.since = false, time.Now()
 	}

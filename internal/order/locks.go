@@ -104,7 +104,7 @@ func (r *lockRoutes) evict(ctx context.Context, in *lockRequest) (*evictReply, e
 		return nil, err
 	}
 	reply := &evictReply{eviction{SKU: sku, Fence: fence}}
-	if status.Owner == "" || status.Token > fence {
+	if status.Owner == "" || status.Token >= fence {
 		return reply, nil
 	}
 	evicted, err := evictor.Evict(ctx, sku, status.Owner)

@@ -50,6 +50,8 @@ var contenders = map[string]contender{
 	"redsync-5ms":   {"polls every 5 ms, tries without end", openRedsync(redsyncDelay(5 * time.Millisecond))},
 	"redislock":     {"LinearBackoff(100ms), as its examples have it, until a deadline", openRedislock(100 * time.Millisecond)},
 	"redislock-5ms": {"LinearBackoff(5ms) until a deadline", openRedislock(5 * time.Millisecond)},
+	"rueidislock":   {"default options: two of three keys on the one server", openRueidislock(0)},
+	"rueidislock-1": {"one key", openRueidislock(1)},
 	"zk.Lock":       {"the client library's own recipe", openZKLock},
 
 	"ping-redis":     {"PING", openRedisPing},
@@ -60,7 +62,8 @@ func names() []string { return slices.Sorted(maps.Keys(contenders)) }
 
 // libraries are the modules whose versions matter.
 var libraries = []string{
-	"github.com/go-redsync/redsync/v4", "github.com/bsm/redislock", "github.com/go-zookeeper/zk", "github.com/redis/go-redis/v9",
+	"github.com/go-redsync/redsync/v4", "github.com/bsm/redislock", "github.com/redis/rueidis", "github.com/go-zookeeper/zk",
+	"github.com/redis/go-redis/v9",
 }
 
 // versions are those that this program was built with.

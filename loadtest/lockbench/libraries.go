@@ -11,6 +11,8 @@ import (
 	"github.com/go-redsync/redsync/v4/redis/goredis/v9"
 	"github.com/go-zookeeper/zk"
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/rueidis"
+	"github.com/redis/rueidis/rueidislock"
 )
 
 // connections is how many a process needs lest its waiters wait for each other.
@@ -76,6 +78,41 @@ func openRedislock(every time.Duration) func(servers, int) (opened, error) {
 				return &redislockLock{client: locks, key: key, retry: redislock.LinearBackoff(every)}
 			},
 			close: func() { client.Close() },
+		}, nil
+	}
+}
+
+type rueidisLock struct {
+	locker rueidislock.Locker
+	key    string
+	unlock context.CancelFunc
+}
+
+// Lock implements lock. The context that ends with the lock has no use here.
+func (l *rueidisLock) Lock(ctx context.Context) (err error) {
+	_, l.unlock, err = l.locker.WithContext(ctx, l.key)
+	return err
+}
+
+// Unlock implements lock. The library's tells nothing.
+func (l *rueidisLock) Unlock(context.Context) error {
+	l.unlock()
+	return nil
+}
+
+// openRueidislock opens a locker that has to have so many keys of twice as many
+// but one, all on one server; 0: as many as the library thinks right.
+func openRueidislock(majority int32) func(servers, int) (opened, error) {
+	return func(s servers, _ int) (opened, error) {
+		locker, err := rueidislock.NewLocker(rueidislock.LockerOption{
+			ClientOption: rueidis.ClientOption{InitAddress: []string{s.redis}}, KeyMajority: majority, KeyValidity: ttl,
+		})
+		if err != nil {
+			return opened{}, err
+		}
+		return opened{
+			lock:  func(key string) lock { return &rueidisLock{locker: locker, key: key} },
+			close: locker.Close,
 		}, nil
 	}
 }

@@ -67,6 +67,9 @@ func testWaitEnds(t *testing.T, o Options) {
 	if o.CrossProcess {
 		others = append(others, b.Open(t))
 	}
+	for _, other := range others { // which has answered before, and is connected
+		mustRelease(t, mustAcquire(t, other, newKey(t)))
+	}
 	lease := mustAcquire(t, l, key)
 	held := len(b.Residue(t, key))
 	for _, other := range others {

@@ -33,6 +33,8 @@ var Contenders = []Contender{
 	{Name: "redsync-5ms", Server: onRedis},
 	{Name: "redislock", Server: onRedis},
 	{Name: "redislock-5ms", Server: onRedis},
+	{Name: "rueidislock", Server: onRedis},
+	{Name: "rueidislock-1", Server: onRedis},
 	{Name: modeZooKeeper, Mode: true, Server: onZooKeeper},
 	{Name: "zk.Lock", Server: onZooKeeper},
 	{Name: "redlock", Mode: true, Server: onMasters},
@@ -49,11 +51,6 @@ const (
 var pings = map[string]Contender{
 	onRedis:     {Name: "ping-redis"},
 	onZooKeeper: {Name: "ping-zookeeper"},
-}
-
-// absent says why a library that belongs into the table is not in it.
-var absent = []string{
-	"rueidislock: not part of this run: the module proxy did not deliver it when the libraries were chosen.",
 }
 
 // Names returns the contenders' names.

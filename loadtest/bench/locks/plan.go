@@ -142,7 +142,6 @@ func notes(p Plan, about map[string]string) []string {
 		notes = append(notes, fmt.Sprintf("Round trip of %s: the median of one who asks for nothing but %s.",
 			server, about[pings[server].Name]))
 	}
-	notes = append(notes, "Whoever ends a turn asks for the next at once. A lock without a queue lets them in again before another looks: "+
+	return append(notes, "Whoever ends a turn asks for the next at once. A lock without a queue lets them in again before another looks: "+
 		"that turn needs no handing over, and the others wait the longer for it.")
-	return append(notes, absent...)
 }
