@@ -17,8 +17,9 @@ import (
 
 // benchCommands are the benchmarks.
 type benchCommands struct {
-	Locks  benchLocksCommand  `cmd:"" help:"Measure orderd's lock modes beside public lock libraries, on the same servers."`
-	Orders benchOrdersCommand `cmd:"" help:"Measure orders beside pgbench, and the goals of the design."`
+	Locks    benchLocksCommand    `cmd:"" help:"Measure orderd's lock modes beside public lock libraries, on the same servers."`
+	Orders   benchOrdersCommand   `cmd:"" help:"Measure orders beside pgbench, and the goals of the design."`
+	Overload benchOverloadCommand `cmd:"" help:"Measure what becomes of orders when far more come than orderd takes on."`
 }
 
 type benchLocksCommand struct {

@@ -2,8 +2,11 @@ package audit
 
 import "orderd/loadtest/load"
 
-// expired is the reason of a movement that returns a hold's units.
-const expired = "hold_expired"
+// Reasons of movements that return units.
+const (
+	cancelled = "cancel"
+	expired   = "hold_expired"
+)
 
 // restocks are the restocks that were done or may have been, by their reasons:
 // each has its own.
@@ -32,45 +35,55 @@ func actsAreWritten(b *books) (Verdict, string) {
 			back[m.OrderID] = m.Reason
 		}
 	}
-	cancelled, kept := map[string]bool{}, map[string]bool{} // for sure or perhaps
+	asked := map[load.Deed]map[string]bool{load.Cancel: {}, load.Confirm: {}} // for sure or perhaps
 	counts := map[load.Deed]int{}
 	for i := range b.Acts {
 		act := &b.Acts[i]
 		if act.Outcome == load.Failed {
 			continue
 		}
-		counts[act.Deed]++
-		done := act.Outcome == load.Confirmed
-		switch act.Deed {
-		case load.Cancel:
-			cancelled[act.OrderID] = true
-			if done && !(act.State == "cancelled" && back[act.OrderID] == "cancel" || act.State == "expired" && back[act.OrderID] == expired) {
-				return found("order %s was answered as %s to a cancel, and its units came back by %q", act.OrderID, act.State, back[act.OrderID])
-			}
-		case load.Confirm:
-			kept[act.OrderID] = true
-			if done && back[act.OrderID] == expired {
-				return found("order %s was confirmed in time, and expired all the same", act.OrderID)
-			}
-		case load.Restock:
+		if counts[act.Deed]++; act.Deed == load.Restock {
+			continue
+		}
+		asked[act.Deed][act.OrderID] = true
+		if act.Outcome == load.Confirmed && !agree(act, back[act.OrderID]) {
+			return found("order %s was answered as %s to a %s; what the ledger has of its units' return is %q", act.OrderID, act.State, act.Deed, back[act.OrderID])
 		}
 	}
+	if verdict, evidence := b.returnsWereAskedFor(back, asked); verdict == Violated {
+		return verdict, evidence
+	}
+	return held("%d cancels, %d confirms, %d restocks; the units of %d orders came back",
+		counts[load.Cancel], counts[load.Confirm], counts[load.Restock], len(back))
+}
+
+// agree tells whether an act that was done is so by the reason for which the
+// order's units came back, if they did.
+func agree(act *load.Act, why string) bool {
+	if act.Deed == load.Confirm {
+		return why != expired // it may have been cancelled since
+	}
+	return act.State == "cancelled" && why == cancelled || act.State == "expired" && why == expired
+}
+
+// returnsWereAskedFor checks that units came back by a cancel that was asked for,
+// or because a hold was over, and of each hold that was not confirmed.
+func (b *books) returnsWereAskedFor(back map[string]string, asked map[load.Deed]map[string]bool) (Verdict, string) {
 	for order, why := range back {
 		op := b.told[order]
 		switch {
-		case why != expired && !cancelled[order]:
+		case why == cancelled && !asked[load.Cancel][order]:
 			return found("order %s was cancelled, which nobody asked for", order)
 		case why == expired && op != nil && op.Hold == 0:
 			return found("order %s expired, and was no hold", order)
 		}
 	}
 	for order, op := range b.told {
-		if op.Hold > 0 && !kept[order] && back[order] == "" {
+		if op.Hold > 0 && !asked[load.Confirm][order] && back[order] == "" {
 			return found("order %s was a hold that nobody confirmed, and its units did not come back", order)
 		}
 	}
-	return held("%d cancels, %d confirms, %d restocks; the units of %d orders came back",
-		counts[load.Cancel], counts[load.Confirm], counts[load.Restock], len(back))
+	return held("")
 }
 
 // restocksAreWritten checks that each restock is in the ledger once and as it

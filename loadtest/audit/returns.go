@@ -4,7 +4,7 @@ import "orderd/loadtest/load"
 
 // returns tells whether the movement gives an order's units back: the order was
 // cancelled, or it was a hold whose time was over.
-func returns(m load.Movement) bool { return m.Reason == "cancel" || m.Reason == "hold_expired" }
+func returns(m load.Movement) bool { return m.Reason == cancelled || m.Reason == expired }
 
 // cameIn is how many units the SKU got during the drive: orders gave them back,
 // or it was restocked.

@@ -28,6 +28,8 @@ type Setup struct {
 	Unreconciled bool
 	// Balanced has a replica that is told to end wait until a balancer has noticed.
 	Balanced bool
+	// Flags are further ones of orderd serve.
+	Flags []string
 	// Reach tells each replica, counted from 0, where its servers are; nil: where
 	// they are.
 	Reach func(replica int) Addresses
@@ -122,7 +124,7 @@ func (f *Fleet) startOne(ctx context.Context, s Setup, n, port, admin int) (*sta
 	return f.stack.Start(ctx, stack.Command{
 		Name:  f.prefix + "orderd-" + id,
 		Path:  f.orderd,
-		Args:  args,
+		Args:  append(args, s.Flags...),
 		Ready: func(ctx context.Context) error { return ready(ctx, url, id) },
 		Grace: 30 * time.Second, // what orderd promises to stop within, and some more
 	})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/http"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -27,6 +28,8 @@ type Rush struct {
 	// answer that was late makes those behind it late, too. 0: a closed loop,
 	// in which each client sends its next when the last is answered.
 	PerSecond float64
+	// Pause is how long a client that was told to come again rests before it does.
+	Pause time.Duration
 }
 
 // An Order is one of a rush: an Op, and which SKU it was for.
@@ -119,6 +122,9 @@ func (c *rusher) run(ctx context.Context, r Rush, began time.Time, due *atomic.I
 		c.orders, c.bodies = append(c.orders, o), append(c.bodies, body)
 		if err != nil {
 			return // what comes next on this connection may be of this order
+		}
+		if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
+			time.Sleep(r.Pause)
 		}
 	}
 }

@@ -24,9 +24,10 @@ const (
 	moreFiles      = 32
 	morePostgres   = 16
 	moreRedis      = 60 // of three replicas
-	// moreHeapMiB is for what is kept on purpose and bounded: levels, keys and
-	// samples of figures. An order of which 100 bytes stay takes more in a soak.
-	moreHeapMiB = 4
+	// moreHeapMiB is for what is kept on purpose and bounded: buffers of connections,
+	// levels, samples of figures. 200 bytes that stay of each request are more, in the
+	// soak of ten minutes.
+	moreHeapMiB = 3
 	// moreResident is in proportion: the collector gives pages back when it likes,
 	// below the 48 MiB at which it becomes frugal.
 	moreResident, moreResidentMiB = 1.25, 12

@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	skus       = 12
-	firstStock = 100
+	skus        = 12
+	firstStock  = 100
 	restockMost = 100
 	// restockEvery is how often it is looked whether more was sold than has come in.
 	// As much comes in as is sold, and not where: what many want is sold out now and

@@ -1,0 +1,87 @@
+package orders
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+
+	"orderd/loadtest/bench"
+	"orderd/loadtest/report"
+)
+
+// What a bound is for: those who are turned away know it at once, and those who
+// are let in hardly notice the others.
+const (
+	refusalLimit = 50 // ms
+	slowerLimit  = 2  // times
+)
+
+// goals compares a bound's two loads.
+func (o Overload) goals() []bench.Goal {
+	wrong := o.BelowIt.Others + o.OverIt.Others + len(o.BelowIt.Violations) + len(o.OverIt.Violations)
+	return []bench.Goal{
+		bench.AtMost(0, o.BelowIt.Refused, "%s: orders refused below it, a second", o.Name),
+		bench.AtLeast(1, o.OverIt.Refused/max(1, o.OverIt.Accepted), "  refused beyond it, for each that is accepted"),
+		bench.AtMost(refusalLimit, o.OverIt.Refusal.P99, "  their p99, ms"),
+		bench.AtMost(slowerLimit, o.OverIt.Latency.P99/max(1, o.BelowIt.Latency.P99), "  p99 of those accepted beyond it ÷ that below it"),
+		bench.AtMost(0, float64(wrong), "  violations found by the audit, and orders answered otherwise"),
+	}
+}
+
+// medianSide takes each figure's own median.
+func medianSide(rounds []Side) Side {
+	of := func(figure func(Side) float64) float64 {
+		values := make([]float64, len(rounds))
+		for i, s := range rounds {
+			values[i] = figure(s)
+		}
+		return bench.Median(values)
+	}
+	percentiles := func(p func(Side) report.Percentiles) report.Percentiles {
+		return report.Percentiles{
+			P50: of(func(s Side) float64 { return p(s).P50 }), P90: of(func(s Side) float64 { return p(s).P90 }),
+			P99: of(func(s Side) float64 { return p(s).P99 }), Max: of(func(s Side) float64 { return p(s).Max }),
+		}
+	}
+	median := Side{
+		Accepted: of(func(s Side) float64 { return s.Accepted }), Refused: of(func(s Side) float64 { return s.Refused }),
+		Latency: percentiles(func(s Side) report.Percentiles { return s.Latency }),
+		Refusal: percentiles(func(s Side) report.Percentiles { return s.Refusal }),
+	}
+	for _, s := range rounds { // what must not be is summed
+		median.Others += s.Others
+		median.Violations = append(median.Violations, s.Violations...)
+	}
+	return median
+}
+
+// OverloadText writes the figures for a person at a terminal. Colours only repeat
+// what the words say.
+func OverloadText(w io.Writer, o Overloads, colours bool) {
+	t := report.NewTable()
+	t.AppendHeader(table.Row{"bound", "", "cli-\nents", "orders\nsent /s", "accepted\n/s", "p50\nms", "p99\nms", "refused\n/s", "p50\nms", "p99\nms"})
+	t.SetColumnConfigs(bench.Right(3, 4, 5, 6, 7, 8, 9, 10))
+	for _, row := range o.Table {
+		for _, side := range []struct {
+			name string
+			load Load
+			Side
+		}{{"below", row.Below, row.BelowIt}, {"beyond", row.Over, row.OverIt}} {
+			sent := "as answered"
+			if side.load.PerSecond > 0 {
+				sent = fmt.Sprintf("%.0f", side.load.PerSecond)
+			}
+			t.AppendRow(table.Row{
+				row.Name, side.name, side.load.Clients, sent, fmt.Sprintf("%.0f", side.Accepted),
+				fmt.Sprintf("%.1f", side.Latency.P50), fmt.Sprintf("%.1f", side.Latency.P99), fmt.Sprintf("%.0f", side.Refused),
+				fmt.Sprintf("%.1f", side.Refusal.P50), fmt.Sprintf("%.1f", side.Refusal.P99),
+			})
+		}
+	}
+	fmt.Fprintln(w, "One replica, mode redis. Clients that are refused come again after", pause)
+	fmt.Fprintln(w, bench.Trimmed(t.Render()))
+	fmt.Fprintln(w)
+	fmt.Fprintln(w, bench.Table(o.Goals, colours))
+	fmt.Fprintln(w, bench.Conclusion(o.Goals, ""))
+}
