@@ -17,10 +17,11 @@ import (
 // A Bound is one on what orderd takes on at a time, with a load just below it and
 // one far beyond.
 type Bound struct {
-	Name        string   `json:"name"`
-	Flags       []string `json:"flags,omitempty"` // of orderd serve
-	SKUs        int      `json:"skus"`
-	Below, Over Load
+	Name  string   `json:"name"`
+	Flags []string `json:"flags,omitempty"` // of orderd serve
+	SKUs  int      `json:"skus"`
+	Below Load     `json:"below"`
+	Over  Load     `json:"over"`
 }
 
 // A Load is how many clients there are, and how many orders they send a second;
