@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
 	"slices"
@@ -28,7 +29,8 @@ type Rush struct {
 	// answer that was late makes those behind it late, too. 0: a closed loop,
 	// in which each client sends its next when the last is answered.
 	PerSecond float64
-	// Pause is how long a client that was told to come again rests before it does.
+	// Pause is the least that a client that was told to come again rests before it
+	// does, and a third of the most: they do not all come together.
 	Pause time.Duration
 }
 
@@ -124,7 +126,7 @@ func (c *rusher) run(ctx context.Context, r Rush, began time.Time, due *atomic.I
 			return // what comes next on this connection may be of this order
 		}
 		if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
-			time.Sleep(r.Pause)
+			time.Sleep(r.Pause + rand.N(2*r.Pause+1))
 		}
 	}
 }

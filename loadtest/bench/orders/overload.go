@@ -31,14 +31,14 @@ type Load struct {
 	PerSecond float64 `json:"per_second,omitempty"`
 }
 
-// pause is what a client rests that was told to come again. It is told 1 to 3
-// seconds: these have no manners.
-const pause = 200 * time.Millisecond
+// pause is the least that a client rests that was told to come again, and a third
+// of the most: half of what it is told.
+const pause = 500 * time.Millisecond
 
 // bounds are orderd's. A lane has room for 512 orders, and the process for 1,024.
 var bounds = []Bound{
 	{Name: "a lane's queue (one SKU)", SKUs: 1, Below: Load{Clients: 500}, Over: Load{Clients: 3000}},
-	{Name: "requests in flight (1,000 SKUs)", SKUs: 1000, Below: Load{Clients: 1000}, Over: Load{Clients: 4000}},
+	{Name: "requests in flight (1,000 SKUs)", SKUs: 1000, Below: Load{Clients: 800}, Over: Load{Clients: 4000}},
 	{
 		Name: "--rate-limit 1000", Flags: []string{"--rate-limit", "1000"}, SKUs: 1,
 		Below: Load{Clients: 256, PerSecond: 900}, Over: Load{Clients: 1024, PerSecond: 5000},
@@ -63,6 +63,7 @@ type Side struct {
 	Refused    float64            `json:"refused_per_second"` // by 429 or 503
 	Refusal    report.Percentiles `json:"refused_ms"`
 	Others     int                `json:"others"` // answered neither so nor so
+	PeakMiB    float64            `json:"peak_resident_mib"`
 	Violations []string           `json:"violations,omitempty"`
 }
 
@@ -130,6 +131,9 @@ func (l *Lab) side(ctx context.Context, b Bound, of Load, window time.Duration) 
 		return s, err
 	}
 	s = sideOf(orders, warmUp, window)
+	if s.PeakMiB, err = replicas.PeakMiB(); err != nil {
+		return s, err
+	}
 	var m Measurement
 	err = d.audit(ctx, skus, orders, &m)
 	s.Violations = m.Violations
