@@ -29,8 +29,8 @@ type Rush struct {
 	// answer that was late makes those behind it late, too. 0: a closed loop,
 	// in which each client sends its next when the last is answered.
 	PerSecond float64
-	// Pause is the least that a client that was told to come again rests before it
-	// does, and a third of the most: they do not all come together.
+	// Pause is the least that a client of a closed loop rests that was told to come
+	// again, and a third of the most: they do not all come together.
 	Pause time.Duration
 }
 
@@ -125,7 +125,7 @@ func (c *rusher) run(ctx context.Context, r Rush, began time.Time, due *atomic.I
 		if err != nil {
 			return // what comes next on this connection may be of this order
 		}
-		if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
+		if r.PerSecond == 0 && (status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable) {
 			time.Sleep(r.Pause + rand.N(2*r.Pause+1))
 		}
 	}

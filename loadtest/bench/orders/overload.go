@@ -63,6 +63,7 @@ type Side struct {
 	Refused    float64            `json:"refused_per_second"` // by 429 or 503
 	Refusal    report.Percentiles `json:"refused_ms"`
 	Others     int                `json:"others"` // answered neither so nor so
+	FirstOther string             `json:"first_other,omitempty"`
 	PeakMiB    float64            `json:"peak_resident_mib"`
 	Violations []string           `json:"violations,omitempty"`
 }
@@ -146,7 +147,9 @@ func sideOf(orders []load.Order, warmUp, window time.Duration) (s Side) {
 		refusal := o.Status == http.StatusTooManyRequests || o.Status == http.StatusServiceUnavailable && o.Outcome == load.Busy
 		switch counts := o.Return >= warmUp && o.Return < warmUp+window; {
 		case o.Outcome != load.Confirmed && !refusal:
-			s.Others++
+			if s.Others++; s.Others == 1 {
+				s.FirstOther = fmt.Sprintf("%d %s %s after %v", o.Status, o.Code, o.Error, o.Latency())
+			}
 		case counts && refusal:
 			refused = append(refused, o.Latency())
 		case counts:

@@ -1,6 +1,7 @@
 package orders
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 
@@ -52,6 +53,7 @@ func medianSide(rounds []Side) Side {
 	}
 	for _, s := range rounds { // what must not be is summed
 		median.Others += s.Others
+		median.FirstOther = cmp.Or(median.FirstOther, s.FirstOther)
 		median.Violations = append(median.Violations, s.Violations...)
 	}
 	return median
