@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // A Rush sends orders over kept connections for as long as it lasts, with a
@@ -51,12 +53,20 @@ func (r Rush) Run(ctx context.Context) ([]Order, error) {
 			}
 		}
 	}()
+	// All at once: a server closes connections on which nothing comes for long.
+	var dialling errgroup.Group
 	for i := range clients {
-		c, err := r.client(ctx, i)
-		if err != nil {
-			return nil, fmt.Errorf("client %d: %w", i, err)
-		}
-		clients[i] = c
+		dialling.Go(func() error {
+			c, err := r.client(ctx, i)
+			if err != nil {
+				return fmt.Errorf("client %d: %w", i, err)
+			}
+			clients[i] = c
+			return nil
+		})
+	}
+	if err := dialling.Wait(); err != nil {
+		return nil, err
 	}
 	// What the clients keep is little, and collecting it while they count would
 	// take time from what they measure.
