@@ -1,13 +1,16 @@
 # Servers that are missing are installed by the first target that needs them.
 GOLANGCI_LINT_VERSION := v2.15.0
 GOVULNCHECK_VERSION := v1.9.0
+# What is known by its date comes as a module, from wherever the others come.
+VULNDB_VERSION := v0.0.0-20261105234957-e22db6528018
 export CGO_ENABLED ?= 0
+FUZZTIME ?= 1m
 # A module of its own, for the libraries that orderd does without; ./... does not reach into it.
 LOCKBENCH := loadtest/lockbench
 CHARTS := loadtest/report/page/echarts
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run soak test lint vulncheck build report-charts report-picture compose-demo setup clean
+.PHONY: help demo run soak test fuzz lint vulncheck build report-charts report-picture compose-demo setup clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +31,12 @@ test: setup ## run all tests on real servers, with the race detector
 	CGO_ENABLED=1 go test -p 1 -parallel 4 -race -shuffle=on -timeout 15m ./... # one package at a time, for each has servers of its own; its tests mostly wait
 	cd $(LOCKBENCH) && CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m ./...
 
+fuzz: ## look for inputs that break what reads them, for FUZZTIME (1m) each
+	go test ./internal/order -run '^$$' -fuzz '^FuzzOrder$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 1s
+	go test ./internal/order -run '^$$' -fuzz '^FuzzKey$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 1s
+	go test ./internal/access -run '^$$' -fuzz '^FuzzKeys$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 1s
+	go test ./cmd/orderd -run '^$$' -fuzz '^FuzzRedisURL$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 1s
+
 lint: bin/golangci-lint-$(GOLANGCI_LINT_VERSION) ## check style, imports and common mistakes
 	go mod verify
 	go mod tidy -diff
@@ -35,8 +44,10 @@ lint: bin/golangci-lint-$(GOLANGCI_LINT_VERSION) ## check style, imports and com
 	$< run ./...
 	cd $(LOCKBENCH) && go mod tidy -diff && GOOS=darwin go vet ./... && $(CURDIR)/$< run ./...
 
-vulncheck: ## look for known ones in what orderd calls; needs vuln.go.dev
-	go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...
+vulncheck: ## look for known vulnerabilities in what orderd calls
+	go mod download golang.org/x/vulndb@$(VULNDB_VERSION)
+	go run golang.org/x/vulndb/cmd/indexdb@$(VULNDB_VERSION) -out bin/vulndb -vulns $$(go env GOMODCACHE)/golang.org/x/vulndb@$(VULNDB_VERSION)/data/osv
+	go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) -db file://$(CURDIR)/bin/vulndb ./...
 
 report-charts: ## build the charts of report.html again; needs Node
 	cd $(CHARTS) && npm ci --ignore-scripts && npm run build && cp node_modules/echarts/LICENSE ../echarts.LICENSE

@@ -32,6 +32,9 @@ type compareCommand struct {
 	outputFlags
 }
 
+// turnMax is what orderd lets an order wait for its turn and work.
+const turnMax = 11 * time.Second
+
 // Validate finds values that make no sense. Errors name the flag.
 func (c *compareCommand) Validate() error {
 	for _, n := range c.Replicas {
@@ -48,8 +51,8 @@ func (c *compareCommand) Validate() error {
 		return errors.New("--orders: must be above --stock, lest it never run out, and at most 10000000")
 	case c.Work < 0 || c.Work > 10*time.Second:
 		return errors.New("--work: must be 0s to 10s")
-	case c.LockWait <= 0:
-		return errors.New("--lock-wait: must be above 0s")
+	case c.LockWait <= 0 || c.LockWait+c.Work > turnMax:
+		return fmt.Errorf("--lock-wait: must be above 0s, and at most %s with --work: orderd gives a request no more", turnMax)
 	case c.BatchMax < 1 || c.BatchMax > 1024:
 		return errors.New("--batch-max: must be 1 to 1024")
 	case c.Timeout <= 0:

@@ -12,26 +12,19 @@ import (
 )
 
 // newRegistry returns the process' metrics, with those that need no code of
-// ours registered.
-func newRegistry(db *pgxpool.Pool) *prometheus.Registry {
+// ours, and those of the connections, registered.
+func newRegistry(db *pgxpool.Pool, pools *redisPools) *prometheus.Registry {
 	reg := prometheus.NewRegistry()
-	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+	about := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "orderd_build_info", Help: "1, labelled with what was built.",
-	}, []string{"version", "goversion"})
-	build.WithLabelValues(version(), runtime.Version()).Set(1)
-	reg.MustRegister(build,
+	}, []string{"version", "revision", "goversion"})
+	b := readBuild()
+	about.WithLabelValues(b.version, b.revision, runtime.Version()).Set(1)
+	reg.MustRegister(about, pools,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "orderd_db_pool_acquired_connections", Help: "Postgres connections in use.",
-		}, func() float64 { return float64(db.Stat().AcquiredConns()) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "orderd_db_pool_max_connections", Help: "Postgres connections there can be.",
-		}, func() float64 { return float64(db.Stat().MaxConns()) }),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: "orderd_db_pool_waits_total", Help: "Times that an order waited for a Postgres connection.",
-		}, func() float64 { return float64(db.Stat().EmptyAcquireCount()) }),
 	)
+	reg.MustRegister(poolsOf(db)...)
 	return reg
 }
 

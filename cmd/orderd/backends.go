@@ -6,9 +6,11 @@ import (
 	"crypto/tls"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
@@ -19,11 +21,15 @@ import (
 // What a Postgres connection is opened with unless its URL says otherwise.
 const (
 	poolSize         = 16
-	statementTimeout = "3s"
-	rowLockTimeout   = "2s"
-	idleInTxTimeout  = "10s" // a replica that is paused mid-order must not hold its rows for ever
+	statementTimeout = 3 * time.Second
+	rowLockTimeout   = 2 * time.Second
+	idleInTxTimeout  = 10 * time.Second // a replica that is paused mid-order must not hold its rows for ever
 	connectTimeout   = 2 * time.Second
 )
+
+// redisTimeout is how long a connection to Redis, a write to it and a read from
+// it may take, each.
+const redisTimeout = time.Second
 
 // zooKeeperAuth holds "user:password". It is no flag: arguments are for everybody
 // on the machine to read.
@@ -33,7 +39,41 @@ const zooKeeperAuth = "ORDERD_ZOOKEEPER_AUTH"
 // new one, what a dead master served is not found at the one in its place.
 const clusterViewAge = time.Second
 
-func openDatabase(ctx context.Context, url, replica string) (*pgxpool.Pool, error) {
+// servers are those that an order needs.
+type servers struct {
+	watcher
+	db    *pgxpool.Pool
+	stock redis.UniversalClient
+	locks locking.Locker
+}
+
+func (c *serveCommand) openServers(ctx context.Context, traces *tracing) (s *servers, err error) {
+	s = &servers{watcher: watcher{traces: traces}}
+	if s.db, err = openDatabase(ctx, c.DatabaseURL, c.ID, traces.postgres()); err != nil {
+		return nil, err
+	}
+	if s.stock, err = openStockRedis(c.RedisURL); err != nil {
+		s.db.Close()
+		return nil, err
+	}
+	s.redis("stock")(s.stock)
+	if s.locks, err = c.openLocker(&s.watcher); err != nil {
+		s.db.Close()
+		s.stock.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *servers) close() {
+	s.locks.Close()
+	s.stock.Close()
+	s.db.Close()
+}
+
+// openDatabase connects to Postgres. The tracer, which may be nil, is told of
+// every statement.
+func openDatabase(ctx context.Context, url, replica string, tracer pgx.QueryTracer) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("--database-url: %w", err)
@@ -43,9 +83,9 @@ func openDatabase(ctx context.Context, url, replica string) (*pgxpool.Pool, erro
 	}
 	for name, value := range map[string]string{
 		"application_name":                    "orderd " + replica,
-		"statement_timeout":                   statementTimeout,
-		"lock_timeout":                        rowLockTimeout,
-		"idle_in_transaction_session_timeout": idleInTxTimeout,
+		"statement_timeout":                   milliseconds(statementTimeout),
+		"lock_timeout":                        milliseconds(rowLockTimeout),
+		"idle_in_transaction_session_timeout": milliseconds(idleInTxTimeout),
 	} {
 		if _, set := config.ConnConfig.RuntimeParams[name]; !set {
 			config.ConnConfig.RuntimeParams[name] = value
@@ -54,8 +94,12 @@ func openDatabase(ctx context.Context, url, replica string) (*pgxpool.Pool, erro
 	if config.ConnConfig.ConnectTimeout == 0 {
 		config.ConnConfig.ConnectTimeout = connectTimeout
 	}
+	config.ConnConfig.Tracer = tracer
 	return pgxpool.NewWithConfig(ctx, config)
 }
+
+// milliseconds writes a duration as Postgres reads one without a unit.
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 // openStockRedis connects to the copy of the stock. Its scripts may be sent
 // twice without harm, so the client may retry them.
@@ -75,9 +119,7 @@ func openRedis(flag, url string, retries int) (redis.UniversalClient, error) {
 		return nil, fmt.Errorf("%s: %w", flag, err)
 	}
 	options.ContextTimeoutEnabled = true // otherwise a deadline does not reach the socket
-	options.DialTimeout = time.Second
-	options.ReadTimeout = time.Second
-	options.WriteTimeout = time.Second
+	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = redisTimeout, redisTimeout, redisTimeout
 	options.MaxRetries = retries
 	// What servers are told of the client by itself is a right more that its user would need.
 	options.DisableIdentity = true
@@ -91,7 +133,7 @@ func openRedis(flag, url string, retries int) (redis.UniversalClient, error) {
 }
 
 // openLocker is the only place that knows which mode is which type.
-func (c *serveCommand) openLocker() (locking.Locker, error) {
+func (c *serveCommand) openLocker(w *watcher) (locking.Locker, error) {
 	switch c.LockMode {
 	case locking.ModeNone:
 		return locking.NewNone(), nil
@@ -103,14 +145,16 @@ func (c *serveCommand) openLocker() (locking.Locker, error) {
 			return nil, err
 		}
 		return locking.NewRedis(locking.RedisConfig{
-			Server: server, TTL: c.LockTTL, Owner: c.ID, Acks: c.LockAcks,
+			Server: server, TTL: c.LockTTL, Owner: c.ID, Acks: c.LockAcks, Opened: w.redis("locks"),
 		})
 	case locking.ModeRedlock:
 		masters, err := c.lockMasters()
 		if err != nil {
 			return nil, err
 		}
-		return locking.NewRedlock(locking.RedlockConfig{Masters: masters, TTL: c.LockTTL, Owner: c.ID})
+		return locking.NewRedlock(locking.RedlockConfig{
+			Masters: masters, TTL: c.LockTTL, Owner: c.ID, Opened: w.redis("locks"),
+		})
 	case locking.ModePostgres:
 		return locking.NewPostgres(locking.PostgresConfig{URL: c.DatabaseURL, TTL: c.LockTTL, Owner: c.ID})
 	case locking.ModeZooKeeper:

@@ -13,6 +13,7 @@ import (
 
 	"orderd/internal/access"
 	"orderd/internal/locking"
+	"orderd/internal/order"
 )
 
 // databaseFlags are shared by the commands that use Postgres.
@@ -55,6 +56,10 @@ type serveCommand struct {
 	LogLevel        slog.Level    `env:"ORDERD_LOG_LEVEL" default:"info" help:"Lowest level logged: debug (every request), info, warn, error."`
 }
 
+// turnMax is what waiting for a turn and working may take of a request's time.
+// The rest is for a look at Redis and for one statement of Postgres.
+const turnMax = order.RequestLimit - redisTimeout - statementTimeout
+
 // Validate finds settings that cannot work together. Errors name the flag.
 func (c *serveCommand) Validate() error {
 	switch {
@@ -66,6 +71,8 @@ func (c *serveCommand) Validate() error {
 		return fmt.Errorf("--lock-ttl: must be at least 100ms")
 	case c.LockWait <= 0:
 		return fmt.Errorf("--lock-wait: must be above 0s")
+	case c.LockWait+c.Work > turnMax:
+		return fmt.Errorf("--lock-wait: with --work it must leave Redis and Postgres their part of the %s that a request may take: at most %s together", order.RequestLimit, turnMax)
 	case c.LockMargin < 0 || c.LockMargin > c.LockTTL/2:
 		return fmt.Errorf("--lock-margin: must be 0s to half of --lock-ttl")
 	case c.LockAcks < 0 || c.LockAcks > 0 && c.LockMode != locking.ModeRedis:
@@ -132,16 +139,32 @@ func defaultReplica() string {
 	return fmt.Sprintf("%s-%d", host, os.Getpid())
 }
 
-// version is the module's version, or the commit it was built from.
-func version() string {
+// A build is what this program was built from.
+type build struct{ version, revision string }
+
+func readBuild() build {
+	b := build{"unknown", "unknown"}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "unknown"
+		return b
+	}
+	if info.Main.Version != "" {
+		b.version = info.Main.Version
 	}
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" {
-			return s.Value
+			b.revision = s.Value
 		}
 	}
-	return info.Main.Version
+	return b
+}
+
+// version is the commit that the program was built from, or the module's version
+// if that is not known.
+func version() string {
+	b := readBuild()
+	if b.revision != "unknown" {
+		return b.revision
+	}
+	return b.version
 }

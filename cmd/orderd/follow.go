@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"orderd/internal/stock"
@@ -13,7 +12,7 @@ import (
 // followLedger starts what follows the ledger: the reconciler, and the relay of
 // events if they are wanted. stop waits for their end.
 func (c *serveCommand) followLedger(
-	ctx context.Context, db *pgxpool.Pool, store *stock.Store, cache *stock.Cache, log *slog.Logger, reg prometheus.Registerer,
+	ctx context.Context, s *servers, store *stock.Store, cache *stock.Cache, log *slog.Logger, reg prometheus.Registerer,
 ) (stop func(), err error) {
 	ends := func() {}
 	if c.EventsStream != "" {
@@ -21,7 +20,8 @@ func (c *serveCommand) followLedger(
 		if err != nil {
 			return nil, err
 		}
-		stopped := inBackground(ctx, stock.NewRelay(db, events, c.EventsStream, c.EventsMaxLength, log, reg).Run)
+		s.redis("events")(events)
+		stopped := inBackground(ctx, stock.NewRelay(s.db, events, c.EventsStream, c.EventsMaxLength, log, reg).Run)
 		ends = func() {
 			stopped()
 			events.Close()
@@ -30,7 +30,7 @@ func (c *serveCommand) followLedger(
 	if c.ReconcileEvery == 0 {
 		return ends, nil
 	}
-	stopped := inBackground(ctx, stock.NewReconciler(db, store, cache, c.ReconcileEvery, log, reg).Run)
+	stopped := inBackground(ctx, stock.NewReconciler(s.db, store, cache, c.ReconcileEvery, log, reg).Run)
 	return func() {
 		stopped()
 		ends()

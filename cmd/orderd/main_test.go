@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -35,6 +36,8 @@ func TestMain(m *testing.M) {
 // A deployment is where a test's replicas find their servers.
 type deployment struct {
 	database, stock, locks, zookeeper string
+
+	command []string // that runs its replicas, if not this binary alone
 
 	env []string       // of its replicas
 	ca  *x509.CertPool // who signed the certificates that its replicas are started with, if they are
@@ -83,15 +86,19 @@ func (d deployment) startUntil(t *testing.T, path, id, mode string, flags ...str
 		r.url, r.client = "https://"+address, clientTrusting(d.ca)
 	}
 	name := strings.ReplaceAll(t.Name(), "/", "-") + "-" + id
+	command := d.command
+	if command == nil {
+		command = os.Args[:1]
+	}
 	r.Process, err = stacktest.Stack(t).Start(t.Context(), stack.Command{
-		Name: name, Path: os.Args[0], Env: append([]string{
+		Name: name, Path: command[0], Env: append([]string{
 			asOrderd + "=1", "DATABASE_URL=" + d.database, "REDIS_URL=" + d.stock, "ORDERD_LOCK_REDIS_URL=" + d.locks,
 		}, d.env...),
-		Args: append([]string{
+		Args: slices.Concat(command[1:], []string{
 			"serve", "--id", id, "--lock-mode", mode, "--listen", address,
 			"--admin-listen", fmt.Sprintf("127.0.0.1:%d", ports[1]),
 			"--zookeeper", d.zookeeper, "--allow-unguarded", "--drain-delay", "0s",
-		}, flags...),
+		}, flags),
 		Ready: func(ctx context.Context) error {
 			resp, err := r.get(ctx, r.url+path)
 			if err != nil {
@@ -139,6 +146,20 @@ func clientTrusting(ca *x509.CertPool) *http.Client {
 // send sends JSON and returns the status and the answer's members.
 func (r *replica) send(t *testing.T, method, path, body string) (int, map[string]any) {
 	t.Helper()
+	a := r.sendWith(t, method, path, body)
+	return a.status, a.members
+}
+
+// An answer is one in JSON.
+type answer struct {
+	status  int // 0: there was none
+	header  http.Header
+	members map[string]any
+}
+
+// sendWith sends JSON with headers more, given as names and values by turns.
+func (r *replica) sendWith(t *testing.T, method, path, body string, headers ...string) (a answer) {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, r.url+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
@@ -147,17 +168,20 @@ func (r *replica) send(t *testing.T, method, path, body string) (int, map[string
 	if r.key != "" {
 		req.Header.Set("Authorization", "Bearer "+r.key)
 	}
+	for pair := range slices.Chunk(headers, 2) {
+		req.Header.Add(pair[0], pair[1])
+	}
 	resp, err := r.client.Do(req)
 	if err != nil {
 		t.Errorf("%s %s: %v", method, path, err)
-		return 0, nil
+		return answer{}
 	}
 	defer resp.Body.Close()
-	var answer map[string]any
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+	a = answer{status: resp.StatusCode, header: resp.Header}
+	if err := json.NewDecoder(resp.Body).Decode(&a.members); err != nil {
 		t.Errorf("%s %s: %v", method, path, err)
 	}
-	return resp.StatusCode, answer
+	return a
 }
 
 func (r *replica) mustSet(t *testing.T, sku string, onHand int, guard string) {

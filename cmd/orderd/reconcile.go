@@ -71,7 +71,7 @@ func (c *reconcileCommand) checkBooks(ctx context.Context, list *findings) (orde
 }
 
 func (c *reconcileCommand) checkRedisLevels(ctx context.Context, list *findings) error {
-	db, err := openDatabase(ctx, c.DatabaseURL, "reconcile")
+	db, err := openDatabase(ctx, c.DatabaseURL, "reconcile", nil)
 	if err != nil {
 		return err
 	}

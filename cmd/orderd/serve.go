@@ -14,8 +14,9 @@ import (
 	"orderd/internal/stock"
 )
 
-// drainLimit bounds the wait for requests in flight after the listener closed.
-const drainLimit = 12 * time.Second
+// drainLimit bounds the wait for requests in flight after the listener closed:
+// each gets the time that it has, and its COMMIT, too.
+const drainLimit = order.RequestLimit + 2*order.CommitLimit
 
 // Run wires the service together and serves until ctx ends, then drains.
 func (c *serveCommand) Run(ctx context.Context, to streams) error {
@@ -24,37 +25,35 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 	if err != nil {
 		return err
 	}
-	db, err := openDatabase(ctx, c.DatabaseURL, c.ID)
+	traces, err := openTracing(ctx, c.ID, log)
 	if err != nil {
 		return err
 	}
-	defer db.Close()
-	client, err := openStockRedis(c.RedisURL)
+	defer traces.close()
+	s, err := c.openServers(ctx, traces)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	backend, err := c.openLocker()
-	if err != nil {
-		return err
-	}
-	defer backend.Close()
+	defer s.close()
 
-	metrics := newRegistry(db)
-	store := stock.NewStore(db, c.ID)
-	cache, truth := stock.NewCache(client, store), stock.NewTruth(store)
-	health := newHealth(store, cache, backend)
+	metrics := newRegistry(s.db, &s.pools)
+	counts := order.NewMetrics(metrics)
+	store := stock.NewStore(s.db, c.ID)
+	cache, truth := stock.NewCache(s.stock, store), stock.NewTruth(store)
+	health := newHealth(store, cache, s.locks)
+	metrics.MustRegister(health.Collector())
 	service := &order.Service{
-		Locks: locking.Instrument(backend, c.LockMode, metrics), LockWait: c.LockWait, LockMargin: c.LockMargin,
-		Store: store, Cache: cache, Truth: truth, Ledger: order.NewLedger(db, c.ID),
-		Work: c.Work, Log: log, Metrics: order.NewMetrics(metrics),
+		Locks: locking.Instrument(s.locks, c.LockMode, metrics), LockWait: c.LockWait, LockMargin: c.LockMargin,
+		Store: store, Cache: cache, Truth: truth, Ledger: order.NewLedger(s.db, c.ID).CountIn(counts),
+		Work: c.Work, Log: log, Metrics: counts, Traces: traces.orders(c.LockMode),
 	}
 	if c.BatchMax > 1 && c.LockMode != locking.ModeNone {
 		service.Lanes = order.NewLanes(service, c.BatchMax)
-		defer service.Lanes.Close() // before the backend: they give their leases back
+		metrics.MustRegister(service.Lanes.Collector())
+		defer service.Lanes.Close() // before the servers: they give their leases back
 	}
 	defer inBackground(ctx, service.SweepHolds)()
-	stop, err := c.followLedger(ctx, db, store, cache, log, metrics)
+	stop, err := c.followLedger(ctx, s, store, cache, log, metrics)
 	if err != nil {
 		return err
 	}
@@ -64,11 +63,11 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 		Stock: &stock.Routes{
 			Store: store, Cache: cache, Truth: truth, Log: log, AllowUnguarded: c.AllowUnguarded,
 		},
-		Locks: backend, Health: health, Replica: c.ID, Version: version(),
+		Locks: s.locks, Health: health, Replica: c.ID, Version: version(),
 		Keys: edge.keys, Limits: edge.limits,
 	})
 	defer inBackground(ctx, edge.changes.run)()
-	return c.serve(ctx, log, health, c.apiServer(api, edge.tls, log), newServer(adminHandler(metrics), log))
+	return c.serve(ctx, log, health, c.apiServer(traces.http(api), edge.tls, log), newServer(adminHandler(metrics), log))
 }
 
 // newHealth asks all that an order needs.

@@ -42,7 +42,7 @@ func TestServe_AKeyOutlivesItsReplica(t *testing.T) {
 		work    string
 		written bool
 	}{
-		"before the order is written": {"20s", false},
+		"before the order is written": {"9s", false},
 		"once the order is written":   {"100ms", true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -59,10 +59,20 @@
 // last if that is larger: tokens grow even after a restart without data, as
 // long as the clock was not set back. RedLock takes the largest of its masters'
 // tokens, and has most of them remember it before the lease is used. In
-// ZooKeeper it is the number of the latest change of the key's queue (pzxid),
-// when the holder is seen to be first in it: the ensemble orders changes. In
-// PostgreSQL it is the next value of a sequence, taken while the locks are held.
+// ZooKeeper it is the number of the change by which the holder entered the
+// key's queue (czxid): the ensemble orders changes, and serves the queue in their
+// order. In PostgreSQL it is the next value of a sequence, taken while the locks are held.
 // The modes none and local cannot order the leases of several processes: 0.
+//
+// # What a turn costs
+//
+// Redis passes a lock on within the script that releases it. In ZooKeeper a turn
+// is two durable writes, to enter the queue and to leave it, and nothing but the
+// second is between two holders: whoever watched the place before sees in what way
+// it was left. Two places of one process that are next to each other do not wait
+// even for that. Where nobody else is in the queue, the process keeps its place for
+// a moment after the release, and can have it again for one write that fails if
+// anybody has entered since; the order of arrival holds in any case.
 //
 // # Operators
 //

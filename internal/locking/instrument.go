@@ -48,6 +48,15 @@ func Instrument(l Locker, mode Mode, reg prometheus.Registerer) Locker {
 		Name: "orderd_lock_releases_total", ConstLabels: labels,
 		Help: "Releases, by outcome.",
 	}, []string{"outcome"})
+	for _, err := range []error{nil, ErrBusy, ErrLost, ErrUnavailable} {
+		wait.WithLabelValues(outcome(err, "granted"))
+	}
+	for _, cause := range []error{errExpired, errTaken, errSession, errClosed} {
+		lost.WithLabelValues(lossReason(cause))
+	}
+	for _, err := range []error{nil, ErrLost, ErrUnknown} {
+		releases.WithLabelValues(outcome(err, "released"))
+	}
 	reg.MustRegister(wait, hold, waiters, lost, releases)
 	if w, ok := l.(interface{ woken(wakeCause) int64 }); ok {
 		for cause, name := range wakeNames {

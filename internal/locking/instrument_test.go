@@ -3,6 +3,7 @@ package locking_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -40,9 +41,17 @@ func TestInstrument(t *testing.T) {
 		t.Errorf("lint: %v, %v", problems, err)
 	}
 	want := `
+# HELP orderd_lock_lost_total Leases that ended before their holder released them, by reason.
+# TYPE orderd_lock_lost_total counter
+orderd_lock_lost_total{mode="local",reason="closed"} 0
+orderd_lock_lost_total{mode="local",reason="expired"} 0
+orderd_lock_lost_total{mode="local",reason="session"} 0
+orderd_lock_lost_total{mode="local",reason="taken"} 0
 # HELP orderd_lock_releases_total Releases, by outcome.
 # TYPE orderd_lock_releases_total counter
+orderd_lock_releases_total{mode="local",outcome="lost"} 0
 orderd_lock_releases_total{mode="local",outcome="released"} 1
+orderd_lock_releases_total{mode="local",outcome="unknown"} 0
 # HELP orderd_lock_waiters Callers that are waiting for a lease now.
 # TYPE orderd_lock_waiters gauge
 orderd_lock_waiters{mode="local"} 0
@@ -51,9 +60,33 @@ orderd_lock_waiters{mode="local"} 0
 		"orderd_lock_releases_total", "orderd_lock_waiters"); err != nil {
 		t.Error(err)
 	}
-	if n, err := testutil.GatherAndCount(reg, "orderd_lock_wait_seconds"); err != nil || n != 2 {
-		t.Errorf("%d series of waits, %v; want granted and busy", n, err)
+	got, wantWaits := waits(t, reg), map[string]uint64{"granted": 1, "busy": 1, "lost": 0, "unavailable": 0}
+	if !maps.Equal(got, wantWaits) {
+		t.Errorf("waits by outcome are %v, want %v", got, wantWaits)
 	}
+}
+
+// waits returns how many waits were counted, by outcome.
+func waits(t *testing.T, reg *prometheus.Registry) map[string]uint64 {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := map[string]uint64{}
+	for _, f := range families {
+		if f.GetName() != "orderd_lock_wait_seconds" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if l.GetName() == "outcome" {
+					counts[l.GetValue()] = m.GetHistogram().GetSampleCount()
+				}
+			}
+		}
+	}
+	return counts
 }
 
 func TestInstrument_lostLease(t *testing.T) {
@@ -73,10 +106,15 @@ func TestInstrument_lostLease(t *testing.T) {
 	want := `
 # HELP orderd_lock_lost_total Leases that ended before their holder released them, by reason.
 # TYPE orderd_lock_lost_total counter
+orderd_lock_lost_total{mode="redis",reason="closed"} 0
+orderd_lock_lost_total{mode="redis",reason="expired"} 0
+orderd_lock_lost_total{mode="redis",reason="session"} 0
 orderd_lock_lost_total{mode="redis",reason="taken"} 1
 # HELP orderd_lock_releases_total Releases, by outcome.
 # TYPE orderd_lock_releases_total counter
 orderd_lock_releases_total{mode="redis",outcome="lost"} 1
+orderd_lock_releases_total{mode="redis",outcome="released"} 0
+orderd_lock_releases_total{mode="redis",outcome="unknown"} 0
 `
 	deadline := time.After(10 * time.Second)
 	for {

@@ -29,6 +29,9 @@ type RedisConfig struct {
 	// Acks is how many of the server's replicas must have a lock before it is
 	// granted, so that it survives a failover to one of them; 0: none.
 	Acks int
+	// Opened is handed the client before its first use, to watch what it does; may
+	// be nil.
+	Opened func(redis.UniversalClient)
 }
 
 // Redis makes all who use one Redis take turns, first come, first served.
@@ -72,6 +75,9 @@ func NewRedis(cfg RedisConfig) (*Redis, error) {
 		acks:      cfg.Acks,
 		clustered: "0",
 		crew:      newCrew(),
+	}
+	if cfg.Opened != nil {
+		cfg.Opened(r.client)
 	}
 	if _, ok := r.client.(*redis.ClusterClient); ok {
 		r.clustered = "1"

@@ -30,6 +30,9 @@ type RedlockConfig struct {
 	Masters []*redis.UniversalOptions
 	TTL     time.Duration // a dead holder's keys are free after it; 100 ms or more
 	Owner   string        // the replica; part of a lock's value, for whoever looks
+	// Opened is handed each client before its first use, to watch what it does; may
+	// be nil.
+	Opened func(redis.UniversalClient)
 }
 
 // Redlock makes all who use the same independent Redis servers take turns: who
@@ -78,6 +81,9 @@ func NewRedlock(cfg RedlockConfig) (*Redlock, error) {
 	}
 	for i, master := range cfg.Masters {
 		r.nodes = append(r.nodes, newRedlockNode(r, i, master))
+		if cfg.Opened != nil {
+			cfg.Opened(r.nodes[i].client)
+		}
 	}
 	r.sync = newRedsync(r.nodes)
 	return r, nil

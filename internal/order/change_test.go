@@ -427,7 +427,7 @@ func TestSweepHolds_EndsWithItsContext(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("the sweeper goes on")
 	}
-	if got := fmt.Sprint(s.counted(t, "orderd_order_changes_total")); got != "map[expired:1]" {
+	if got := fmt.Sprint(s.counted(t, "orderd_order_changes_total")); got != "map[cancelled:0 confirmed:0 expired:1]" {
 		t.Errorf("changes counted: %s, want one expired", got)
 	}
 }

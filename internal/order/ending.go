@@ -127,7 +127,7 @@ func (l *Ledger) Sweep(ctx context.Context, limit int) (n int, levels []stock.Le
 // it finds them, and may end a circle at our cost.
 func (l *Ledger) inTx(ctx context.Context, change func(pgx.Tx) error) (err error) {
 	for range groupTries {
-		if err = pgx.BeginFunc(ctx, l.db, change); !rolledBack(err) {
+		if err = pgx.BeginFunc(ctx, l.db, change); !l.rolledBack(err) {
 			break
 		}
 	}

@@ -27,7 +27,7 @@ func NewLanes(s *Service, limit int) *Lanes {
 	l := &Lanes{seed: maphash.MakeSeed()}
 	for i := range l.lanes {
 		t := &turn{service: s, lane: &l.lanes[i]}
-		l.lanes[i].limit, l.lanes[i].patience = limit, s.LockWait
+		l.lanes[i].name, l.lanes[i].limit, l.lanes[i].patience = "lane", limit, s.LockWait
 		l.lanes[i].place = t.placeGroup
 		l.lanes[i].rest = func() { t.end(context.Background()) }
 	}
@@ -44,7 +44,7 @@ func (l *Lanes) submit(ctx context.Context, r Request) (Order, error) {
 // still the turn's afterwards, unless something went wrong.
 func (t *turn) placeGroup(group []*waiter) {
 	// The group is nobody's request: it has limits of its own.
-	ctx, cancel := context.WithTimeout(context.Background(), requestLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), RequestLimit)
 	defer cancel()
 	// A panic here is in nobody's request, and would take the process with it.
 	defer func() {
@@ -54,8 +54,10 @@ func (t *turn) placeGroup(group []*waiter) {
 			t.end(ctx)
 		}
 	}()
-	ctx, record := withRecord(ctx)
-	began := time.Now()
+	ctx, record := withRecord(ctx, t.service.Traces)
+	r := &round{began: time.Now(), record: record}
+	ctx, r.span = t.service.Traces.group(ctx, "group", r.began, group)
+	defer func() { r.span.end() }()
 	orders := make([]Request, len(group))
 	for i, w := range group {
 		orders[i] = w.Request
@@ -68,21 +70,40 @@ func (t *turn) placeGroup(group []*waiter) {
 		if group, orders = present(group); len(group) == 0 {
 			return
 		}
+	}
+	if r.span == nil { // among those who came meanwhile there may be one who is traced
+		ctx, r.span = t.service.Traces.group(ctx, "group", r.began, group)
+	}
+	r.span.serves(group)
+	if err == nil {
 		err = t.placeOrders(ctx, orders, func(placed []Order, refused []error) {
-			shared := record.String()
-			for i, w := range group {
-				w.answer <- result{order: placed[i], err: refused[i], lane: began.Sub(w.arrived), shared: shared}
-			}
+			r.answer(group, func(i int) (Order, error) { return placed[i], refused[i] })
 		})
 	}
 	if err != nil {
-		for _, w := range group {
-			w.answer <- result{err: err, lane: began.Sub(w.arrived), shared: record.String()}
-		}
+		r.answer(group, func(int) (Order, error) { return Order{}, err })
 		t.end(ctx)
 		return
 	}
-	t.service.Metrics.grouped(len(group), append(record.steps, step{"lane", began.Sub(group[0].arrived)}))
+	t.service.Metrics.grouped(len(group), append(record.steps, step{"lane", r.began.Sub(group[0].arrived)}))
+}
+
+// A round is what all orders of a group have in common.
+type round struct {
+	began  time.Time
+	record *record
+	span   *groupSpan
+}
+
+// answer tells each of the group what became of its order.
+func (r *round) answer(group []*waiter, outcome func(i int) (Order, error)) {
+	shared := r.record.String()
+	for i, w := range group {
+		order, err := outcome(i)
+		// Who came while the others waited for the lease has not waited in the lane.
+		lane := max(0, r.began.Sub(w.arrived))
+		w.answer <- result{order: order, err: err, lane: lane, shared: shared, group: r.span}
+	}
 }
 
 // present drops those who have given up while the lease was waited for. The
@@ -112,9 +133,8 @@ func answerTheRest(group []*waiter) {
 
 // placeOrders does for a group what place does for an order: check, work,
 // commit, write back. It answers with what was placed of each order or why it
-// was not, once that is committed: nobody who was answered can be overtaken by
-// the write-back, for the lease is still held. Its error is of the whole group,
-// which then has no answer.
+// was not, once that is committed and others have been given way. Its error is of
+// the whole group, which then has no answer.
 func (t *turn) placeOrders(ctx context.Context, orders []Request, answer func([]Order, []error)) error {
 	v, err := t.view(ctx, orders)
 	if err != nil {
@@ -140,12 +160,12 @@ func (t *turn) placeOrders(ctx context.Context, orders []Request, answer func([]
 	if err := t.service.work(ctx); err != nil {
 		return err
 	}
-	start := time.Now()
 	if v.certain() {
 		draft.foreseen = &settled{v.shelves, lines, slices.Clone(refused)}
 	}
-	sold, unsold, err := t.service.Ledger.CommitGroup(ctx, draft)
-	timed(ctx, "commit", start)
+	committing, commit := begin(ctx, "commit")
+	sold, unsold, err := t.service.Ledger.CommitGroup(committing, draft)
+	commit.end()
 	if err != nil {
 		return err
 	}
@@ -158,7 +178,9 @@ func (t *turn) placeOrders(ctx context.Context, orders []Request, answer func([]
 	if !seen {
 		t.levels = nil // the rows had less than was thought, or more
 	}
+	over := t.giveWay(ctx)
 	answer(placed, refused)
+	<-over
 	return nil
 }
 

@@ -68,24 +68,33 @@ func (l *Ledger) CommitGroup(ctx context.Context, d groupDraft) (placed []Order,
 func (l *Ledger) commitGroup(ctx context.Context, d groupDraft) (placed []Order, refused []error, err error) {
 	if d.foreseen != nil {
 		placed, err = l.tryForeseen(ctx, d)
-		if !errors.Is(err, errUnforeseen) && !rolledBack(err) && !errors.Is(err, ErrInFlight) {
+		if !errors.Is(err, errUnforeseen) && !l.rolledBack(err) && !errors.Is(err, ErrInFlight) {
 			return placed, d.foreseen.refused, err
 		}
 	}
 	for range groupTries {
 		placed, refused, err = l.tryGroup(ctx, d)
-		if !rolledBack(err) {
+		if !l.rolledBack(err) {
 			break
 		}
 	}
 	return placed, refused, err
 }
 
-// rolledBack tells an error by which Postgres gave way to other transactions:
+// givesWay has the errors by which Postgres gives way to other transactions:
 // serialization failure, deadlock.
-func rolledBack(err error) bool {
+var givesWay = []string{"40001", "40P01"}
+
+// rolledBack tells such an error, and counts it.
+func (l *Ledger) rolledBack(err error) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
+	if !errors.As(err, &pg) || !slices.Contains(givesWay, pg.Code) {
+		return false
+	}
+	if l.metrics != nil {
+		l.metrics.retries.WithLabelValues(pg.Code).Inc()
+	}
+	return true
 }
 
 // errUnforeseen says that the rows were not as they were thought to be, and that
@@ -203,7 +212,7 @@ type groupWriting struct {
 func (l *Ledger) writeGroup(
 	ctx context.Context, conn *pgxpool.Conn, batch *pgx.Batch, w groupWriting,
 ) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CommitLimit)
 	defer cancel()
 	var at time.Time
 	batch.Queue(groupWrite, append(w.args(), l.replica)...).QueryRow(func(row pgx.Row) error {
@@ -258,7 +267,7 @@ func rollBack(ctx context.Context, conn *pgxpool.Conn) {
 	if conn.Conn().IsClosed() || conn.Conn().PgConn().TxStatus() == 'I' {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CommitLimit)
 	defer cancel()
 	_, _ = conn.Exec(ctx, "ROLLBACK") // a connection that cannot even do that is closed with its release
 }

@@ -32,12 +32,12 @@ func (g *guard) guarded(next http.Handler) http.Handler {
 			client, known := g.keys.ClientOf(bearer(r))
 			if !known {
 				w.Header().Set("WWW-Authenticate", `Bearer realm="orderd"`)
-				writeProblem(w, frameworkAnswers[http.StatusUnauthorized].problem("header.Authorization: needs Bearer and a key that is valid"))
+				writeProblem(w, r, frameworkAnswers[http.StatusUnauthorized].problem("header.Authorization: needs Bearer and a key that is valid"))
 				return
 			}
 			recordOf(r.Context()).client = client.Name
 			if !p.allows(client) {
-				writeProblem(w, frameworkAnswers[http.StatusForbidden].problem("the role "+string(client.Role)+" may not do this"))
+				writeProblem(w, r, frameworkAnswers[http.StatusForbidden].problem("the role "+string(client.Role)+" may not do this"))
 				return
 			}
 			bucket = client.Name
@@ -45,7 +45,7 @@ func (g *guard) guarded(next http.Handler) http.Handler {
 		}
 		if wait, ok := g.admit(bucket); !ok {
 			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
-			writeProblem(w, frameworkAnswers[http.StatusTooManyRequests].problem(""))
+			writeProblem(w, r, frameworkAnswers[http.StatusTooManyRequests].problem(""))
 			return
 		}
 		next.ServeHTTP(w, r)

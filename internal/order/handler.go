@@ -35,23 +35,16 @@ type HandlerConfig struct {
 // /openapi.json and /docs.
 func NewHandler(c HandlerConfig) http.Handler {
 	router := chi.NewRouter()
-	w := &watch{replica: c.Replica, log: c.Service.Log, metrics: c.Service.Metrics}
+	w := newWatch(c.Service, c.Replica)
 	router.Use(w.exchange, w.recoverer, uncrowded(crowdMax), middleware.GetHead)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
-		writeProblem(w, frameworkAnswers[http.StatusNotFound].problem(""))
+		writeProblem(w, r, frameworkAnswers[http.StatusNotFound].problem(""))
 	})
 	router.MethodNotAllowed(methodNotAllowed(router))
 	r := router.With((&guard{c.Keys, c.Limits}).guarded, onlyJSON) // every route is one of r's
 
-	config := huma.DefaultConfig("orderd", c.Version)
-	config.Info.Description = "Takes orders and never sells what is not there."
-	config.CreateHooks = nil // they add a $schema member to every body
-	config.DocsPath = ""     // the built-in pages load their scripts from the network
-	config.SchemasPath = ""
-	config.Formats = map[string]huma.Format{"application/json": strictJSON, "json": strictJSON}
-	config.RejectUnknownQueryParameters = true
 	orders := &routes{service: c.Service, ledger: c.Service.Ledger}
-	api := humachi.New(r.With(orders.quickly), config)
+	api := humachi.New(r.With(orders.quickly), apiConfig(c.Version))
 	orders.register(api)
 	c.Stock.Register(api)
 	(&lockRoutes{locks: c.Locks, store: c.Service.Store, log: c.Service.Log}).register(api)
@@ -67,6 +60,18 @@ func NewHandler(c HandlerConfig) http.Handler {
 	return router
 }
 
+// apiConfig is how the framework reads requests and writes answers.
+func apiConfig(version string) huma.Config {
+	config := huma.DefaultConfig("orderd", version)
+	config.Info.Description = "Takes orders and never sells what is not there."
+	config.CreateHooks = nil // they add a $schema member to every body
+	config.DocsPath = ""     // the built-in pages load their scripts from the network
+	config.SchemasPath = ""
+	config.Formats = map[string]huma.Format{"application/json": strictJSON, "json": strictJSON}
+	config.RejectUnknownQueryParameters = true
+	return config
+}
+
 // methodNotAllowed answers 405 with the methods that the path does have.
 func methodNotAllowed(router chi.Routes) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -77,6 +82,6 @@ func methodNotAllowed(router chi.Routes) http.HandlerFunc {
 			}
 		}
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		writeProblem(w, frameworkAnswers[http.StatusMethodNotAllowed].problem(r.Method+" is not one of them"))
+		writeProblem(w, r, frameworkAnswers[http.StatusMethodNotAllowed].problem(r.Method+" is not one of them"))
 	}
 }

@@ -45,15 +45,7 @@ func (h *Health) ready(w http.ResponseWriter, r *http.Request) {
 		writeStatus(w, http.StatusServiceUnavailable, map[string]string{"status": "draining"})
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), checkLimit)
-	defer cancel()
-	results := make([]error, len(h.checks))
-	var asking sync.WaitGroup
-	for i, c := range h.checks {
-		asking.Go(func() { results[i] = c.Ask(ctx) })
-	}
-	asking.Wait()
-
+	results := h.ask(r.Context())
 	status, body := http.StatusOK, map[string]string{"status": "ok"}
 	for i, c := range h.checks {
 		body[c.Name] = "ok"
@@ -63,6 +55,19 @@ func (h *Health) ready(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	writeStatus(w, status, body)
+}
+
+// ask asks all at once, and returns what is wrong with each.
+func (h *Health) ask(ctx context.Context) []error {
+	ctx, cancel := context.WithTimeout(ctx, checkLimit)
+	defer cancel()
+	results := make([]error, len(h.checks))
+	var asking sync.WaitGroup
+	for i, c := range h.checks {
+		asking.Go(func() { results[i] = c.Ask(ctx) })
+	}
+	asking.Wait()
+	return results
 }
 
 func writeStatus(w http.ResponseWriter, status int, body map[string]string) {

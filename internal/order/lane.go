@@ -20,6 +20,7 @@ var errLaneFull = errors.New("too many orders are waiting already")
 // them as the next group: whatever is waiting, up to a limit, and never waiting
 // for more. It has a goroutine while it has orders.
 type lane struct {
+	name     string
 	limit    int           // of a group
 	patience time.Duration // for which an order waits
 	place    func([]*waiter)
@@ -48,6 +49,7 @@ type result struct {
 	order  Order
 	lane   time.Duration // waited there
 	shared string        // where the group's time went, as a record tells
+	group  *groupSpan
 	err    error
 }
 
@@ -64,21 +66,23 @@ func (l *lane) submit(ctx context.Context, r Request) (Order, error) {
 	cause := context.DeadlineExceeded
 	select {
 	case a := <-w.answer:
-		return w.told(a)
+		return l.told(w, a)
 	case <-patience.C:
 	case <-ctx.Done():
 		cause = context.Cause(ctx)
 	}
 	if w.leave() {
 		l.drop(w)
+		recordOf(ctx).traces.waited(w, l.name, time.Since(w.arrived), nil)
 		return Order{}, errors.Join(locking.ErrBusy, cause)
 	}
-	return w.told(<-w.answer) // which is bounded: the group has its own limits
+	return l.told(w, <-w.answer) // which is bounded: the group has its own limits
 }
 
-func (w *waiter) told(a result) (Order, error) {
+func (l *lane) told(w *waiter, a result) (Order, error) {
 	r := recordOf(w.ctx)
-	r.steps, r.shared = append(r.steps, step{"lane", a.lane}), a.shared
+	r.steps, r.shared = append(r.steps, step{l.name, a.lane}), a.shared
+	r.traces.waited(w, l.name, a.lane, a.group)
 	return a.order, a.err
 }
 

@@ -22,19 +22,27 @@ var (
 	placeLine string
 )
 
-// commitLimit bounds COMMIT, which runs to its end whoever stops waiting for
-// the answer, and the search for its outcome.
-const commitLimit = 3 * time.Second
+// CommitLimit bounds COMMIT, which runs to its end whoever stops waiting for
+// the answer, and once more the search for its outcome. It is above Postgres' own
+// limits on statements, so that it is Postgres that says what became of one.
+const CommitLimit = 4 * time.Second
 
 // A Ledger writes orders to Postgres and reads them back.
 type Ledger struct {
 	db      *pgxpool.Pool
 	replica string
+	metrics *Metrics // nil: nothing is counted
 }
 
 // NewLedger returns the orders in db. Movements carry the replica's name.
 func NewLedger(db *pgxpool.Pool, replica string) *Ledger {
 	return &Ledger{db: db, replica: replica}
+}
+
+// CountIn makes the ledger count its retries.
+func (l *Ledger) CountIn(m *Metrics) *Ledger {
+	l.metrics = m
+	return l
 }
 
 // A draft is an order that is about to be committed.
@@ -62,7 +70,7 @@ func (l *Ledger) Commit(ctx context.Context, d draft) (Order, error) {
 	}
 	defer func() {
 		// Without effect after COMMIT. The request's context may have ended.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CommitLimit)
 		defer cancel()
 		_ = tx.Rollback(ctx)
 	}()
@@ -164,7 +172,7 @@ func (l *Ledger) explain(ctx context.Context, tx pgx.Tx, line Line) error {
 // commit ends the transaction. The caller's context no longer counts: from
 // here on the order's fate is Postgres', and somebody has to learn it.
 func (l *Ledger) commit(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CommitLimit)
 	defer cancel()
 	err := tx.Commit(ctx)
 	if err == nil {

@@ -201,7 +201,7 @@ func TestLedger_ResolveWaitsForTheTransactionInDoubt(t *testing.T) {
 // awaitBlocked returns once a statement waits for the connection of that pid.
 func awaitBlocked(t *testing.T, db *pgxpool.Pool, pid uint32) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), commitLimit)
+	ctx, cancel := context.WithTimeout(t.Context(), CommitLimit)
 	defer cancel()
 	for {
 		var waiting bool

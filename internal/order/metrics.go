@@ -1,12 +1,18 @@
 package order
 
 import (
+	"context"
+	"errors"
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Metrics counts what becomes of orders. Labels are closed sets: never a SKU.
 type Metrics struct {
 	orders     *prometheus.CounterVec
+	oversold   prometheus.Counter
+	retries    *prometheus.CounterVec
 	changes    *prometheus.CounterVec
 	sweeps     prometheus.Counter
 	writeBacks prometheus.Counter
@@ -22,6 +28,14 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "orderd_orders_total",
 			Help: "Orders by outcome: confirmed, held, replayed, or the code of the problem they were answered with.",
 		}, []string{"outcome"}),
+		oversold: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "orderd_oversold_units_total",
+			Help: "Units that were sold and not there. Only SKUs without the guard predicate can lose any.",
+		}),
+		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "orderd_db_tx_retries_total",
+			Help: "Transactions that Postgres rolled back for the sake of others, to be tried again, by SQLSTATE.",
+		}, []string{"sqlstate"}),
 		changes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "orderd_order_changes_total",
 			Help: "Orders that changed their status after they were placed, by the new one: confirmed (a hold was kept), cancelled, expired (a hold was swept).",
@@ -36,12 +50,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}),
 		groups: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "orderd_group_orders",
-			Help:    "Orders placed with one lease, where they are placed in groups.",
+			Help:    "Orders placed with one lease and one transaction.",
 			Buckets: prometheus.ExponentialBuckets(1, 2, 9),
 		}),
 		steps: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:                           "orderd_group_step_seconds",
-			Help:                           "Time that groups spent: lane (their oldest order waited for it), lock, stock, commit.",
+			Help:                           "Time that such a group, or an order by itself, spent: lane (the group's oldest order waited for it), lock, stock, commit.",
 			Buckets:                        prometheus.ExponentialBuckets(0.0001, 2.5, 14),
 			NativeHistogramBucketFactor:    1.1,
 			NativeHistogramMaxBucketNumber: 160,
@@ -54,8 +68,26 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			NativeHistogramMaxBucketNumber: 160,
 		}, []string{"http_request_method", "http_route", "http_response_status_code"}),
 	}
-	reg.MustRegister(m.orders, m.changes, m.sweeps, m.writeBacks, m.groups, m.steps, m.requests)
+	reg.MustRegister(m.orders, m.oversold, m.retries, m.changes, m.sweeps, m.writeBacks, m.groups, m.steps, m.requests)
+	m.begin()
 	return m
+}
+
+// begin counts nothing under each label there is: whoever asks how a counter has
+// grown is to see its first step.
+func (m *Metrics) begin() {
+	for _, outcome := range []string{StatusConfirmed, StatusHeld, "replayed", internalAnswer.code} {
+		m.orders.WithLabelValues(outcome)
+	}
+	for _, a := range answers {
+		m.orders.WithLabelValues(a.code)
+	}
+	for _, status := range []string{StatusConfirmed, StatusCancelled, StatusExpired} {
+		m.changes.WithLabelValues(status)
+	}
+	for _, code := range givesWay {
+		m.retries.WithLabelValues(code)
+	}
 }
 
 func (m *Metrics) placed(o Order, err error) {
@@ -67,6 +99,44 @@ func (m *Metrics) placed(o Order, err error) {
 		outcome = "replayed"
 	}
 	m.orders.WithLabelValues(outcome).Inc()
+	if err != nil || o.Replayed {
+		return
+	}
+	for _, line := range o.Lines {
+		if line.Remaining < 0 {
+			m.oversold.Add(float64(min(line.Quantity, -line.Remaining)))
+		}
+	}
+}
+
+// Collector is the metric of the orders in lanes.
+func (l *Lanes) Collector() prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "orderd_lane_orders", Help: "Orders that wait in a lane for the next group.",
+	}, func() float64 { return float64(l.Waiting()) })
+}
+
+// Collector is the metric of the readiness, which is asked for whenever the
+// metrics are.
+func (h *Health) Collector() prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "orderd_ready", Help: "1 if orders can be taken, as /readyz tells; 0 if not.",
+	}, func() float64 {
+		if h.draining.Load() || errors.Join(h.ask(context.Background())...) != nil {
+			return 0
+		}
+		return 1
+	})
+}
+
+// observe counts what took so long. The trace, if there is one, is kept as an
+// example of it.
+func observe(histogram prometheus.Observer, took time.Duration, trace string) {
+	if examples, ok := histogram.(prometheus.ExemplarObserver); ok && trace != "" {
+		examples.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"trace_id": trace})
+		return
+	}
+	histogram.Observe(took.Seconds())
 }
 
 // changed counts orders whose status has changed.

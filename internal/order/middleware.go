@@ -17,15 +17,25 @@ import (
 	"orderd/internal/locking"
 )
 
-// requestLimit is the longest a request may take: more than the waits for the
-// lock, Redis and Postgres together, which have limits of their own.
-const requestLimit = 15 * time.Second
+// RequestLimit is the longest a request may wait for the lock, Redis and
+// Postgres, which have limits of their own within it. A COMMIT that has been
+// sent is seen to its end all the same.
+const RequestLimit = 15 * time.Second
 
 // watch measures and logs every exchange.
 type watch struct {
-	replica string
-	log     *slog.Logger
-	metrics *Metrics
+	replica  string
+	log      *slog.Logger
+	metrics  *Metrics
+	traces   *Traces
+	identify bool // requests that went well too, for they are logged
+}
+
+func newWatch(s *Service, replica string) *watch {
+	return &watch{
+		replica: replica, log: s.Log, metrics: s.Metrics, traces: s.Traces,
+		identify: s.Log.Enabled(context.Background(), slog.LevelDebug),
+	}
 }
 
 // exchange sets the headers that every answer carries and the time that the
@@ -34,31 +44,38 @@ type watch struct {
 func (w *watch) exchange(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		ctx, record := withRecord(r.Context())
-		ctx, cancel := context.WithTimeout(ctx, requestLimit)
+		ctx, record := withRecord(r.Context(), w.traces)
+		ctx, cancel := context.WithTimeout(ctx, RequestLimit)
 		defer cancel()
 		rw.Header().Set("X-Orderd-Replica", w.replica)
 		rw.Header().Set("X-Content-Type-Options", "nosniff")
+		record.header = r.Header
+		record.id = echoRequestID(r.Header, rw.Header())
 		if len(r.TransferEncoding) > 0 {
 			// Where such a body ends, something before us may see otherwise: what comes behind it is not read.
 			rw.Header().Set("Connection", "close")
 		}
-		timed := &timedWriter{ResponseWriter: rw, record: record, status: http.StatusOK}
+		timed := &timedWriter{ResponseWriter: rw, record: record, identify: w.identify, status: http.StatusOK}
 		next.ServeHTTP(timed, r.WithContext(ctx))
-		w.note(r.Method, chi.RouteContext(ctx), timed.status, time.Since(start), record)
+		w.note(ctx, r.Method, timed.status, time.Since(start))
 	})
 }
 
-func (w *watch) note(method string, route *chi.Context, status int, took time.Duration, record *record) {
+// noRoute is the route of requests that have none.
+const noRoute = "none"
+
+func (w *watch) note(ctx context.Context, method string, status int, took time.Duration) {
 	// The pattern and never the path: labels are a closed set, whatever clients ask for.
-	pattern := "none"
-	if route != nil && route.RoutePattern() != "" {
+	pattern := noRoute
+	if route := chi.RouteContext(ctx); route != nil && route.RoutePattern() != "" {
 		pattern = route.RoutePattern()
 	}
-	if pattern == "none" || status == http.StatusMethodNotAllowed {
+	if pattern == noRoute || status == http.StatusMethodNotAllowed {
 		method = "other"
 	}
-	w.metrics.requests.WithLabelValues(method, pattern, strconv.Itoa(status)).Observe(took.Seconds())
+	observe(w.metrics.requests.WithLabelValues(method, pattern, strconv.Itoa(status)), took, w.traces.sampled(ctx))
+	record := recordOf(ctx)
+	w.traces.answered(ctx, method, pattern, status, record.err)
 	level := slog.LevelDebug
 	switch {
 	case status == http.StatusInternalServerError:
@@ -66,12 +83,19 @@ func (w *watch) note(method string, route *chi.Context, status int, took time.Du
 	case status > http.StatusInternalServerError:
 		level = slog.LevelWarn
 	}
-	if !w.log.Enabled(context.Background(), level) {
+	if !w.log.Enabled(ctx, level) {
 		return // most of the time; its arguments cost more than the question
 	}
-	w.log.Log(context.Background(), level, "request",
+	about := []any{
 		"method", method, "route", pattern, "status", status, "took_ms", took.Milliseconds(),
-		"client", record.client, "err", record.err)
+		"client", record.client, "request_id", record.id, "err", record.err,
+	}
+	if traceID, spanID := traceOf(ctx); spanID != "" {
+		about = append(about, "trace_id", traceID, "span_id", spanID)
+	} else if traceID != "" {
+		about = append(about, "trace_id", traceID)
+	}
+	w.log.Log(ctx, level, "request", about...)
 }
 
 // recoverer answers 500 where a handler panics.
@@ -86,7 +110,7 @@ func (w *watch) recoverer(next http.Handler) http.Handler {
 				panic(p) // the server's own way to cut a connection
 			}
 			w.log.Error("panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			writeProblem(rw, internalAnswer.problem(""))
+			writeProblem(rw, r, internalAnswer.problem(""))
 		}()
 		next.ServeHTTP(rw, r)
 	})
@@ -109,7 +133,7 @@ func uncrowded(limit int64) func(http.Handler) http.Handler {
 			}
 			defer inside.Add(-1)
 			if inside.Add(1) > limit {
-				writeProblem(w, problemOf(fmt.Errorf("%w: too many requests at once", locking.ErrBusy)))
+				writeProblem(w, r, problemOf(fmt.Errorf("%w: too many requests at once", locking.ErrBusy)))
 				return
 			}
 			next.ServeHTTP(w, r)
@@ -127,7 +151,7 @@ func onlyJSON(next http.Handler) http.Handler {
 			contentType := r.Header.Get("Content-Type")
 			bodiless := r.ContentLength == 0 && contentType == "" && sites.Check(r) == nil
 			if !bodiless && !isJSON(contentType) {
-				writeProblem(w, frameworkAnswers[http.StatusUnsupportedMediaType].problem("header.Content-Type: must be application/json"))
+				writeProblem(w, r, frameworkAnswers[http.StatusUnsupportedMediaType].problem("header.Content-Type: must be application/json"))
 				return
 			}
 		}
@@ -145,15 +169,20 @@ func isJSON(contentType string) bool {
 }
 
 // timedWriter adds the Server-Timing header at the last moment, when the
-// steps' times are known.
+// steps' times are known, and an id to requests that may be asked about.
 type timedWriter struct {
 	http.ResponseWriter
-	record *record
-	status int // as answered
+	record   *record
+	identify bool // all of them, not only those that went wrong
+	status   int  // as answered
 }
 
 func (w *timedWriter) WriteHeader(status int) {
 	w.status = status
+	if w.record.id == "" && (status >= http.StatusBadRequest || w.identify) {
+		w.record.id = newRequestID()
+		w.Header().Set(requestIDHeader, w.record.id)
+	}
 	if timing := w.record.String(); timing != "" {
 		w.Header().Set("Server-Timing", timing)
 	}

@@ -59,7 +59,8 @@ const (
 // and are looked for together: one by one they would cost more than the orders.
 func (s *Service) replay(ctx context.Context, r Request) (Order, error) {
 	s.keysOnce.Do(func() {
-		s.keys.limit, s.keys.patience, s.keys.place, s.keys.rest = keysMax, keysPatience, s.lookForKeys, func() {}
+		s.keys.name, s.keys.limit, s.keys.patience = "keys", keysMax, keysPatience
+		s.keys.place, s.keys.rest = s.lookForKeys, func() {}
 	})
 	first, err := s.keys.submit(ctx, r)
 	if err == nil && !bytes.Equal(first.hash, r.hash()) {
@@ -72,18 +73,20 @@ func (s *Service) replay(ctx context.Context, r Request) (Order, error) {
 func (s *Service) lookForKeys(group []*waiter) {
 	ctx, cancel := context.WithTimeout(context.Background(), keysLimit)
 	defer cancel()
+	r := &round{began: time.Now(), record: &record{}}
+	ctx, r.span = s.Traces.group(ctx, "look for keys", r.began, group)
+	defer r.span.end()
+	r.span.serves(group)
 	requests := make([]Request, len(group))
 	for i, w := range group {
 		requests[i] = w.Request
 	}
 	placed, err := s.Ledger.replays(ctx, requests)
-	for _, w := range group {
-		a := result{err: err}
-		if first, ok := placed[claimedKey{w.Client, w.Key}]; ok {
-			a.order = first
-		} else if err == nil {
-			a.err = ErrNotFound
+	r.answer(group, func(i int) (Order, error) {
+		first, ok := placed[claimedKey{group[i].Client, group[i].Key}]
+		if !ok && err == nil {
+			return Order{}, ErrNotFound
 		}
-		w.answer <- a
-	}
+		return first, err
+	})
 }

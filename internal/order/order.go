@@ -63,9 +63,8 @@ type Order struct {
 	// Replayed tells that it had been placed before, by a request with the same key.
 	Replayed bool
 
-	client string
-	key    string // empty: none
-	hash   []byte // of the request, if it had a key
+	key  string // as it is stored; empty: none
+	hash []byte // of the request, if it had a key
 }
 
 // A PlacedLine is a line with the SKU's level and version right after it:

@@ -83,6 +83,7 @@ type Problem struct {
 	SKU       string       `json:"sku,omitempty" doc:"the SKU that is unknown or short"`
 	Requested *int64       `json:"requested,omitempty" doc:"units asked for"`
 	Remaining *int64       `json:"remaining,omitempty" doc:"units left"`
+	Trace     string       `json:"trace_id,omitempty" doc:"the request's trace, by the traceparent that it came with or as orderd has begun it"`
 }
 
 // A FieldError says what is wrong with one field.
@@ -147,6 +148,9 @@ func problemFrom(status int, detail string, errs []error) *Problem {
 		}
 		p.Errors = append(p.Errors, f)
 	}
+	if status == http.StatusBadRequest && len(errs) == 0 { // there is no body, which the framework tells in words alone
+		p.Errors = []FieldError{{"body", detail}}
+	}
 	if len(p.Errors) > 0 {
 		p.Detail = p.Errors[0].Location + ": " + p.Errors[0].Message
 	}
@@ -170,6 +174,7 @@ func init() {
 		if p.Retryable {
 			ctx.SetHeader("Retry-After", retryAfter())
 		}
+		p.Trace, _ = traceOf(ctx.Context())
 		return p
 	}
 }
@@ -180,7 +185,8 @@ func retryAfter() string { return strconv.Itoa(1 + rand.IntN(3)) }
 
 // writeProblem answers a request that no handler of the framework sees. A
 // Retry-After that is there already stays.
-func writeProblem(w http.ResponseWriter, p *Problem) {
+func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
+	p.Trace, _ = traceOf(r.Context())
 	if p.Retryable && w.Header().Get("Retry-After") == "" {
 		w.Header().Set("Retry-After", retryAfter())
 	}

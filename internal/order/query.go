@@ -18,7 +18,7 @@ const (
 	selectOrders = `
 	SELECT o.id, CASE WHEN o.status = 'held' AND o.hold_expires_at <= clock_timestamp() THEN 'expired' ELSE o.status END,
 	       o.created_at, o.hold_expires_at,
-	       o.client, coalesce(o.idempotency_key, ''), o.request_hash, m.sku, -m.delta, m.on_hand, m.version
+	       coalesce(o.idempotency_key, ''), o.request_hash, m.sku, -m.delta, m.on_hand, m.version
 	FROM orders o JOIN movements m ON m.order_id = o.id AND m.reason = 'sale'`
 	inOrder = ` ORDER BY o.id DESC, m.sku COLLATE "C"`
 )
@@ -48,8 +48,10 @@ func (l *Ledger) List(ctx context.Context, client string, before uuid.UUID, limi
 // stock.ErrUnavailable.
 func (l *Ledger) replays(ctx context.Context, requests []Request) (map[claimedKey]Order, error) {
 	clients, keys := make([]string, len(requests)), make([]string, len(requests))
-	for i := range requests {
-		clients[i], keys[i] = requests[i].Client, requests[i].Key
+	asked := make(map[string]claimedKey, len(requests)) // by what is stored of them
+	for i, r := range requests {
+		clients[i], keys[i] = r.Client, storedKey(r.Client, r.Key)
+		asked[keys[i]] = claimedKey{r.Client, r.Key}
 	}
 	// Key by key, each by the index: from statistics of a time when orders had no
 	// keys, a join would be planned that reads all there are by now. OFFSET 0 keeps
@@ -67,7 +69,7 @@ func (l *Ledger) replays(ctx context.Context, requests []Request) (map[claimedKe
 		if !o.HoldExpiresAt.IsZero() {
 			o.Status = StatusHeld
 		}
-		first[claimedKey{o.client, o.key}] = o
+		first[asked[o.key]] = o
 	}
 	return first, nil
 }
@@ -97,7 +99,7 @@ func collect(ctx context.Context, db querier, where string, args ...any) ([]Orde
 	var until *time.Time
 	var line PlacedLine
 	_, err = pgx.ForEachRow(rows, []any{
-		&o.ID, &o.Status, &o.CreatedAt, &until, &o.client, &o.key, &o.hash,
+		&o.ID, &o.Status, &o.CreatedAt, &until, &o.key, &o.hash,
 		&line.SKU, &line.Quantity, &line.Remaining, &line.StockVersion,
 	}, func() error {
 		if n := len(orders); n == 0 || orders[n-1].ID != o.ID {

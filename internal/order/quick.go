@@ -38,7 +38,7 @@ func (r *routes) quickly(next http.Handler) http.Handler {
 		reply, err := r.place(req.Context(), in)
 		if err != nil {
 			recordOf(req.Context()).err = err
-			writeProblem(w, problemOf(err))
+			writeProblem(w, req, problemOf(err))
 			return
 		}
 		w.Header().Set("Location", reply.Location)

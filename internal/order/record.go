@@ -2,6 +2,7 @@ package order
 
 import (
 	"context"
+	"net/http"
 	"strconv"
 	"time"
 )
@@ -14,6 +15,10 @@ type record struct {
 	steps  []step
 	shared string // the steps that came with a group, as String gives them
 	err    error
+
+	traces *Traces     // of what happens for it; nil: none
+	header http.Header // of the request
+	id     string      // the request's, as the client is told; empty until there is one
 }
 
 type step struct {
@@ -23,8 +28,8 @@ type step struct {
 
 type recordKey struct{}
 
-func withRecord(ctx context.Context) (context.Context, *record) {
-	r := &record{}
+func withRecord(ctx context.Context, traces *Traces) (context.Context, *record) {
+	r := &record{traces: traces}
 	return context.WithValue(ctx, recordKey{}, r), r
 }
 
@@ -34,12 +39,6 @@ func recordOf(ctx context.Context) *record {
 		return r
 	}
 	return &record{}
-}
-
-// timed notes that the step that began at start has ended.
-func timed(ctx context.Context, name string, start time.Time) {
-	r := recordOf(ctx)
-	r.steps = append(r.steps, step{name, time.Since(start)})
 }
 
 // String is the value of a Server-Timing header, durations in milliseconds.

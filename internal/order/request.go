@@ -60,7 +60,8 @@ func (r *Request) check() error {
 // nil for a request without it.
 func (r *Request) written() (key *string, hash []byte, hold *int64) {
 	if r.Key != "" {
-		key, hash = &r.Key, r.hash()
+		stored := storedKey(r.Client, r.Key)
+		key, hash = &stored, r.hash()
 	}
 	if r.HoldSeconds != 0 {
 		hold = &r.HoldSeconds

@@ -33,7 +33,7 @@ func answered(err error) bool {
 // invisible. Inserting the same id waits for that transaction's end: the
 // insert finds a conflict if it committed, and none if it is gone.
 func (l *Ledger) resolve(ctx context.Context, id uuid.UUID, cause error) (at time.Time, err error) {
-	ctx, cancel := context.WithTimeout(ctx, commitLimit)
+	ctx, cancel := context.WithTimeout(ctx, CommitLimit)
 	defer cancel()
 	tx, err := l.db.Begin(ctx)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"orderd/internal/stock"
 )
 
-// A Service places orders. All fields but LockMargin,
-// Work and Lanes are required.
+// A Service places orders. All fields but LockMargin, Work, Lanes and Traces are
+// required.
 type Service struct {
 	Locks    locking.Locker
 	LockWait time.Duration // how long an order waits for its turn
@@ -31,6 +31,8 @@ type Service struct {
 	Metrics *Metrics
 	// Lanes place orders in groups; nil: one order for each lease.
 	Lanes *Lanes
+	// Traces make spans of what is done; nil: there are none.
+	Traces *Traces
 
 	running  sync.Map // the keys, as claimedKey, whose orders are being placed here
 	keys     lane     // of requests whose keys are looked for
@@ -67,6 +69,7 @@ func (s *Service) take(ctx context.Context, r Request) (Order, error) {
 	if s.Lanes != nil {
 		return s.Lanes.submit(ctx, r)
 	}
+	before := len(recordOf(ctx).steps)
 	lease, err := s.lock(ctx, skus(r.Lines))
 	if err != nil {
 		return Order{}, err
@@ -81,15 +84,16 @@ func (s *Service) take(ctx context.Context, r Request) (Order, error) {
 	if err := s.work(ctx); err != nil {
 		return Order{}, err
 	}
-	start := time.Now()
-	order, err := s.Ledger.Commit(ctx, draft{
+	committing, commit := begin(ctx, "commit")
+	order, err := s.Ledger.Commit(committing, draft{
 		Request: r, token: lease.Token,
 		held: func() error { return lease.Check(s.LockMargin) },
 	})
-	timed(ctx, "commit", start)
+	commit.end()
 	if err != nil {
 		return Order{}, err
 	}
+	s.Metrics.grouped(1, recordOf(ctx).steps[before:])
 	s.writeBack(ctx, leftBy([]Order{order}, levels))
 	return order, nil
 }
@@ -110,7 +114,8 @@ func (s *Service) refuseSoldOut(ctx context.Context, lines []Line) error {
 }
 
 func (s *Service) lock(ctx context.Context, skus []string) (*locking.Lease, error) {
-	defer timed(ctx, "lock", time.Now())
+	ctx, lock := begin(ctx, "lock")
+	defer lock.end()
 	ctx, cancel := context.WithTimeout(ctx, s.LockWait)
 	defer cancel()
 	return s.Locks.Acquire(ctx, skus...)
@@ -126,7 +131,8 @@ func (s *Service) release(ctx context.Context, lease *locking.Lease) {
 // check returns the levels that the order's lines are sold from, or says which
 // line is short.
 func (s *Service) check(ctx context.Context, lease *locking.Lease, lines []Line) (map[string]stock.Level, error) {
-	defer timed(ctx, "stock", time.Now())
+	ctx, look := begin(ctx, "stock")
+	defer look.end()
 	levels, err := s.Cache.Levels(ctx, skus(lines))
 	if err != nil {
 		return nil, err

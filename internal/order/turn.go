@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"orderd/internal/locking"
@@ -28,17 +27,17 @@ type turn struct {
 	since time.Time
 	// levels are those that the last group has left, if all is known of them.
 	levels map[string]stock.Level
-	// unwritten are levels that Redis has not been told, writing those on their
-	// way to it. They arrive before the lease is given back, so that the next
-	// holder reads them, and hardly earlier: nobody asks for them until then.
+	// unwritten are levels that Redis has not been told. It is before the lease is
+	// given back, so that the next holder reads them, and no earlier: nobody asks
+	// for them until then.
 	unwritten map[string]stock.Level
-	writing   sync.WaitGroup
 }
 
 // take makes sure that there is a lease on the keys: the one that is there, or
 // a new one, which was waited for.
 func (t *turn) take(ctx context.Context, keys []string) (waited bool, err error) {
-	defer timed(ctx, "lock", time.Now())
+	ctx, lock := begin(ctx, "lock")
+	defer lock.end()
 	if t.lease != nil && slices.Equal(t.keys, keys) && t.goesOn() {
 		return false, nil
 	}
@@ -66,12 +65,40 @@ func (t *turn) goesOn() bool {
 
 // end gives the lease back, if there is one, once all levels are written.
 func (t *turn) end(ctx context.Context) {
-	t.write()
-	t.writing.Wait()
+	if len(t.unwritten) > 0 {
+		t.service.writeBack(ctx, slices.Collect(maps.Values(t.unwritten)))
+		t.unwritten = nil
+	}
 	if t.lease != nil {
 		t.service.release(ctx, t.lease)
 	}
 	t.lease, t.levels = nil, nil
+}
+
+// answerPatience is how long orders that are committed wait for their turn's end.
+const answerPatience = 20 * time.Millisecond
+
+// giveWay ends the turn unless it goes on, and waits for that: answering takes the
+// processor from it, and each who waits for the lease would wait for all the
+// answers, too. It waits no longer than those answers may be late, if a server is
+// slow. What it returns closes at the end.
+func (t *turn) giveWay(ctx context.Context) <-chan struct{} {
+	over := make(chan struct{})
+	if t.goesOn() {
+		close(over)
+		return over
+	}
+	go func() {
+		defer close(over)
+		t.end(ctx)
+	}()
+	patience := time.NewTimer(answerPatience)
+	defer patience.Stop()
+	select {
+	case <-over:
+	case <-patience.C:
+	}
+	return over
 }
 
 // look returns the levels of the lease's keys.
@@ -100,17 +127,4 @@ func (t *turn) learn(sold []Order, before map[string]stock.Level) {
 	for _, level := range after {
 		t.unwritten[level.SKU] = level
 	}
-	if !t.goesOn() { // the lease ends here: write while the callers are answered
-		t.write()
-	}
-}
-
-// write begins to write what Redis has not been told.
-func (t *turn) write() {
-	if len(t.unwritten) == 0 {
-		return
-	}
-	levels := slices.Collect(maps.Values(t.unwritten))
-	t.unwritten = nil
-	t.writing.Go(func() { t.service.writeBack(context.Background(), levels) })
 }

@@ -3,7 +3,6 @@ package order
 import (
 	"context"
 	"errors"
-	"time"
 
 	"orderd/internal/stock"
 )
@@ -37,7 +36,8 @@ func (v *view) certain() bool {
 // view looks at the stock of all the orders at once. Levels that are too low for
 // all who want some are confirmed: nobody is refused on Redis' word alone.
 func (t *turn) view(ctx context.Context, orders []Request) (*view, error) {
-	defer timed(ctx, "stock", time.Now())
+	ctx, look := begin(ctx, "stock")
+	defer look.end()
 	levels, err := t.look(ctx)
 	if err != nil {
 		return nil, err

@@ -10,8 +10,12 @@ import (
 // passing holds the SQLSTATE classes that say "not now" rather than "never":
 // connection, login (a password that is being changed), rollback (deadlock,
 // serialization), resources, lock timeout, operator intervention (shutdown,
-// statement timeout), system.
-var passing = map[string]bool{"08": true, "28": true, "40": true, "53": true, "55": true, "57": true, "58": true}
+// statement timeout), system. And two of a class that says "never" otherwise: a
+// server that is not the primary yet, or any more; a transaction that stood still
+// for too long, as in a replica that was paused.
+var passing = map[string]bool{
+	"08": true, "28": true, "40": true, "53": true, "55": true, "57": true, "58": true, "25006": true, "25P03": true,
+}
 
 // Unavailable classifies an error of Postgres or Redis: one that may pass is
 // joined to ErrUnavailable, one that is a mistake in a statement stays as it
@@ -21,7 +25,7 @@ func Unavailable(doing string, err error) error {
 		return nil
 	}
 	var pg *pgconn.PgError
-	if errors.As(err, &pg) && !passing[pg.Code[:2]] {
+	if errors.As(err, &pg) && !passing[pg.Code[:2]] && !passing[pg.Code] {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	return fmt.Errorf("%s: %w", doing, errors.Join(ErrUnavailable, err))

@@ -53,8 +53,10 @@ func (r Rush) Run(ctx context.Context) ([]Order, error) {
 			}
 		}
 	}()
-	// All at once: a server closes connections on which nothing comes for long.
+	// Many at once: a server closes connections on which nothing comes for long. Not
+	// all: it would not accept them in time.
 	var dialling errgroup.Group
+	dialling.SetLimit(128)
 	for i := range clients {
 		dialling.Go(func() error {
 			c, err := r.client(ctx, i)
@@ -67,6 +69,11 @@ func (r Rush) Run(ctx context.Context) ([]Order, error) {
 	}
 	if err := dialling.Wait(); err != nil {
 		return nil, err
+	}
+	for _, c := range clients {
+		if err := c.wire.conn.SetDeadline(time.Now().Add(r.Lasts + requestLimit)); err != nil {
+			return nil, err
+		}
 	}
 	// What the clients keep is little, and collecting it while they count would
 	// take time from what they measure.

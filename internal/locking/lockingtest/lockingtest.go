@@ -89,6 +89,7 @@ func Run(t *testing.T, o Options) {
 		{"other keys do not wait", true, testOtherKeys},
 		{"a context that ends ends the wait and leaves nothing behind", o.Exclusive, testWaitEnds},
 		{"cancelled waiters leave nothing behind under load", o.Exclusive, testWaitersCancelled},
+		{"a waiter who leaves lets nobody in", o.Exclusive, testWaiterLeaves},
 		{"carts in opposite order do not deadlock", o.Exclusive, testOppositeCarts},
 		{"a cart of 20 keys is held whole and given back whole", true, testLargeCart},
 		{"waiters are served in their order", o.Ordered, testOrder},

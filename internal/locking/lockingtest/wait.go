@@ -94,6 +94,51 @@ func testWaitEnds(t *testing.T, o Options) {
 	mustRelease(t, mustAcquire(t, l, key))
 }
 
+// testWaiterLeaves has one leave the queue before another: its leaving must not be
+// taken for the holder's.
+func testWaiterLeaves(t *testing.T, o Options) {
+	b := o.Backend(t)
+	l, key := steady(t, o, b), newKey(t)
+	lease := mustAcquire(t, l, key)
+	ctx, leave := context.WithCancel(newContext(t))
+	left, next := make(chan error, 1), make(chan *locking.Lease, 1)
+	go func() {
+		_, err := l.Acquire(ctx, key)
+		left <- err
+	}()
+	waiting := func(n int) {
+		if !o.Ordered {
+			mustBeHeld(t, l, key) // and they have had their time to queue
+			return
+		}
+		eventually(t, "the waiters are in the queue", func() bool {
+			return mustInspect(t, l.(locking.Inspector), key).Waiters == n
+		})
+	}
+	waiting(1)
+	go func() {
+		lease, err := l.Acquire(newContext(t), key)
+		if err != nil {
+			t.Errorf("Acquire() = %v", err)
+		}
+		next <- lease
+	}()
+	waiting(2)
+	leave()
+	if err := <-left; !errors.Is(err, locking.ErrBusy) {
+		t.Errorf("Acquire() of who has left = %v, want ErrBusy", err)
+	}
+	mustBeHeld(t, l, key)
+	if len(next) > 0 {
+		t.Error("the next was let in while the key was held")
+	}
+	mustRelease(t, lease)
+	if lease := <-next; lease != nil {
+		mustRelease(t, lease)
+	}
+	mustBeClean(t, b, key)
+}
+
 func testWaitersCancelled(t *testing.T, o Options) {
 	b := o.Backend(t)
 	l, key, second := b.Open(t), newKey(t), newKey(t)

@@ -38,7 +38,7 @@ const pause = 500 * time.Millisecond
 // bounds are orderd's. A lane has room for 512 orders, and the process for 1,024.
 var bounds = []Bound{
 	{Name: "a lane's queue (one SKU)", SKUs: 1, Below: Load{Clients: 500}, Over: Load{Clients: 3000}},
-	{Name: "requests in flight (1,000 SKUs)", SKUs: 1000, Below: Load{Clients: 800}, Over: Load{Clients: 4000}},
+	{Name: "requests in flight (1,000 SKUs)", SKUs: 1000, Below: Load{Clients: 800}, Over: Load{Clients: 2500}},
 	{
 		Name: "--rate-limit 1000", Flags: []string{"--rate-limit", "1000"}, SKUs: 1,
 		Below: Load{Clients: 256, PerSecond: 900}, Over: Load{Clients: 1024, PerSecond: 5000},
@@ -63,6 +63,7 @@ type Side struct {
 	Refused    float64            `json:"refused_per_second"` // by 429 or 503
 	Refusal    report.Percentiles `json:"refused_ms"`
 	Others     int                `json:"others"` // answered neither so nor so
+	Broken     int                `json:"broken"` // not answered at all
 	FirstOther string             `json:"first_other,omitempty"`
 	PeakMiB    float64            `json:"peak_resident_mib"`
 	Violations []string           `json:"violations,omitempty"`
@@ -146,6 +147,8 @@ func sideOf(orders []load.Order, warmUp, window time.Duration) (s Side) {
 	for _, o := range orders {
 		refusal := o.Status == http.StatusTooManyRequests || o.Status == http.StatusServiceUnavailable && o.Outcome == load.Busy
 		switch counts := o.Return >= warmUp && o.Return < warmUp+window; {
+		case o.Error != "":
+			s.Broken++
 		case o.Outcome != load.Confirmed && !refusal:
 			if s.Others++; s.Others == 1 {
 				s.FirstOther = fmt.Sprintf("%d %s %s after %v", o.Status, o.Code, o.Error, o.Latency())

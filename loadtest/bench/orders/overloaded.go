@@ -20,7 +20,7 @@ const (
 
 // goals compares a bound's two loads.
 func (o Overload) goals() []bench.Goal {
-	wrong := o.BelowIt.Others + o.OverIt.Others + len(o.BelowIt.Violations) + len(o.OverIt.Violations)
+	wrong := o.BelowIt.Others + o.BelowIt.Broken + o.OverIt.Others + o.OverIt.Broken + len(o.BelowIt.Violations) + len(o.OverIt.Violations)
 	return []bench.Goal{
 		bench.AtMost(0, o.BelowIt.Refused, "%s: orders refused below it, a second", o.Name),
 		bench.AtLeast(100, o.OverIt.Refused, "  refused beyond it, a second"),
@@ -53,6 +53,7 @@ func medianSide(rounds []Side) Side {
 	}
 	for _, s := range rounds { // what must not be is summed
 		median.Others += s.Others
+		median.Broken += s.Broken
 		median.FirstOther = cmp.Or(median.FirstOther, s.FirstOther)
 		median.Violations = append(median.Violations, s.Violations...)
 	}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// copyOfMe is this binary where every user may run it.
+func copyOfMe(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "orderd-unprivileged-") // not below a folder that is closed to others
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	from, err := os.Open(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer from.Close()
+	file := filepath.Join(dir, "orderd")
+	to, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY, 0o755)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = io.Copy(to, from)
+	if err := errors.Join(err, to.Close(), os.Chmod(dir, 0o755), os.Chmod(file, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// A replica needs no right of the machine's, and no file to write to.
+func TestServe_NeedsNoRights(t *testing.T) {
+	t.Parallel()
+	d := newDeployment(t)
+	d.command = []string{copyOfMe(t)}
+	setpriv, err := exec.LookPath("setpriv")
+	if err == nil { // where there is none, what follows is still true of the user who tests
+		without := []string{setpriv, "--no-new-privs"}
+		if os.Geteuid() == 0 {
+			without = append(without, "--reuid", "65534", "--regid", "65534", "--clear-groups", "--bounding-set", "-all", "--inh-caps", "-all")
+		}
+		d.command = append(without, d.command...)
+	}
+	r := d.start(t, "r1", "redis", "--events-stream", "orderd:events")
+	r.mustSet(t, "A-1", 5, "predicate")
+	if status, answer := r.send(t, http.MethodPost, "/v1/orders", orderOne); status != http.StatusCreated {
+		t.Errorf("an order is answered %d %v, want 201", status, answer)
+	}
+	proc := filepath.Join("/proc", itoa(r.Pid()))
+	status, err := os.ReadFile(filepath.Join(proc, "status"))
+	if errors.Is(err, os.ErrNotExist) || setpriv == "" {
+		return // nobody tells
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`(?m)^NoNewPrivs:\s1$`, `(?m)^CapEff:\s0+$`, `(?m)^CapPrm:\s0+$`} {
+		if !regexp.MustCompile(want).Match(status) {
+			t.Errorf("it runs as\n%s, want %s", status, want)
+		}
+	}
+	inherited := filesOf(t, "/proc/self")
+	for file := range filesOf(t, proc) {
+		system := strings.HasPrefix(file, "/sys/") // where Go reads how many CPUs it may use
+		if !system && !inherited[file] && file != r.LogFile() {
+			t.Errorf("it has %s open", file)
+		}
+	}
+}
+
+// filesOf returns the files that a process has open.
+func filesOf(t *testing.T, proc string) map[string]bool {
+	t.Helper()
+	links, err := filepath.Glob(filepath.Join(proc, "fd", "*"))
+	if err != nil || len(links) < 5 {
+		t.Fatalf("%s has %v open, %v", proc, links, err)
+	}
+	files := map[string]bool{}
+	for _, link := range links {
+		if file, err := os.Readlink(link); err == nil && strings.HasPrefix(file, "/") { // else closed by now, or a socket
+			files[file] = true
+		}
+	}
+	return files
+}
+
+// What the containers are given is no more than that.
+func TestDeploy_ContainersHaveNoRights(t *testing.T) {
+	t.Parallel()
+	text := func(file string) string {
+		content, err := os.ReadFile(filepath.Join("..", "..", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(content)
+	}
+	image := text("Dockerfile")
+	last := image[strings.LastIndex(image, "\nFROM "):]
+	if !regexp.MustCompile(`^\nFROM \S+/static-\S+:nonroot\n`).MatchString(last) || strings.Contains(last, "USER root") || !strings.Contains(last, `ENTRYPOINT ["`) {
+		t.Errorf("the image is made by%s\nwant one without a shell, for a user who is not root", last)
+	}
+	if latest := regexp.MustCompile(`(?m)^(FROM|\s+image:) (\S+:latest|[a-z/.]+)( |$)`).FindAllString(image+strings.ReplaceAll(text("docker-compose.yml"), "image: orderd\n", ""), -1); latest != nil {
+		t.Errorf("%q have no version", latest)
+	}
+	service := regexp.MustCompile(`(?s)\n  orderd:\n.*?\n\n`).FindString(text("docker-compose.yml"))
+	for _, want := range []string{"read_only: true", `cap_drop: ["ALL"]`, `"no-new-privileges:true"`, "pids_limit:", "mem_limit:"} {
+		if !strings.Contains(service, want) {
+			t.Errorf("the service orderd in docker-compose.yml lacks %s", want)
+		}
+	}
+	if strings.Contains(service, "ports:") || strings.Contains(service, "privileged: true") {
+		t.Errorf("the service orderd in docker-compose.yml has more than it needs:%s", service)
+	}
+}

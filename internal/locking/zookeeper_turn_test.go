@@ -1,0 +1,162 @@
+package locking_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+
+	"orderd/internal/locking"
+	"orderd/internal/stack/stacktest"
+)
+
+// long is longer than these tests take: what ends earlier was not ended by time.
+const long = 30 * time.Second
+
+func take(t testing.TB, l locking.Locker, key string) *locking.Lease {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	lease, err := l.Acquire(ctx, key)
+	if err != nil {
+		t.Fatalf("Acquire(%q) = %v", key, err)
+	}
+	return lease
+}
+
+func giveBack(t testing.TB, lease *locking.Lease) {
+	t.Helper()
+	if err := lease.Release(t.Context()); err != nil {
+		t.Errorf("Release() = %v", err)
+	}
+}
+
+// queued waits until a queue has so many places, and returns their nodes in order.
+func queued(t testing.TB, conn *zk.Conn, key string, n int) []string {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		nodes := zkNodes(t, conn, key)
+		if len(nodes) == n {
+			bySequence := func(node string) string { return node[len(node)-10:] }
+			slices.SortFunc(nodes, func(a, b string) int { return strings.Compare(bySequence(a), bySequence(b)) })
+			return nodes
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the queue has %q, want %d", nodes, n)
+		}
+	}
+}
+
+// A place whose node was deleted by hand while it waited is not the first, though
+// the one before it has just been released. It finds out at once, and not only
+// with its next renewal.
+func TestZooKeeper_whoIsToldOfItsTurnAsksWhetherItIsThere(t *testing.T) {
+	t.Parallel()
+	addr, key := stacktest.ZooKeeper(t), "told"
+	conn := zkClient(t, addr)
+	l, other := awaitAnswer(t, openZooKeeper(t, addr, long)), awaitAnswer(t, openZooKeeper(t, addr, long))
+	lease := take(t, l, key)
+	got := make(chan *locking.Lease, 1)
+	go func() {
+		lease, err := other.Acquire(context.Background(), key)
+		if err != nil && !errors.Is(err, locking.ErrUnavailable) {
+			t.Errorf("Acquire() = %v, want a lease, or ErrUnavailable", err)
+		}
+		got <- lease
+	}()
+	waiter := queued(t, conn, key, 2)[1]
+	if err := conn.Delete(waiter, -1); err != nil {
+		t.Fatal(err)
+	}
+	giveBack(t, lease)
+	robbed := <-got
+	if robbed == nil {
+		return // it has seen it in time
+	}
+	select {
+	case <-robbed.Lost():
+	case <-time.After(long / 6): // half of the time until the first renewal would be due
+		t.Error("a lease without a node is not lost")
+	}
+	if err := robbed.Release(t.Context()); !errors.Is(err, locking.ErrLost) {
+		t.Errorf("Release() = %v, want ErrLost", err)
+	}
+}
+
+// Whoever enters the queue of a place that is kept comes before its process.
+func TestZooKeeper_aPlaceThatIsKeptIsNobodysTurn(t *testing.T) {
+	t.Parallel()
+	addr, key := stacktest.ZooKeeper(t), "kept"
+	conn := zkClient(t, addr)
+	l := awaitAnswer(t, openZooKeeper(t, addr, long))
+	giveBack(t, take(t, l, key))
+	for range 20 {
+		giveBack(t, take(t, l, key)) // by the place that is kept
+		folder := locking.ZKFolder(key)
+		answers, err := conn.Multi(
+			&zk.CreateRequest{Path: folder + "/stranger-", Acl: zk.WorldACL(zk.PermAll), Flags: zk.FlagEphemeralSequential},
+			&zk.SetDataRequest{Path: folder, Version: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stranger := answers[0].String
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		lease, err := l.Acquire(ctx, key)
+		cancel()
+		if !errors.Is(err, locking.ErrBusy) {
+			t.Errorf("Acquire() = %v behind one who came before, want ErrBusy", err)
+		}
+		if err == nil {
+			giveBack(t, lease)
+		}
+		if nodes := queued(t, conn, key, 1); nodes[0] != stranger {
+			t.Errorf("the queue has %q, want the stranger alone", nodes)
+		}
+		if err := conn.Delete(stranger, -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	queued(t, conn, key, 0) // what was kept is given up, though nobody asks for it
+}
+
+// A turn that is had by the place that was kept is like any other.
+func TestZooKeeper_turnsByAKeptPlaceAreFencedAndSeen(t *testing.T) {
+	t.Parallel()
+	addr, key := stacktest.ZooKeeper(t), "again"
+	conn := zkClient(t, addr)
+	l := awaitAnswer(t, openZooKeeper(t, addr, long)).(*locking.ZooKeeper)
+	var token int64
+	nodes := map[string]int{}
+	for range 20 {
+		lease := take(t, l, key)
+		if lease.Token(key) <= token {
+			t.Errorf("the token %d comes after %d", lease.Token(key), token)
+		}
+		token = lease.Token(key)
+		status, err := l.Inspect(t.Context(), key)
+		if err != nil || status.Token != token || status.Waiters != 0 {
+			t.Errorf("Inspect() = %+v, %v; want the token %d", status, err, token)
+		}
+		for _, node := range queued(t, conn, key, 1) {
+			nodes[node]++
+		}
+		giveBack(t, lease)
+	}
+	if len(nodes) == 20 {
+		t.Error("each turn had a node of its own: none was kept")
+	}
+	lease := take(t, l, key)
+	for _, node := range queued(t, conn, key, 1) {
+		if err := conn.Delete(node, -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := lease.Release(t.Context()); !errors.Is(err, locking.ErrLost) {
+		t.Errorf("Release() of a place that is not there = %v, want ErrLost", err)
+	}
+	giveBack(t, take(t, l, key))
+}
