@@ -10,7 +10,7 @@ LOCKBENCH := loadtest/lockbench
 CHARTS := loadtest/report/page/echarts
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test fuzz lint vulncheck build report-charts report-picture bench-picture compose-demo setup clean
+.PHONY: help demo run soak test fuzz lint vulncheck build report-charts report-picture bench-picture compose-demo setup clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,8 +21,12 @@ demo: setup ## see which lock modes oversell and which do not, on real servers
 run: setup ## a stack and three replicas to play with, until Ctrl-C
 	@bin/loadtest play --orderd bin/orderd
 
+soak: setup ## 10 minutes of everything that clients ask for, while replicas and servers come and go
+	@bin/loadtest doctor --balancer --install
+	@bin/loadtest soak --orderd bin/orderd
+
 test: setup ## run all tests on real servers, with the race detector
-	@bin/loadtest doctor --compiler --browser --install
+	@bin/loadtest doctor --compiler --browser --balancer --install
 	CGO_ENABLED=1 go build -race ./...
 	CGO_ENABLED=1 go test -p 1 -parallel 4 -race -shuffle=on -timeout 15m ./... # one package at a time, for each has servers of its own; its tests mostly wait
 	cd $(LOCKBENCH) && CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m ./...

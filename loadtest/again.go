@@ -9,6 +9,7 @@ import (
 	"orderd/loadtest/audit"
 	"orderd/loadtest/fault"
 	"orderd/loadtest/report"
+	"orderd/loadtest/soak"
 )
 
 type auditCommand struct {
@@ -33,15 +34,23 @@ func (c *auditCommand) Run(con *console, verdict *audit.Verdict) error {
 	for i := range r.Cells {
 		cell := &r.Cells[i]
 		records[i].Clients = cell.Clients
-		if r.Command == report.FaultsCommand {
-			fault.Again(cell, records[i])
-			continue
-		}
-		cell.Judge(records[i], time.Duration(cell.Seconds*float64(time.Second)))
+		again(r.Command, cell, records[i])
 	}
 	r.Conclude()
 	*verdict = r.Verdict
 	return c.print(con, r)
+}
+
+// again judges a cell of a finished run of the command.
+func again(command string, cell *report.Cell, records audit.Records) {
+	switch command {
+	case report.FaultsCommand:
+		fault.Again(cell, records)
+	case report.SoakCommand:
+		soak.Again(cell, records)
+	default:
+		cell.Judge(records, time.Duration(cell.Seconds*float64(time.Second)))
+	}
 }
 
 type reportCommand struct {

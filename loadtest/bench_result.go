@@ -22,8 +22,9 @@ import (
 // A benchResult is result.json of a benchmark: it has no rows but figures.
 type benchResult struct {
 	report.Result
-	Orders *orders.Figures `json:"orders,omitempty"`
-	Locks  *locks.Figures  `json:"locks,omitempty"`
+	Orders   *orders.Figures   `json:"orders,omitempty"`
+	Locks    *locks.Figures    `json:"locks,omitempty"`
+	Overload *orders.Overloads `json:"overload,omitempty"`
 }
 
 func newBenchResult(con *console, command string, started time.Time) benchResult {
@@ -41,6 +42,9 @@ func (r benchResult) goals() []bench.Goal {
 	if r.Locks != nil {
 		goals = append(goals, r.Locks.Goals...)
 	}
+	if r.Overload != nil {
+		goals = append(goals, r.Overload.Goals...)
+	}
 	return goals
 }
 
@@ -52,6 +56,9 @@ func (r benchResult) page() bench.Page {
 	if r.Locks != nil {
 		p.Parts, p.Notes = append(p.Parts, r.Locks.Parts()...), append(p.Notes, r.Locks.Notes...)
 	}
+	if r.Overload != nil {
+		p.Parts = append(p.Parts, r.Overload.Part())
+	}
 	return p
 }
 
@@ -62,6 +69,9 @@ func (r benchResult) text(w io.Writer, colours bool) {
 	}
 	if r.Locks != nil {
 		locks.Text(w, *r.Locks)
+	}
+	if r.Overload != nil {
+		fmt.Fprintln(w, r.Overload.Part().Text())
 	}
 	if goals := r.goals(); len(goals) > 0 {
 		fmt.Fprintln(w, bench.GoalTable(goals, colours))

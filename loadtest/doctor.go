@@ -18,6 +18,7 @@ type doctorCommand struct {
 	Install  bool `help:"Install what is missing: says what first, and only prints the command where it may not run it. Says nothing if nothing is missing."`
 	Browser  bool `help:"Look for Chromium too: the tests of the report need one."`
 	Compiler bool `help:"Look for a C compiler too: the race detector of go test needs one."`
+	Balancer bool `help:"Look for HAProxy too: the soak, and some tests, put one before the replicas."`
 }
 
 // Run lists the servers, or installs those that are missing.
@@ -51,6 +52,9 @@ func (c *doctorCommand) look() []stack.Server {
 	found := stack.Find()
 	if c.Compiler {
 		found = append(found, compiler())
+	}
+	if c.Balancer {
+		found = append(found, stack.FindHAProxy())
 	}
 	if c.Browser {
 		found = append(found, browser())
@@ -116,7 +120,7 @@ func install(con *console, missing *stack.MissingError) error {
 func debianServices(missing *stack.MissingError) []string {
 	var services []string
 	for _, s := range missing.Servers {
-		if runtime.GOOS == "linux" && (s.Package == "postgresql" || s.Package == "redis-server") {
+		if runtime.GOOS == "linux" && (s.Package == "postgresql" || s.Package == "redis-server" || s.Package == "haproxy") {
 			services = append(services, s.Package)
 		}
 	}

@@ -33,6 +33,7 @@ type commands struct {
 	Compare  compareCommand  `cmd:"" help:"Drive every lock mode with one replica and with several, on servers of its own, and compare."`
 	Run      runCommand      `cmd:"" help:"Drive a deployment that is already there, then audit it over HTTP."`
 	Faults   faultsCommand   `cmd:"" help:"Break each lock on purpose, on servers of its own, and show which layer caught it."`
+	Soak     soakCommand     `cmd:"" help:"Drive a shop for long, with all that clients ask for, while replicas and servers come and go, and see that nothing is lost, done twice, or grows."`
 	Play     playCommand     `cmd:"" help:"Start servers and replicas to play with, until Ctrl-C."`
 	Bench    benchCommands   `cmd:"" help:"Measure speed, as ratios within one run."`
 	Audit    auditCommand    `cmd:"" help:"Judge a finished run again from its files."`

@@ -24,7 +24,7 @@ type commands struct {
 }
 
 func main() {
-	tuneCollector()
+	memory.tune()
 	if err := run(untilSignal(), os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "orderd:", err)
 		os.Exit(exitCode(err))

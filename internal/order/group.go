@@ -144,26 +144,24 @@ func (t *turn) placeOrders(ctx context.Context, orders []Request, answer func([]
 	// before get what they take.
 	lines, refused := settle(v.shelves, orders, v.enough)
 	placed := make([]Order, len(orders))
-	var fit []Request
-	var fitLines [][]PlacedLine
-	var places []int // of those that fit, among all
+	draft := groupDraft{token: t.lease.Token, held: func() error { return t.lease.Check(t.service.LockMargin) }}
+	var places []int // of the draft's orders, among all
 	for i := range orders {
-		if refused[i] == nil {
-			fit, fitLines, places = append(fit, orders[i]), append(fitLines, lines[i]), append(places, i)
+		// The rows' guards know who is short, where all of them count units: if they are not
+		// as they seem to be, those who seemed to be short are settled anew with the others.
+		if refused[i] == nil || v.certain() {
+			draft.orders, places = append(draft.orders, orders[i]), append(places, i)
 		}
 	}
-	if len(fit) == 0 {
+	if !slices.Contains(refused, nil) {
 		answer(placed, refused)
 		return nil
 	}
 	if err := t.service.work(ctx); err != nil {
 		return err
 	}
-	draft := groupDraft{
-		orders: fit, token: t.lease.Token, held: func() error { return t.lease.Check(t.service.LockMargin) },
-	}
 	if v.certain() {
-		draft.foreseen = &settled{v.shelves, fitLines}
+		draft.foreseen = &settled{v.shelves, lines, slices.Clone(refused)}
 	}
 	committing, commit := begin(ctx, "commit")
 	sold, unsold, err := t.service.Ledger.CommitGroup(committing, draft)
@@ -171,12 +169,14 @@ func (t *turn) placeOrders(ctx context.Context, orders []Request, answer func([]
 	if err != nil {
 		return err
 	}
+	seen := true
 	for i, at := range places {
+		seen = seen && (unsold[i] == nil) == (refused[at] == nil)
 		placed[at], refused[at] = sold[i], unsold[i]
 	}
 	t.learn(sold, v.levels)
-	if slices.ContainsFunc(unsold, func(err error) bool { return err != nil }) {
-		t.levels = nil // the rows had less than was thought
+	if !seen {
+		t.levels = nil // the rows had less than was thought, or more
 	}
 	over := t.giveWay(ctx)
 	answer(placed, refused)

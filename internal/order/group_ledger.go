@@ -40,10 +40,12 @@ type groupDraft struct {
 	foreseen *settled
 }
 
-// A settled group is one whose orders all have their units.
+// A settled group is one whose orders have their units, or are known to be
+// refused.
 type settled struct {
 	shelves map[string]*shelf // after the group
 	lines   [][]PlacedLine    // of each order
+	refused []error           // of each order
 }
 
 // CommitGroup writes the orders that their SKUs' guards let go, in one
@@ -67,7 +69,7 @@ func (l *Ledger) commitGroup(ctx context.Context, d groupDraft) (placed []Order,
 	if d.foreseen != nil {
 		placed, err = l.tryForeseen(ctx, d)
 		if !errors.Is(err, errUnforeseen) && !l.rolledBack(err) && !errors.Is(err, ErrInFlight) {
-			return placed, make([]error, len(placed)), err
+			return placed, d.foreseen.refused, err
 		}
 	}
 	for range groupTries {
@@ -111,7 +113,7 @@ func (l *Ledger) tryForeseen(ctx context.Context, d groupDraft) ([]Order, error)
 	}
 	defer conn.Release()
 	defer rollBack(ctx, conn)
-	orders, err := newOrders(d.orders, d.foreseen.lines, make([]error, len(d.orders)))
+	orders, err := newOrders(d.orders, d.foreseen.lines, d.foreseen.refused)
 	if err != nil {
 		return nil, err
 	}

@@ -119,6 +119,7 @@ func TestLedger_ForeseenGroup(t *testing.T) {
 		"another level":   {5, 2},
 		"another version": {3, 1},
 		"another of both": {5, 1},
+		"less than it is": {2, 1}, // enough for the first alone
 	} {
 		a, b := "A-"+strings.ReplaceAll(name, " ", "-"), "B-"+strings.ReplaceAll(name, " ", "-")
 		for _, sku := range []string{a, b} {
@@ -136,7 +137,7 @@ func TestLedger_ForeseenGroup(t *testing.T) {
 		d.foreseen = &settled{shelves: map[string]*shelf{
 			a: {Level: stock.Level{SKU: a, OnHand: 5, Version: 1}}, b: {Level: stock.Level{SKU: b, OnHand: c.onHand, Version: c.version}},
 		}}
-		d.foreseen.lines, _ = settle(d.foreseen.shelves, d.orders, enough)
+		d.foreseen.lines, d.foreseen.refused = settle(d.foreseen.shelves, d.orders, enough)
 		placed, refused, err := l.CommitGroup(t.Context(), d)
 		if err != nil || refused[0] != nil || placed[0].Lines[1] != (PlacedLine{b, 2, 1, 3}) || placed[0].CreatedAt.IsZero() {
 			t.Errorf("%s: %+v, %v, %v; want the first order placed", name, placed, refused, err)

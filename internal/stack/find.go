@@ -23,7 +23,7 @@ type finder struct {
 // defaultFinder looks where PATH, Debian and Homebrew put the servers.
 func defaultFinder() finder {
 	f := finder{
-		path:         append(filepath.SplitList(os.Getenv("PATH")), "/opt/homebrew/bin", "/usr/local/bin"),
+		path:         append(filepath.SplitList(os.Getenv("PATH")), "/opt/homebrew/bin", "/usr/local/bin", "/usr/sbin"),
 		postgresBins: []string{"/usr/lib/postgresql/*/bin"},
 		zooJars:      []string{"/usr/share/java/zookeeper.jar"},
 		fakeTimes:    []string{"/usr/lib/*/faketime/libfaketime.so.1"},

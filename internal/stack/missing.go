@@ -144,10 +144,13 @@ func version(s Server) string {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, s.Path, "--version")
-	if s.Name == zooKeeperName {
+	switch s.Name {
+	case zooKeeperName:
 		java, jar := defaultFinder().zooKeeper()
 		cmd = exec.CommandContext(ctx, java, "-XX:-UsePerfData", "-cp", classPath(jar),
 			"org.apache.zookeeper.version.VersionInfoMain")
+	case haproxyName:
+		cmd = exec.CommandContext(ctx, s.Path, "-v")
 	}
 	text, err := cmd.Output()
 	if err != nil {

@@ -48,6 +48,7 @@ const (
 	ConfirmedExist  = "every confirmed order is in the ledger, once and as answered"
 	SalesWereAsked  = "every sale in the ledger was ordered"
 	ReturnedOnce    = "what orders returned they had taken, and it came back once"
+	ActsWritten     = "every cancel, confirm and restock is in the ledger as it was answered, and no other"
 	RefusalsTrue    = "every refusal as sold out was true"
 	RealTime        = "the sequence of sales respects real time"
 	PutToTheTest    = "the drive put it to the test"
@@ -76,6 +77,7 @@ var gated = []check{
 	{ConfirmedExist, confirmedAreWritten},
 	{SalesWereAsked, writtenWereOrdered},
 	{ReturnedOnce, returnedOnce},
+	{ActsWritten, actsAreWritten},
 	{RefusalsTrue, soldOutWasTrue},
 	{RealTime, respectsRealTime},
 	{PutToTheTest, putToTheTest},

@@ -69,9 +69,10 @@ func writtenWereOrdered(b *books) (Verdict, string) {
 	}
 	untold := map[string][]load.Movement{}
 	sales := 0
+	restocks := b.restocks()
 	verdict, evidence := b.each(func(one *book) (Verdict, string) {
 		for _, m := range one.driven() {
-			if returns(m) {
+			if returns(m) || restocks[m.Reason] != nil {
 				continue
 			}
 			if m.Reason != sale {
@@ -123,7 +124,7 @@ func lineText(sku string, quantity int64) string { return fmt.Sprintf("%d %s", q
 // oncePerKey checks that all attempts with one key were told of one order, and
 // that the database has only one.
 func oncePerKey(b *books) (Verdict, string) {
-	answered := map[string]string{}
+	answered, digests := map[string]string{}, map[string]string{}
 	keys := map[string]bool{}
 	for _, op := range b.Ops {
 		if op.Key == "" {
@@ -136,7 +137,10 @@ func oncePerKey(b *books) (Verdict, string) {
 		if other, again := answered[op.Key]; again && other != op.OrderID {
 			return found("key %s was answered as order %s and as order %s", op.Key, other, op.OrderID)
 		}
-		answered[op.Key] = op.OrderID
+		if other, again := digests[op.Key]; again && other != op.Digest {
+			return found("key %s was not answered alike each time: order %s", op.Key, op.OrderID)
+		}
+		answered[op.Key], digests[op.Key] = op.OrderID, op.Digest
 	}
 	placed := map[[2]string]string{}
 	for _, o := range b.Placed {

@@ -9,6 +9,8 @@ import (
 // Records are all that is known of a drive. What is missing is not judged.
 type Records struct {
 	Ops []load.Op
+	// Acts are what was asked for besides orders.
+	Acts []load.Act
 	// Ledger holds the movements of each SKU in version order: the one that the
 	// drive started from, and those after it.
 	Ledger []load.Movement

@@ -4,14 +4,13 @@ import "orderd/loadtest/load"
 
 // returns tells whether the movement gives an order's units back: the order was
 // cancelled, or it was a hold whose time was over.
-func returns(m load.Movement) bool { return m.Reason == "cancel" || m.Reason == "hold_expired" }
+func returns(m load.Movement) bool { return m.Reason == cancelled || m.Reason == expired }
 
-// returned is how many of the SKU's units orders have given back.
-func (b *book) returned() (units int64) {
-	for _, m := range b.ledger {
-		if returns(m) {
-			units += m.Delta
-		}
+// cameIn is how many units the SKU got during the drive: orders gave them back,
+// or it was restocked.
+func (b *book) cameIn() (units int64) {
+	for _, m := range b.driven() {
+		units += max(0, m.Delta)
 	}
 	return units
 }

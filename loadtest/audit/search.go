@@ -16,6 +16,7 @@ const (
 	searchLimit   = 10 * time.Second
 	searchOrders  = 2_000
 	searchUnknown = 12
+	searchCameIn  = 200 // movements; each may have been at any time
 )
 
 // back is the outcome of a return: the ledger's word, and no client's.
@@ -30,15 +31,23 @@ type answer struct {
 
 // tooLong tells whether the history is beyond what is searched.
 func (b *books) tooLong() bool {
-	return len(b.orders) > searchOrders || b.count(load.Unknown) > searchUnknown
+	cameIn := 0
+	for _, one := range b.skus {
+		for _, m := range one.driven() {
+			if m.Reason != sale {
+				cameIn++
+			}
+		}
+	}
+	return len(b.orders) > searchOrders || b.count(load.Unknown) > searchUnknown || cameIn > searchCameIn
 }
 
 // linearizable asks a search whether there is a sequence of the sales, each
 // within the time of its order, in which a plain counter gives every answer.
 func linearizable(b *books) (Verdict, string) {
 	if b.tooLong() {
-		return Undecided, fmt.Sprintf("%d orders, %d of unknown outcome, are too many to search; the checks above stand alone",
-			len(b.orders), b.count(load.Unknown))
+		return Undecided, fmt.Sprintf("%d orders, %d of unknown outcome, and %d movements are too many to search; the checks above stand alone",
+			len(b.orders), b.count(load.Unknown), len(b.Ledger))
 	}
 	deadline := time.Now().Add(searchLimit)
 	searched := 0
@@ -87,15 +96,18 @@ func (b *book) counter() porcupine.Model {
 
 // history is what the search has to explain. What was refused for any other
 // reason than the stock had no effect, and of a cart's refusal nobody knows
-// which line it was for. Units came back at some time after they were taken.
+// which line it was for. Units came back at some time after they were taken, and
+// a restock at any.
 func (b *book) history() []porcupine.Operation {
 	var history []porcupine.Operation
 	call := map[string]int64{}
 	for _, d := range b.demands {
-		call[d.op.OrderID] = int64(d.op.Call)
+		if d.op.OrderID != "" {
+			call[d.op.OrderID] = int64(d.op.Call)
+		}
 	}
-	for _, m := range b.ledger {
-		if returns(m) {
+	for _, m := range b.driven() {
+		if m.Reason != sale {
 			history = append(history, porcupine.Operation{
 				Call: call[m.OrderID], Return: forever, Output: answer{back, m.Delta, m.OnHand},
 			})

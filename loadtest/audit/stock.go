@@ -13,10 +13,10 @@ func (b *books) oversold() (units int64) {
 
 // undersold is the units left although somebody who would have bought them was
 // told that they were sold out. Of a cart nobody knows which line was refused;
-// units that came back may have done so after the last who wanted them.
+// units that came in may have done so after the last who wanted them.
 func (b *books) undersold() (units int64) {
 	for _, one := range b.skus {
-		left := one.last() - one.returned()
+		left := one.last() - one.cameIn()
 		for _, d := range one.demands {
 			if d.op.Outcome == load.SoldOut && len(d.op.Lines) < 2 && d.quantity <= left {
 				units += left

@@ -8,6 +8,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/jedib0t/go-pretty/v6/table"
+
 	"orderd/loadtest/report"
 )
 
@@ -136,4 +138,26 @@ func (t Grid) markdown(w io.Writer) {
 		fmt.Fprintf(w, "| %s |\n", strings.Join(row, " | "))
 	}
 	fmt.Fprintln(w)
+}
+
+// Text is the words and the table for a person at a terminal.
+func (p Part) Text() string {
+	t := report.NewTable()
+	row := func(cells []string) table.Row {
+		r := make(table.Row, len(cells))
+		for i, cell := range cells {
+			r[i] = cell
+		}
+		return r
+	}
+	t.AppendHeader(row(p.Table.Header))
+	numbers := make([]int, 0, len(p.Table.Header))
+	for i := p.Table.Words; i < len(p.Table.Header); i++ {
+		numbers = append(numbers, i+1)
+	}
+	t.SetColumnConfigs(Right(numbers...))
+	for _, cells := range p.Table.Rows {
+		t.AppendRow(row(cells))
+	}
+	return p.Words + "\n" + Trimmed(t.Render())
 }

@@ -163,7 +163,7 @@ func TestConclude(t *testing.T) {
 		"undecided whether it broke at all": {undecided, held, report.Break, undecided, false},
 	} {
 		c := report.Cell{Expectation: row.expected, Invariants: []audit.Invariant{{Verdict: row.stock}, {Verdict: row.books}}}
-		conclude(&c)
+		c.Conclude()
 		if c.Verdict != row.verdict || c.Met != row.met {
 			t.Errorf("%s: %s, met %v; want %s, %v", name, c.Verdict, c.Met, row.verdict, row.met)
 		}

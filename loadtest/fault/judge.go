@@ -48,31 +48,13 @@ func (s *Scene) judge(cell *report.Cell, r audit.Records, cause error) {
 	cell.Invariants = append(cell.Invariants,
 		audit.Invariant{Name: faultFired, Verdict: fired, Evidence: evidence},
 		audit.Invariant{Name: theyMet, Verdict: met, Evidence: meeting})
-	conclude(cell)
+	cell.Conclude()
 	cell.CaughtBy = ""
 	if cell.Verdict != audit.Undecided {
 		cell.CaughtBy = s.caughtBy(cell)
 	}
 	nameLayer(cell.Timeline, cell.CaughtBy)
 	cell.Story = s.tell(cell, r.Ledger)
-}
-
-// conclude sets the verdict from the invariants: an oversell stands by itself if
-// the books are right, everything else only with all of them.
-func conclude(cell *report.Cell) {
-	books := audit.Held
-	for _, i := range cell.Invariants[1:] {
-		if i.Verdict == audit.Violated || i.Verdict == audit.Undecided && books == audit.Held {
-			books = i.Verdict
-		}
-	}
-	cell.Verdict = books
-	if books == audit.Held {
-		cell.Verdict = cell.Invariants[0].Verdict
-	}
-	wanted := map[report.Expectation]audit.Verdict{report.Hold: audit.Held, report.Break: audit.Violated}
-	cell.Met = books == audit.Held && (cell.Verdict == wanted[cell.Expectation] ||
-		cell.Expectation == report.Either && cell.Verdict != audit.Undecided)
 }
 
 // Again judges a cell of a finished run once more. What was seen while it ran,
@@ -90,7 +72,7 @@ func Again(cell *report.Cell, r audit.Records) {
 		cell.Invariants = withoutDriveTested(cell.Invariants)
 	}
 	cell.Invariants = append(cell.Invariants, seen...)
-	conclude(cell)
+	cell.Conclude()
 	if cell.CaughtBy = ""; cell.Verdict == before {
 		cell.CaughtBy = caught
 	}

@@ -39,7 +39,7 @@ func (s *storm) judge(ctx context.Context, cell *report.Cell, d *drive, cause er
 		}
 	}
 	cell.Invariants = append(cell.Invariants, fired)
-	conclude(cell)
+	cell.Conclude()
 	cell.CaughtBy = d.caughtBy(cell)
 	cell.Timeline = s.draw(r.Ledger)
 	cell.Story = []string{fmt.Sprintf("It happened %d times while %d clients ordered; %d units were there and %d too many were sold.",

@@ -26,6 +26,10 @@ type Setup struct {
 	LockTTL  time.Duration // --lock-ttl; orderd's default if it is 0
 	// Unreconciled leaves Redis as it is: a fault is to show what the orders do with it.
 	Unreconciled bool
+	// Balanced has a replica that is told to end wait until a balancer has noticed.
+	Balanced bool
+	// Flags are further ones of orderd serve.
+	Flags []string
 	// Reach tells each replica, counted from 0, where its servers are; nil: where
 	// they are.
 	Reach func(replica int) Addresses
@@ -107,7 +111,9 @@ func (f *Fleet) startOne(ctx context.Context, s Setup, n, port, admin int) (*sta
 		"--work", s.Work.String(),
 		"--batch-max", strconv.Itoa(s.BatchMax),
 		"--allow-unguarded",
-		"--drain-delay", "0s", // nothing balances here
+	}
+	if !s.Balanced {
+		args = append(args, "--drain-delay", "0s")
 	}
 	if s.LockTTL > 0 {
 		args = append(args, "--lock-ttl", s.LockTTL.String())
@@ -118,7 +124,7 @@ func (f *Fleet) startOne(ctx context.Context, s Setup, n, port, admin int) (*sta
 	return f.stack.Start(ctx, stack.Command{
 		Name:  f.prefix + "orderd-" + id,
 		Path:  f.orderd,
-		Args:  args,
+		Args:  append(args, s.Flags...),
 		Ready: func(ctx context.Context) error { return ready(ctx, url, id) },
 		Grace: 30 * time.Second, // what orderd promises to stop within, and some more
 	})

@@ -39,9 +39,12 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 // Order places one order of op.Quantity at the nth target, under op.Key if there
 // is one, and fills in what came of it, but for the times.
 func (c *Client) Order(ctx context.Context, n int, sku string, op *Op) {
-	body := fmt.Sprintf(`{"lines":[{"sku":%q,"quantity":%d}]}`, sku, op.Quantity)
+	c.place(ctx, n, fmt.Sprintf(`{"lines":[{"sku":%q,"quantity":%d}]}`, sku, op.Quantity), op)
+}
+
+func (c *Client) place(ctx context.Context, n int, body string, op *Op) {
 	op.LockWait = -1
-	a, err := c.send(ctx, http.MethodPost, c.targets[n%len(c.targets)]+"/v1/orders", body, op.Key)
+	a, err := c.send(ctx, http.MethodPost, c.target(n)+"/v1/orders", body, op.Key)
 	if err != nil {
 		op.Outcome, op.Error = Unknown, err.Error()
 		return
@@ -51,6 +54,8 @@ func (c *Client) Order(ctx context.Context, n int, sku string, op *Op) {
 	op.LockWait = lockWait(a.header.Get("Server-Timing"))
 	op.read(a.body)
 }
+
+func (c *Client) target(n int) string { return c.targets[n%len(c.targets)] }
 
 // read tells the order's outcome from its answer's status and body.
 func (op *Op) read(body []byte) {
@@ -81,17 +86,20 @@ func (op *Op) read(body []byte) {
 func confirmed(text []byte, op *Op) {
 	var order struct {
 		ID    string `json:"id"`
-		Lines []struct {
-			Remaining    int64 `json:"remaining"`
-			StockVersion int64 `json:"stock_version"`
-		} `json:"lines"`
+		Lines []Line `json:"lines"`
 	}
 	op.Outcome = Confirmed
-	if err := json.Unmarshal(text, &order); err != nil || len(order.Lines) != 1 {
+	err := json.Unmarshal(text, &order)
+	if op.Lines != nil {
+		op.OrderID = order.ID
+		op.learn(text, order.Lines)
+		return
+	}
+	if err != nil || len(order.Lines) != 1 {
 		op.Error = "confirmed with a body that is no order of one line"
 		return // the audit will not find it in the ledger
 	}
-	op.OrderID, op.Left, op.Version = order.ID, order.Lines[0].Remaining, order.Lines[0].StockVersion
+	op.OrderID, op.Left, op.Version = order.ID, order.Lines[0].Left, order.Lines[0].Version
 }
 
 // An answer is what came back, read to its end.

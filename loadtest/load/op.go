@@ -20,21 +20,25 @@ const (
 // An Op is one order as its client saw it. Call and Return are counted from
 // the start of the drive by one monotonic clock.
 type Op struct {
-	Seq      int           `json:"seq"`
-	Client   int           `json:"client"`
-	Replica  string        `json:"replica,omitempty"`         // as the answer names it
-	Quantity int64         `json:"quantity"`                  // 0 of a cart
-	Lines    []Line        `json:"lines,omitempty"`           // of a cart; without them the order is one line of the drive's SKU
-	Key      string        `json:"idempotency_key,omitempty"` // of all attempts at one order
-	Outcome  Outcome       `json:"outcome"`
-	Status   int           `json:"status,omitempty"` // of HTTP; 0 without an answer
-	Code     string        `json:"code,omitempty"`   // of the problem
-	Error    string        `json:"error,omitempty"`  // of the transport
-	OrderID  string        `json:"order_id,omitempty"`
-	Left     int64         `json:"remaining,omitempty"`
-	Version  int64         `json:"stock_version,omitempty"`
-	Call     time.Duration `json:"call_ns"`
-	Return   time.Duration `json:"return_ns"`
+	Seq      int     `json:"seq"`
+	Client   int     `json:"client"`
+	Replica  string  `json:"replica,omitempty"`         // as the answer names it
+	Quantity int64   `json:"quantity"`                  // 0 of a cart
+	Lines    []Line  `json:"lines,omitempty"`           // of a cart; without them the order is one line of the drive's SKU
+	Key      string  `json:"idempotency_key,omitempty"` // of all attempts at one order
+	Hold     int     `json:"hold_seconds,omitempty"`    // 0: for good
+	Outcome  Outcome `json:"outcome"`
+	Status   int     `json:"status,omitempty"` // of HTTP; 0 without an answer
+	Code     string  `json:"code,omitempty"`   // of the problem
+	Error    string  `json:"error,omitempty"`  // of the transport
+	OrderID  string  `json:"order_id,omitempty"`
+	Left     int64   `json:"remaining,omitempty"`
+	Version  int64   `json:"stock_version,omitempty"`
+	// Digest is of the whole answer that confirmed an order with a key: every
+	// attempt has to be told the same.
+	Digest string        `json:"answer_digest,omitempty"`
+	Call   time.Duration `json:"call_ns"`
+	Return time.Duration `json:"return_ns"`
 	// LockWait is how long the order waited for its turn, as the answer tells;
 	// below zero if it tells nothing.
 	LockWait time.Duration `json:"lock_wait_ns"`

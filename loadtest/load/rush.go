@@ -4,11 +4,15 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math/rand/v2"
+	"net/http"
 	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // A Rush sends orders over kept connections for as long as it lasts, with a
@@ -29,6 +33,9 @@ type Rush struct {
 	PerSecond float64
 	// Orders is how many are sent at most; 0: as many as there is time for.
 	Orders int
+	// Pause is the least that a client of a closed loop rests that was told to come
+	// again, and a third of the most: they do not all come together.
+	Pause time.Duration
 }
 
 // An Order is one of a rush: an Op, and which SKU it was for.
@@ -48,12 +55,27 @@ func (r Rush) Run(ctx context.Context) ([]Order, error) {
 			}
 		}
 	}()
+	// Many at once: a server closes connections on which nothing comes for long. Not
+	// all: it would not accept them in time.
+	var dialling errgroup.Group
+	dialling.SetLimit(128)
 	for i := range clients {
-		c, err := r.client(ctx, i)
-		if err != nil {
-			return nil, fmt.Errorf("client %d: %w", i, err)
+		dialling.Go(func() error {
+			c, err := r.client(ctx, i)
+			if err != nil {
+				return fmt.Errorf("client %d: %w", i, err)
+			}
+			clients[i] = c
+			return nil
+		})
+	}
+	if err := dialling.Wait(); err != nil {
+		return nil, err
+	}
+	for _, c := range clients {
+		if err := c.wire.conn.SetDeadline(time.Now().Add(r.Lasts + requestLimit)); err != nil {
+			return nil, err
 		}
-		clients[i] = c
 	}
 	// What the clients keep is little, and collecting it while they count would
 	// take time from what they measure.
@@ -125,6 +147,9 @@ func (c *rusher) run(ctx context.Context, r Rush, began time.Time, sent *atomic.
 		c.orders, c.bodies = append(c.orders, o), append(c.bodies, body)
 		if err != nil {
 			return // what comes next on this connection may be of this order
+		}
+		if r.PerSecond == 0 && (status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable) {
+			time.Sleep(r.Pause + rand.N(2*r.Pause+1))
 		}
 	}
 }

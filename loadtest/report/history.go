@@ -16,6 +16,7 @@ import (
 type line struct {
 	Cell     int            `json:"cell"`
 	Op       *load.Op       `json:"op,omitempty"`
+	Act      *load.Act      `json:"act,omitempty"`
 	Movement *load.Movement `json:"movement,omitempty"`
 	Lease    *audit.Lease   `json:"lease,omitempty"`
 	Placed   *audit.Placed  `json:"placed,omitempty"`
@@ -37,6 +38,7 @@ func encode[T any](enc *json.Encoder, items []T, wrap func(*T) line) (err error)
 func encodeCell(enc *json.Encoder, cell int, r *audit.Records) error {
 	err := errors.Join(
 		encode(enc, r.Ops, func(op *load.Op) line { return line{Cell: cell, Op: op} }),
+		encode(enc, r.Acts, func(act *load.Act) line { return line{Cell: cell, Act: act} }),
 		encode(enc, r.Ledger, func(m *load.Movement) line { return line{Cell: cell, Movement: m} }),
 		encode(enc, r.Leases, func(l *audit.Lease) line { return line{Cell: cell, Lease: l} }),
 		encode(enc, r.Placed, func(p *audit.Placed) line { return line{Cell: cell, Placed: p} }),
@@ -57,6 +59,8 @@ func (l line) addTo(r *audit.Records) {
 	switch {
 	case l.Op != nil:
 		r.Ops = append(r.Ops, *l.Op)
+	case l.Act != nil:
+		r.Acts = append(r.Acts, *l.Act)
 	case l.Movement != nil:
 		r.Ledger = append(r.Ledger, *l.Movement)
 	case l.Lease != nil:

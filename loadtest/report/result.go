@@ -80,6 +80,8 @@ type Cell struct {
 	Tries    *Tries    `json:"tries,omitempty"`
 	Timeline *Timeline `json:"timeline,omitempty"`
 	Story    []string  `json:"story,omitempty"`
+
+	Soak *Soak `json:"soak,omitempty"` // of a soak's part
 }
 
 // Orders counts the orders by outcome.
@@ -205,20 +207,6 @@ func count(ops []load.Op) (o Orders) {
 		}
 	}
 	return o
-}
-
-// Conclude sets the verdict of the whole run from its cells.
-func (r *Result) Conclude() {
-	r.Verdict = audit.Held
-	for _, c := range r.Cells {
-		switch {
-		case c.Met:
-		case c.Verdict == audit.Undecided && r.Verdict == audit.Held:
-			r.Verdict = audit.Undecided
-		case c.Verdict != audit.Undecided:
-			r.Verdict = audit.Violated
-		}
-	}
 }
 
 // ThisHost describes the machine that the program runs on.

@@ -15,8 +15,12 @@ import (
 // Text writes the result for a person at a terminal. Colours only repeat what
 // the words say.
 func Text(w io.Writer, r Result, colours bool) {
-	if r.Command == FaultsCommand {
+	switch r.Command {
+	case FaultsCommand:
 		Matrix(w, r, colours)
+		return
+	case SoakCommand:
+		soakText(w, r, colours)
 		return
 	}
 	fmt.Fprintln(w, header(r))

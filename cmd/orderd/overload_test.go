@@ -1,0 +1,77 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// More orders come at once than orderd takes on. Each is placed, or refused by an
+// answer that says so and when to come again; none is lost between the two.
+func TestOverload_EachIsPlacedOrToldToComeAgain(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		flags  []string
+		status int
+		code   string
+	}{
+		"a full lane":         {[]string{"--work", "3s", "--batch-max", "1024", "--lock-wait", "10s"}, http.StatusServiceUnavailable, "busy"},
+		"a rate for all":      {[]string{"--rate-limit", "0.01:100"}, http.StatusTooManyRequests, "rate_limited"},
+		"a rate for a client": {[]string{"--client-rate-limit", "0.01:100"}, http.StatusTooManyRequests, "rate_limited"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDeployment(t)
+			setup := d.start(t, "r1", "redis")
+			const units, clients = 100_000, 800 // a lane has room for 512, behind those being placed
+			setup.mustSet(t, "A-1", units, "predicate")
+			r := d.start(t, "r2", "redis", row.flags...)
+			var placed, refused atomic.Int64
+			var all sync.WaitGroup
+			for range clients {
+				all.Go(func() {
+					req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.url+"/v1/orders", strings.NewReader(orderOne))
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					req.Header.Set("Content-Type", "application/json")
+					resp, err := overloading.Do(req)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					defer resp.Body.Close()
+					var p struct {
+						Code      string
+						Retryable bool
+					}
+					switch err := json.NewDecoder(resp.Body).Decode(&p); {
+					case err != nil:
+						t.Error(err)
+					case resp.StatusCode == http.StatusCreated:
+						placed.Add(1)
+					case resp.StatusCode == row.status && p.Code == row.code && p.Retryable && resp.Header.Get("Retry-After") != "":
+						refused.Add(1)
+					default:
+						t.Errorf("answered %s %+v, Retry-After %q", resp.Status, p, resp.Header.Get("Retry-After"))
+					}
+				})
+			}
+			all.Wait()
+			if placed.Load() == 0 || refused.Load() == 0 || placed.Load()+refused.Load() != clients {
+				t.Errorf("%d placed and %d refused of %d, want some of each", placed.Load(), refused.Load(), clients)
+			}
+			if _, item := setup.send(t, http.MethodGet, "/v1/stock/A-1", ""); item["sold"] != float64(placed.Load()) {
+				t.Errorf("sold %v, and %d were told so", item["sold"], placed.Load())
+			}
+		})
+	}
+}
+
+// overloading has as many connections as there are requests.
+var overloading = &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"encoding/json"
+	"testing"
+
+	"orderd/loadtest/audit"
+)
+
+// Far more come than are taken on: all who are not are told so, and all who are
+// have their orders. How fast is no matter for a test, nor how many the machine
+// can connect.
+func TestBenchOverload_NobodyIsLeftWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	code, out, progress := lab(t, "bench", "overload", "--orderd", orderd, "--rounds", "1", "--window", "400ms", "--results", t.TempDir(), "--format", "json")
+	if code != exitHeld && code != exitViolated {
+		t.Fatalf("exit %d\n%s\n%s", code, out, progress)
+	}
+	var r benchResult
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatalf("stdout is not the result alone: %v\n%s", err, out)
+	}
+	if (r.Verdict == audit.Held) != (code == exitHeld) || len(r.Overload.Table) != 4 {
+		t.Errorf("exit %d for verdict %s on %d bounds", code, r.Verdict, len(r.Overload.Table))
+	}
+	for _, o := range r.Overload.Table {
+		if below := o.BelowIt; below.Accepted == 0 || below.Others > 0 || len(below.Violations) > 0 {
+			t.Errorf("%s, below it: %+v", o.Name, below)
+		}
+		if over := o.OverIt; over.Accepted == 0 || over.Others > 0 || len(over.Violations) > 0 {
+			t.Errorf("%s, beyond it: %+v", o.Name, over)
+		}
+	}
+}

@@ -1,0 +1,74 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"orderd/deploy"
+)
+
+// What of deploy/haproxy.cfg is different here: where it listens, and that the
+// replicas are known and need not be asked for by name.
+var (
+	bindLine  = regexp.MustCompile(`(?m)^([ \t]+bind) :8080$`)
+	resolvers = regexp.MustCompile(`(?m)^resolvers docker\n([ \t]+.+\n)+`)
+	template  = regexp.MustCompile(`(?m)^[ \t]+server-template .*$`)
+)
+
+// Balance starts a balancer before the replicas, with the configuration that
+// ships, and returns its base URL. It ends with the fleet.
+func (f *Fleet) Balance(ctx context.Context, r *Replicas) (string, error) {
+	servers, err := serverLines(r.URLs)
+	if err != nil {
+		return "", err
+	}
+	for _, part := range []*regexp.Regexp{bindLine, resolvers, template} {
+		if n := len(part.FindAllString(deploy.HAProxy, -1)); n != 1 {
+			return "", fmt.Errorf("deploy/haproxy.cfg has %d times what looks like %v, want once", n, part)
+		}
+	}
+	config := resolvers.ReplaceAllLiteralString(deploy.HAProxy, "")
+	config = template.ReplaceAllLiteralString(config, servers)
+	balancer, err := f.stack.HAProxy(ctx, f.prefix+"haproxy",
+		func(port int) string {
+			return bindLine.ReplaceAllString(config, fmt.Sprintf("${1} 127.0.0.1:%d", port))
+		},
+		func(ctx context.Context, addr string) error { return balanced(ctx, "http://"+addr) })
+	if err != nil {
+		return "", err
+	}
+	return "http://" + balancer.Addr, nil
+}
+
+func serverLines(urls []string) (string, error) {
+	lines := make([]string, len(urls))
+	for i, text := range urls {
+		u, err := url.Parse(text)
+		if err != nil {
+			return "", err
+		}
+		lines[i] = fmt.Sprintf("    server orderd-%d %s", i+1, u.Host)
+	}
+	return strings.Join(lines, "\n"), nil
+}
+
+// balanced asks whether a replica answers through the balancer.
+func balanced(ctx context.Context, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/readyz", http.NoBody)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("X-Orderd-Replica") == "" {
+		return fmt.Errorf("%s answers %s, and not as a replica", url, resp.Status)
+	}
+	return nil
+}

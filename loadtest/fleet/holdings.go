@@ -1,0 +1,104 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os/exec"
+	"strconv"
+	"strings"
+
+	"orderd/loadtest/audit"
+)
+
+// Connections is how many connections the nth replica, counted from 1, has to
+// the database.
+func (f *Fleet) Connections(ctx context.Context, n int) (int, error) {
+	var count int
+	err := f.db.QueryRow(ctx, `
+		SELECT count(*) FROM pg_stat_activity
+		WHERE datname = current_database() AND application_name ~ ('^orderd (lock )?r' || $1 || '( |$)')`,
+		strconv.Itoa(n)).Scan(&count)
+	if err != nil {
+		return 0, fmt.Errorf("count the connections: %w", err)
+	}
+	return count, nil
+}
+
+// Placed reads the orders of the database.
+func (f *Fleet) Placed(ctx context.Context) ([]audit.Placed, error) {
+	rows, err := f.db.Query(ctx, `SELECT id::text, client, coalesce(idempotency_key, '') FROM orders`)
+	if err != nil {
+		return nil, fmt.Errorf("read the orders: %w", err)
+	}
+	defer rows.Close()
+	placed := []audit.Placed{} // nil would be nobody has looked
+	for rows.Next() {
+		var o audit.Placed
+		if err := rows.Scan(&o.ID, &o.Client, &o.Key); err != nil {
+			return nil, fmt.Errorf("read the orders: %w", err)
+		}
+		placed = append(placed, o)
+	}
+	return placed, rows.Err()
+}
+
+// Held is how many orders the database has as held, whatever their time.
+func (f *Fleet) Held(ctx context.Context) (int, error) {
+	var held int
+	if err := f.db.QueryRow(ctx, `SELECT count(*) FROM orders WHERE status = 'held'`).Scan(&held); err != nil {
+		return 0, fmt.Errorf("count the held orders: %w", err)
+	}
+	return held, nil
+}
+
+// Reconcile runs orderd reconcile --check. It returns what that says, and whether
+// all is right; an error if nobody knows.
+func (f *Fleet) Reconcile(ctx context.Context) (said string, right bool, err error) {
+	out, err := exec.CommandContext(ctx, f.orderd, "reconcile", "--check",
+		"--database-url", f.url, "--redis-url", f.Stock.URL).CombinedOutput()
+	said = strings.TrimSpace(string(out))
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == 1 {
+		return said, false, nil
+	}
+	if err != nil {
+		return said, false, fmt.Errorf("orderd reconcile --check: %w\n%s", err, said)
+	}
+	return said, true, nil
+}
+
+// Metrics reads the nth replica's metrics without labels, counted from 0, after
+// it has collected its garbage.
+func (r *Replicas) Metrics(ctx context.Context, n int) (map[string]float64, error) {
+	if _, err := read(ctx, r.AdminURLs[n]+"/debug/pprof/heap?gc=1"); err != nil {
+		return nil, err
+	}
+	text, err := read(ctx, r.AdminURLs[n]+"/metrics")
+	metrics := map[string]float64{}
+	for line := range strings.Lines(text) {
+		name, number, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if value, err := strconv.ParseFloat(number, 64); err == nil {
+			metrics[name] = value
+		}
+	}
+	return metrics, err
+}
+
+func read(ctx context.Context, url string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return "", err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s answers %s", url, resp.Status)
+	}
+	text, err := io.ReadAll(resp.Body)
+	return string(text), err
+}

@@ -1,0 +1,69 @@
+package load
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// A Deed says what an act is to do.
+type Deed string
+
+// The deeds.
+const (
+	Cancel  Deed = "cancel"
+	Confirm Deed = "confirm" // of a held order
+	Restock Deed = "restock"
+)
+
+// An Act is what somebody asked for besides an order, as they saw it. Its
+// outcome is Confirmed, Failed (refused for good or for now) or Unknown.
+type Act struct {
+	Deed    Deed          `json:"deed"`
+	OrderID string        `json:"order_id,omitempty"` // of a cancel or a confirm
+	SKU     string        `json:"sku,omitempty"`      // of a restock
+	Delta   int64         `json:"delta,omitempty"`
+	Reason  string        `json:"reason,omitempty"` // of a restock; each has its own
+	Outcome Outcome       `json:"outcome"`
+	Status  int           `json:"status,omitempty"`
+	Code    string        `json:"code,omitempty"`  // of the problem
+	State   string        `json:"state,omitempty"` // of the order, as answered
+	Version int64         `json:"stock_version,omitempty"`
+	Call    time.Duration `json:"call_ns"`
+	Return  time.Duration `json:"return_ns"`
+}
+
+// Do asks the nth target for it and fills in what came of it, but for the times.
+func (c *Client) Do(ctx context.Context, n int, act *Act) {
+	path, body := "/v1/orders/"+act.OrderID+"/"+string(act.Deed), ""
+	if act.Deed == Restock {
+		path = "/v1/stock/" + url.PathEscape(act.SKU) + "/adjustments"
+		body = fmt.Sprintf(`{"delta":%d,"reason":%q}`, act.Delta, act.Reason)
+	}
+	a, err := c.send(ctx, http.MethodPost, c.target(n)+path, body, "")
+	if err != nil {
+		act.Outcome = Unknown
+		return
+	}
+	var said struct {
+		Code    string `json:"code"`
+		Status  any    `json:"status"` // an order's is a word, a problem's a number
+		Version int64  `json:"version"`
+	}
+	err = json.Unmarshal(a.body, &said)
+	act.Status, act.Code, act.Version = a.status, said.Code, said.Version
+	act.State, _ = said.Status.(string)
+	switch {
+	case err != nil:
+		act.Outcome = Unknown // somebody between us and orderd answered
+	case a.status < http.StatusBadRequest:
+		act.Outcome = Confirmed
+	case a.status >= http.StatusInternalServerError:
+		act.Outcome = Unknown
+	default:
+		act.Outcome = Failed
+	}
+}

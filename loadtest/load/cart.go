@@ -1,0 +1,46 @@
+package load
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+)
+
+// Place places an order of op.Lines at the nth target, with its key and for as
+// long as it is to be held, and fills in what came of it, but for the times.
+func (c *Client) Place(ctx context.Context, n int, op *Op) {
+	type line struct {
+		SKU      string `json:"sku"`
+		Quantity int64  `json:"quantity"`
+	}
+	var order struct {
+		Lines []line `json:"lines"`
+		Hold  int    `json:"hold_seconds,omitempty"`
+	}
+	for _, l := range op.Lines {
+		order.Lines = append(order.Lines, line{l.SKU, l.Quantity})
+	}
+	order.Hold = op.Hold
+	body, err := json.Marshal(order)
+	if err != nil {
+		panic(err) // texts and numbers
+	}
+	c.place(ctx, n, string(body), op)
+}
+
+// learn takes from an answer what is left of each SKU. What the answer lacks
+// stays 0, which the audit will not find in the ledger.
+func (op *Op) learn(text []byte, answered []Line) {
+	if op.Key != "" {
+		sum := sha256.Sum256(text)
+		op.Digest = hex.EncodeToString(sum[:8])
+	}
+	for i := range op.Lines {
+		for _, l := range answered {
+			if l.SKU == op.Lines[i].SKU {
+				op.Lines[i].Left, op.Lines[i].Version = l.Left, l.Version
+			}
+		}
+	}
+}

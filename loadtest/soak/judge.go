@@ -1,0 +1,96 @@
+package soak
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"orderd/loadtest/audit"
+	"orderd/loadtest/report"
+)
+
+// Names of the invariants that a soak adds to the audit's: what only somebody
+// who was there has seen.
+const (
+	itHappened = "replicas and servers ended and came back"
+	noneFailed = "no order through the balancer failed while replicas were replaced"
+	booksRight = "orderd reconcile --check finds nothing"
+	flatCode   = "goroutines are as many as before"
+	flatLinks  = "connections are as many as before"
+	flatMemory = "memory is as much as before"
+)
+
+var added = []string{itHappened, noneFailed, booksRight, flatCode, flatLinks, flatMemory}
+
+// settleLimit is how long after the last order all may take to be right: the
+// last holds end, and the reconciler has a pass.
+const settleLimit = 30 * time.Second
+
+// settle waits until nothing is under way any more, and has the books checked.
+func (s *part) settle(ctx context.Context) error {
+	began := time.Now()
+	if err := await(ctx, settleLimit, "the last hold to end", func() (bool, error) {
+		held, err := s.fleet.Held(ctx)
+		return held == 0, err
+	}); err != nil {
+		return err
+	}
+	i := audit.Invariant{Name: booksRight, Verdict: audit.Held}
+	for {
+		said, right, err := s.fleet.Reconcile(ctx)
+		if err != nil {
+			return err
+		}
+		i.Evidence = strings.ReplaceAll(said, "\n", "; ")
+		if right {
+			break
+		}
+		if time.Since(began) > settleLimit {
+			i.Verdict = audit.Violated
+			break
+		}
+	}
+	s.seen = append(s.seen, i)
+	return nil
+}
+
+// judge fills in the cell.
+func (s *part) judge(cell *report.Cell, r audit.Records) {
+	sent := s.shop.sent()
+	sent[replaced] = len(s.rolled)
+	cell.Soak = &report.Soak{Sent: sent, Done: s.weather.done, Before: s.before, After: s.after}
+	cell.Timeline = &s.weather.timeline
+	cell.Judge(r, time.Since(s.clock))
+	cell.Invariants = append(cell.Invariants, s.weather.happened())
+	cell.Invariants = append(cell.Invariants, s.seen...)
+	cell.Invariants = append(cell.Invariants, flat(s.before, s.after)...)
+	cell.Conclude()
+	cell.Story = []string{
+		fmt.Sprintf("%d requests: %s.", s.shop.requests()+len(s.rolled), told(sent, kinds)),
+		fmt.Sprintf("Meanwhile: %s.", s.weather),
+		fmt.Sprintf("%d orders confirmed, %d refused as sold out, %d busy, %d of unknown outcome, %d refused otherwise.",
+			cell.Orders.Confirmed, cell.Orders.SoldOut, cell.Orders.Busy, cell.Orders.Unknown, cell.Orders.Failed),
+	}
+}
+
+// happened guards against a verdict on fair weather.
+func (w *weather) happened() audit.Invariant {
+	i := audit.Invariant{Name: itHappened, Verdict: audit.Held, Evidence: w.String()}
+	for _, what := range append([]string{killed, ended}, w.restarts()...) {
+		if least := 2; w.done[what] < least {
+			i.Verdict = audit.Undecided
+		}
+	}
+	return i
+}
+
+// Again judges a part of a finished soak once more. What was seen while it ran is
+// taken from the cell.
+func Again(cell *report.Cell, r audit.Records) {
+	seen := slices.DeleteFunc(slices.Clone(cell.Invariants), func(i audit.Invariant) bool { return !slices.Contains(added, i.Name) })
+	cell.Judge(r, time.Duration(cell.Seconds*float64(time.Second)))
+	cell.Invariants = append(cell.Invariants, seen...)
+	cell.Conclude()
+}

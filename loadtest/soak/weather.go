@@ -1,0 +1,184 @@
+package soak
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"orderd/internal/stack"
+	"orderd/loadtest/audit"
+	"orderd/loadtest/fleet"
+	"orderd/loadtest/report"
+)
+
+// What is done to replicas and servers, as it is counted.
+const (
+	killed    = "replicas killed"
+	ended     = "replicas ended politely"
+	restarted = " restarts" // of a server, whose name goes before it
+)
+
+const (
+	// strikeEvery is about how often a replica goes.
+	strikeEvery = 8 * time.Second
+	// strikesLeast is how many replicas go in the shortest soak's phases: one of
+	// each kind.
+	strikesLeast = 2
+)
+
+// A weather is what happens to replicas and servers. The first replica lives
+// through it all, to see whether it grows.
+type weather struct {
+	replicas []*stack.Process
+	servers  []server
+	random   *rand.Rand
+	clock    time.Time
+
+	done     map[string]int
+	timeline report.Timeline
+	cleared  time.Duration // when the last of it was over
+}
+
+// A server is one that all replicas need. It ends as in a crash.
+type server struct {
+	name    string
+	process *stack.Process
+	end     syscall.Signal
+}
+
+func newWeather(f *fleet.Fleet, r *fleet.Replicas, mode string, seed uint64, clock time.Time) *weather {
+	w := &weather{
+		replicas: r.Processes, random: rand.New(rand.NewPCG(seed, 0)), clock: clock, done: map[string]int{},
+		servers: []server{
+			{"postgres", f.Postgres.Process, syscall.SIGQUIT}, // ends its children first, and at once
+			{"redis-stock", f.Stock.Process, syscall.SIGKILL},
+		},
+	}
+	switch mode {
+	case "redis":
+		w.servers = append(w.servers, server{"redis-locks", f.Locks.Process, syscall.SIGKILL})
+	case "redlock":
+		w.servers = append(w.servers, server{"redis-master-1", f.Masters[0].Process, syscall.SIGKILL})
+	case "zookeeper":
+		w.servers = append(w.servers, server{"zookeeper", f.ZooKeeper.Process, syscall.SIGKILL})
+	}
+	for i := range replicas {
+		w.timeline.Lanes = append(w.timeline.Lanes, fmt.Sprintf("r%d", i+1))
+	}
+	for _, s := range w.servers {
+		w.timeline.Lanes = append(w.timeline.Lanes, s.name)
+	}
+	return w
+}
+
+// rage restarts each server once, and replicas now and then, in an order that
+// follows from the seed. It takes longer than it should if they do.
+func (w *weather) rage(ctx context.Context, lasts time.Duration) error {
+	end := time.NewTimer(lasts)
+	defer end.Stop()
+	var strikes []func(context.Context) error
+	for _, s := range w.servers {
+		strikes = append(strikes, func(ctx context.Context) error { return w.restart(ctx, s) })
+	}
+	for n := range max(strikesLeast, int(lasts/strikeEvery)) {
+		p := 1 + w.random.IntN(len(w.replicas)-1)
+		strikes = append(strikes, func(ctx context.Context) error { return w.replace(ctx, p, n%2 == 0) })
+	}
+	w.random.Shuffle(len(strikes), func(i, j int) { strikes[i], strikes[j] = strikes[j], strikes[i] })
+	next := time.NewTicker(lasts / time.Duration(len(strikes)+1))
+	defer next.Stop()
+	for _, strike := range strikes {
+		select {
+		case <-next.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if err := strike(ctx); err != nil {
+			return err
+		}
+	}
+	w.cleared = time.Since(w.clock)
+	select {
+	case <-end.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// restart ends a server as a crash would, and starts it again.
+func (w *weather) restart(ctx context.Context, s server) error {
+	w.done[s.name+restarted]++
+	return w.absent(s.name, "down", func() error {
+		if err := s.process.Signal(s.end); err != nil {
+			return err
+		}
+		select {
+		case <-s.process.Done():
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		return s.process.Restart(ctx)
+	})
+}
+
+// replace ends the nth replica, and starts another in its place.
+func (w *weather) replace(ctx context.Context, n int, kill bool) error {
+	p, label := w.replicas[n], "told to end"
+	end := func() error { return p.Stop(ctx) }
+	if kill {
+		label, end = "killed", p.Kill
+		w.done[killed]++
+	} else {
+		w.done[ended]++
+	}
+	return w.absent(w.timeline.Lanes[n], label, func() error {
+		if err := end(); err != nil {
+			return err
+		}
+		return p.Restart(ctx)
+	})
+}
+
+// absent draws that something is away while away runs.
+func (w *weather) absent(lane, label string, away func() error) error {
+	from := time.Since(w.clock)
+	err := away()
+	w.timeline.Spans = append(w.timeline.Spans, report.Span{
+		Lane: lane, Kind: report.Down, Label: label, From: ms(from), To: ms(time.Since(w.clock)),
+	})
+	return err
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// fault is the weather as the audit wants to know it.
+func (w *weather) fault() *audit.Fault {
+	return &audit.Fault{Name: report.SoakCommand, Fired: len(w.done) > 0, Healed: &w.cleared}
+}
+
+// String counts what was done.
+func (w *weather) String() string {
+	return told(w.done, append([]string{killed, ended}, w.restarts()...))
+}
+
+func (w *weather) restarts() []string {
+	var names []string
+	for _, s := range w.servers {
+		names = append(names, s.name+restarted)
+	}
+	return names
+}
+
+// told writes counts in words, those of names.
+func told(counts map[string]int, names []string) string {
+	var words []string
+	for _, name := range slices.DeleteFunc(names, func(name string) bool { return counts[name] == 0 }) {
+		words = append(words, fmt.Sprintf("%d %s", counts[name], name))
+	}
+	return strings.Join(words, ", ")
+}
