@@ -80,7 +80,8 @@ func (w *watch) note(ctx context.Context, method string, status int, took time.D
 	switch {
 	case status == http.StatusInternalServerError:
 		level = slog.LevelError
-	case status > http.StatusInternalServerError:
+	// Who is turned away in a rush is counted. To write them all down would take the time of those inside.
+	case status > http.StatusInternalServerError && !errors.Is(record.err, locking.ErrBusy):
 		level = slog.LevelWarn
 	}
 	if !w.log.Enabled(ctx, level) {
@@ -134,7 +135,9 @@ func uncrowded(limit int64) func(http.Handler) http.Handler {
 			}
 			defer inside.Add(-1)
 			if inside.Add(1) > limit {
-				writeProblem(w, r, problemOf(fmt.Errorf("%w: too many requests at once", locking.ErrBusy)))
+				err := fmt.Errorf("%w: too many requests at once", locking.ErrBusy)
+				recordOf(r.Context()).err = err
+				writeProblem(w, r, problemOf(err))
 				return
 			}
 			next.ServeHTTP(w, r)
