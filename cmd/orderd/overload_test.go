@@ -19,7 +19,7 @@ func TestOverload_EachIsPlacedOrToldToComeAgain(t *testing.T) {
 		status int
 		code   string
 	}{
-		"a full lane":         {[]string{"--work", "3s", "--batch-max", "1024", "--lock-wait", "10s"}, http.StatusServiceUnavailable, "busy"},
+		"a full lane":         {[]string{"--work", "3s", "--batch-max", "1024", "--lock-wait", "8s"}, http.StatusServiceUnavailable, "busy"},
 		"a rate for all":      {[]string{"--rate-limit", "0.01:100"}, http.StatusTooManyRequests, "rate_limited"},
 		"a rate for a client": {[]string{"--client-rate-limit", "0.01:100"}, http.StatusTooManyRequests, "rate_limited"},
 	} {
