@@ -154,6 +154,60 @@ func TestGroup_StaleLevelIsRefusedOrderByOrder(t *testing.T) {
 	}
 }
 
+// An order for what is held elsewhere does not hold up those it is in a group with.
+func TestGroup_WhatIsHeldUpElsewhereHoldsUpItsOwnAlone(t *testing.T) {
+	t.Parallel()
+	locks := openRedisLocks(t)
+	g := newGate(locks)
+	s := openGroups(t, g, 64)
+	s.Lanes.OneLane()
+	for _, sku := range []string{"A-1", "B-1", "C-1"} {
+		s.mustSet(t, sku, 5, "")
+	}
+	held, err := locks.Acquire(t.Context(), "B-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	place := func(lines ...order.Line) chan error {
+		placed := make(chan error, 1)
+		go func() {
+			_, err := s.Place(context.Background(), lines)
+			placed <- err
+		}()
+		return placed
+	}
+	first := place(order.Line{SKU: "C-1", Quantity: 1})
+	g.awaitAsked(t)
+	others := []chan error{place(order.Line{SKU: "A-1", Quantity: 1}), place(order.Line{SKU: "C-1", Quantity: 1})}
+	behind := []chan error{
+		place(order.Line{SKU: "B-1", Quantity: 1}),
+		place(order.Line{SKU: "A-2", Quantity: 1}, order.Line{SKU: "B-1", Quantity: 1}), // there is no A-2
+	}
+	for deadline := time.Now().Add(10 * time.Second); s.Lanes.Waiting() != 4; {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d orders wait behind the first, want 4", s.Lanes.Waiting())
+		}
+	}
+	close(g.open)
+	for i, placed := range append(others, first) {
+		if err := <-placed; err != nil {
+			t.Errorf("order %d, for what nobody holds: %v", i, err)
+		}
+	}
+	if len(behind[0])+len(behind[1]) > 0 {
+		t.Error("an order for what another holds was answered meanwhile")
+	}
+	if err := held.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-behind[0]; err != nil {
+		t.Errorf("the order for what was held: %v", err)
+	}
+	if err := <-behind[1]; !errors.Is(err, stock.ErrUnknownSKU) {
+		t.Errorf("the cart with what was held and an unknown SKU: %v", err)
+	}
+}
+
 // Who is short of what a group has seen is not refused if its rows have more by
 // the time that it is written.
 func TestGroup_WhoIsShortIsSettledAnewIfMoreHasComeIn(t *testing.T) {

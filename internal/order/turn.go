@@ -21,6 +21,7 @@ const turnLimit = 100 * time.Millisecond
 type turn struct {
 	service *Service
 	lane    *lane
+	part    bool // of a group that was taken apart
 
 	lease *locking.Lease // nil: none
 	keys  []string
@@ -35,14 +36,14 @@ type turn struct {
 
 // take makes sure that there is a lease on the keys: the one that is there, or
 // a new one, which was waited for.
-func (t *turn) take(ctx context.Context, keys []string) (waited bool, err error) {
+func (t *turn) take(ctx context.Context, keys []string, patience time.Duration) (waited bool, err error) {
 	ctx, lock := begin(ctx, "lock")
 	defer lock.end()
 	if t.lease != nil && slices.Equal(t.keys, keys) && t.goesOn() {
 		return false, nil
 	}
 	t.end(ctx)
-	ctx, cancel := context.WithTimeout(ctx, t.service.LockWait)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	t.keys, t.since = keys, time.Now()
 	t.lease, err = t.service.Locks.Acquire(ctx, keys...)
