@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"time"
 
 	"orderd/loadtest/audit"
@@ -43,7 +44,7 @@ func (c *benchAllCommand) Run(con *console, verdict *audit.Verdict) error {
 		return err
 	}
 	if err := c.locks().measure(con, folder, &r); err != nil {
-		return err
+		return errors.Join(err, r.conclude(con, folder, c.Format, verdict)) // what was measured is kept
 	}
 	return r.conclude(con, folder, c.Format, verdict)
 }
