@@ -2,28 +2,21 @@ package order
 
 import (
 	"context"
-	_ "embed" // for the statements
+	_ "embed" // for the statement
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"orderd/internal/stock"
 )
 
-var (
-	//go:embed group_lock.sql
-	groupLock string
-	//go:embed group_write.sql
-	groupWrite string
-)
+//go:embed group_lock.sql
+var groupLock string
 
 // groupTries bounds how often a group is tried that Postgres rolled back for the
 // sake of other transactions.
@@ -197,130 +190,6 @@ func (l *Ledger) lockRows(ctx context.Context, conn *pgxpool.Conn, d groupDraft)
 	})
 	err := conn.SendBatch(ctx, batch).Close()
 	return shelves, stock.Unavailable("lock the group's stock", err)
-}
-
-// A groupWriting is what is written of a group.
-type groupWriting struct {
-	requests []Request
-	shelves  map[string]*shelf // after the group
-	orders   []Order           // of the requests; without an id, nothing is
-}
-
-// writeGroup adds the writing and the COMMIT to the batch and sends it: one round
-// trip. From here on the orders' fate is Postgres', and the caller's context no
-// longer counts. The orders learn when they were placed.
-func (l *Ledger) writeGroup(
-	ctx context.Context, conn *pgxpool.Conn, batch *pgx.Batch, w groupWriting,
-) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CommitLimit)
-	defer cancel()
-	var at time.Time
-	batch.Queue(groupWrite, append(w.args(), l.replica)...).QueryRow(func(row pgx.Row) error {
-		return row.Scan(&at, nil)
-	})
-	batch.Queue("COMMIT").Exec(func(tag pgconn.CommandTag) error {
-		if tag.String() != "COMMIT" {
-			return pgx.ErrTxCommitRollback
-		}
-		return nil
-	})
-	err := conn.SendBatch(ctx, batch).Close()
-	var pg *pgconn.PgError
-	switch {
-	case err == nil:
-	case errors.As(err, &pg) && pg.Code == divisionByZero:
-		return errors.Join(errUnforeseen, err)
-	case w.keyed() && errors.Is(keyTaken(err), ErrInFlight):
-		return keyTaken(err)
-	case answered(err), conn.Conn().PgConn().TxStatus() != 'I' && !conn.Conn().IsClosed():
-		return stock.Unavailable("commit the group", err)
-	default:
-		if at, err = l.resolve(context.WithoutCancel(ctx), firstPlaced(w.orders), err); err != nil {
-			return err
-		}
-	}
-	w.placed(at)
-	return nil
-}
-
-// keyed tells whether a request of the group has a key.
-func (w *groupWriting) keyed() bool {
-	return slices.ContainsFunc(w.requests, func(r Request) bool { return r.Key != "" })
-}
-
-// placed lets the orders know when they were placed, and so when they expire.
-func (w *groupWriting) placed(at time.Time) {
-	for i := range w.orders {
-		w.orders[i].CreatedAt = at
-		if w.orders[i].Status == StatusHeld {
-			w.orders[i].HoldExpiresAt = at.Add(time.Duration(w.requests[i].HoldSeconds) * time.Second)
-		}
-	}
-}
-
-// divisionByZero is how group_write.sql fails.
-const divisionByZero = "22012"
-
-// rollBack ends a transaction that has not been committed. Without one it does
-// nothing.
-func rollBack(ctx context.Context, conn *pgxpool.Conn) {
-	if conn.Conn().IsClosed() || conn.Conn().PgConn().TxStatus() == 'I' {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CommitLimit)
-	defer cancel()
-	_, _ = conn.Exec(ctx, "ROLLBACK") // a connection that cannot even do that is closed with its release
-}
-
-// args returns the arrays of group_write.sql up to the replica.
-func (w *groupWriting) args() []any {
-	var ids, lineOrders []pgtype.UUID
-	var clients, keys []*string
-	var hashes [][]byte
-	var holds []*int64
-	var skus, lineSKUs []string
-	var units, lines, tokens, levels, reached, quantities, remaining, versions []int64
-	for _, sku := range slices.Sorted(maps.Keys(w.shelves)) { // so that rows are taken in an order that replicas share
-		s := w.shelves[sku]
-		if s.lines == 0 {
-			continue
-		}
-		skus, units, lines = append(skus, s.SKU), append(units, s.units), append(lines, s.lines)
-		tokens, levels, reached = append(tokens, s.token), append(levels, s.OnHand), append(reached, s.Version)
-	}
-	for i := range w.orders {
-		o, r := &w.orders[i], &w.requests[i]
-		if o.ID == uuid.Nil {
-			continue
-		}
-		key, hash, hold := r.written()
-		n := len(ids)
-		clients, keys = put(clients, n, &r.Client, r.Client != ""), put(keys, n, key, key != nil)
-		hashes, holds = put(hashes, n, hash, hash != nil), put(holds, n, hold, hold != nil)
-		id := pgtype.UUID{Bytes: o.ID, Valid: true}
-		ids = append(ids, id)
-		for _, line := range o.Lines {
-			lineOrders, lineSKUs = append(lineOrders, id), append(lineSKUs, line.SKU)
-			quantities, remaining = append(quantities, line.Quantity), append(remaining, line.Remaining)
-			versions = append(versions, line.StockVersion)
-		}
-	}
-	return []any{
-		ids, clients, keys, hashes, holds,
-		skus, units, lines, tokens, levels, reached,
-		lineOrders, lineSKUs, quantities, remaining, versions,
-	}
-}
-
-// put sets the nth value of an array, if there is one. Arrays end with the last
-// value that is there: a group without keys or holds has none to send, and what
-// is missing is NULL to the statement.
-func put[T any](array []T, n int, value T, there bool) []T {
-	if !there {
-		return array
-	}
-	array = append(array, make([]T, n-len(array))...)
-	return append(array, value)
 }
 
 // union returns the SKUs of all orders, each once, sorted.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -30,6 +31,9 @@ type Setup struct {
 	Balanced bool
 	// Flags are further ones of orderd serve.
 	Flags []string
+	// Shared has each replica use its share of the processors and no more, as a
+	// container's limit would: otherwise each takes all of them for its own.
+	Shared bool
 	// Reach tells each replica, counted from 0, where its servers are; nil: where
 	// they are.
 	Reach func(replica int) Addresses
@@ -121,10 +125,15 @@ func (f *Fleet) startOne(ctx context.Context, s Setup, n, port, admin int) (*sta
 	if s.Unreconciled {
 		args = append(args, "--reconcile-every", "0s")
 	}
+	var env []string
+	if s.Shared {
+		env = append(env, "GOMAXPROCS="+strconv.Itoa(max(1, runtime.NumCPU()/s.Replicas)))
+	}
 	return f.stack.Start(ctx, stack.Command{
 		Name:  f.prefix + "orderd-" + id,
 		Path:  f.orderd,
 		Args:  append(args, s.Flags...),
+		Env:   env,
 		Ready: func(ctx context.Context) error { return ready(ctx, url, id) },
 		Grace: 30 * time.Second, // what orderd promises to stop within, and some more
 	})

@@ -73,7 +73,7 @@ func (l *Lab) orderd(ctx context.Context, s Shape, warmUp, window time.Duration)
 		return m, err
 	}
 	replicas, err := l.fleet.Start(ctx, fleet.Setup{
-		Mode: s.Lock, Replicas: s.Replicas, LockWait: 10 * time.Second, BatchMax: s.BatchMax, Work: s.Work, DatabaseURL: d.url,
+		Mode: s.Lock, Replicas: s.Replicas, LockWait: 10 * time.Second, BatchMax: s.BatchMax, Work: s.Work, DatabaseURL: d.url, Shared: true,
 	})
 	if err != nil {
 		return m, err
