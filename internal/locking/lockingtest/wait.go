@@ -78,6 +78,12 @@ func testWaitEnds(t *testing.T, o Options) {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), shortWait, cause)
 		_, err := other.Acquire(ctx, key)
 		cancel()
+		if errors.Is(err, locking.ErrUnavailable) { // a server that is too busy to say in time: once more
+			began = time.Now()
+			ctx, cancel = context.WithTimeoutCause(t.Context(), shortWait, cause)
+			_, err = other.Acquire(ctx, key)
+			cancel()
+		}
 		if !errors.Is(err, locking.ErrBusy) || !errors.Is(err, cause) {
 			t.Errorf("Acquire() = %v, want ErrBusy and the context's cause", err)
 		}
