@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strconv"
 	"time"
 
-	"orderd/internal/stack"
 	"orderd/loadtest/audit"
 	"orderd/loadtest/fleet"
 	"orderd/loadtest/load"
@@ -31,9 +29,7 @@ type compareCommand struct {
 	LockWait time.Duration `default:"10s" help:"How long an order waits for its turn."`
 	BatchMax int           `default:"1" help:"Most orders placed with one lease; 1: each has its own, as the modes are told apart best. Mode none: always 1."`
 	Timeout  time.Duration `default:"1m" help:"How long a row may take."`
-	Orderd   string        `placeholder:"PATH" help:"Binary of orderd. Default: built from the source in this folder."`
-	Results  string        `default:"results" placeholder:"DIR" help:"Folder for the files of the run."`
-	outputFlags
+	labFlags
 }
 
 // turnMax is what orderd lets an order wait for its turn and work.
@@ -109,74 +105,17 @@ func (c *compareCommand) plan() []report.Cell {
 
 // Run drives every row and writes the result.
 func (c *compareCommand) Run(con *console, verdict *audit.Verdict) error {
-	started := time.Now()
-	con.say("starting PostgreSQL, Redis (two) and ZooKeeper")
-	f, err := fleet.Open(con.ctx, c.Orderd)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	con.say("servers ready after %.1f s", time.Since(started).Seconds())
-
-	r := c.result(con, started)
-	r.Cells = c.plan()
-	bar := con.track(len(r.Cells) * c.Orders)
-	records, err := c.drive(con.ctx, f, r.Cells, bar)
-	bar.stop()
-	if err := con.ctx.Err(); err != nil {
-		return err // nobody wants the logs of what they ended themselves
-	}
-	if err != nil {
-		return errors.Join(err, keepLogs(c.Results, "compare-failed", started, f.SaveLogs))
-	}
-	r.Conclude()
-	*verdict = r.Verdict
-
-	folder, err := report.NewFolder(c.Results, "compare", started)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(f.SaveLogs(folder.Logs()), folder.Finish(r, records)); err != nil {
-		return err
-	}
-	if err := c.print(con, r); err != nil {
-		return err
-	}
-	con.say("took %.0f s", time.Since(started).Seconds())
-	return con.pointTo(c.Format, folder)
-}
-
-// keepLogs saves what the processes said of a run that failed.
-func keepLogs(results, name string, started time.Time, save func(dir string) error) error {
-	folder, err := report.NewFolder(results, name, started)
-	if err != nil {
-		return err
-	}
-	if err := save(folder.Logs()); err != nil {
-		return err
-	}
-	return fmt.Errorf("the logs are in %s", folder.Logs())
-}
-
-func (c *compareCommand) result(con *console, started time.Time) report.Result {
-	return report.Result{
-		SchemaVersion: report.SchemaVersion, Command: "compare", Arguments: con.arguments, Started: started.UTC(),
-		Host: report.ThisHost(), Versions: versions(),
-		Config: map[string]string{
+	return c.run(con, "compare", verdict, func(f *fleet.Fleet, r *report.Result) (records []audit.Records, err error) {
+		r.Config = map[string]string{
 			"orders": strconv.Itoa(c.Orders), "stock": strconv.FormatInt(c.Stock, 10), "clients": strconv.Itoa(c.Clients),
 			"work": c.Work.String(), "lock wait": c.LockWait.String(), "load": "closed loop, each client to the replicas in turn",
 			"durability": "fsync and synchronous_commit on",
-		},
-	}
-}
-
-// versions are those of Go and of the servers.
-func versions() map[string]string {
-	versions := map[string]string{"Go": runtime.Version()}
-	for _, s := range stack.Find() {
-		versions[s.Name] = s.Version
-	}
-	return versions
+		}
+		r.Cells = c.plan()
+		bar := con.track(len(r.Cells) * c.Orders)
+		defer bar.stop()
+		return c.drive(con.ctx, f, r.Cells, bar)
+	})
 }
 
 // drive runs the cells, those with the same replicas one after the other.

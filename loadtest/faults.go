@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,14 +14,12 @@ import (
 )
 
 type faultsCommand struct {
-	Only    []string `enum:"${faults}" placeholder:"NAME" help:"Faults to run; all by default. See --list."`
-	Repeat  int      `default:"1" help:"How often each cell is tried."`
-	Modes   []string `default:"${modes}" enum:"${modes}" help:"Lock modes to break, where the fault concerns them: ${enum}."`
-	Guards  []string `default:"${guards}" enum:"${guards}" help:"What Postgres itself checks: ${enum}."`
-	List    bool     `help:"List the faults and the modes that each concerns, and run none."`
-	Orderd  string   `placeholder:"PATH" help:"Binary of orderd. Default: built from the source in this folder."`
-	Results string   `default:"results" placeholder:"DIR" help:"Folder for the files of the run."`
-	outputFlags
+	Only   []string `enum:"${faults}" placeholder:"NAME" help:"Faults to run; all by default. See --list."`
+	Repeat int      `default:"1" help:"How often each cell is tried."`
+	Modes  []string `default:"${modes}" enum:"${modes}" help:"Lock modes to break, where the fault concerns them: ${enum}."`
+	Guards []string `default:"${guards}" enum:"${guards}" help:"What Postgres itself checks: ${enum}."`
+	List   bool     `help:"List the faults and the modes that each concerns, and run none."`
+	labFlags
 
 	without []string // faults that cannot be done here
 }
@@ -76,55 +73,22 @@ func (c *faultsCommand) Run(con *console, verdict *audit.Verdict) error {
 	if err := c.leaveOut(con); err != nil {
 		return err
 	}
-	started := time.Now()
-	con.say("starting PostgreSQL, Redis (two) and ZooKeeper")
-	f, err := fleet.Open(con.ctx, c.Orderd)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	con.say("servers ready after %.1f s", time.Since(started).Seconds())
-	r, records, err := c.run(con.ctx, con, f, started)
-	if err := con.ctx.Err(); err != nil {
-		return err // nobody wants the logs of what they ended themselves
-	}
-	if err != nil {
-		return errors.Join(err, keepLogs(c.Results, "faults-failed", started, f.SaveLogs))
-	}
-	*verdict = r.Verdict
-	folder, err := report.NewFolder(c.Results, "faults", started)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(f.SaveLogs(folder.Logs()), folder.Finish(r, records)); err != nil {
-		return err
-	}
-	if err := c.print(con, r); err != nil {
-		return err
-	}
-	con.say("took %.0f s", time.Since(started).Seconds())
-	return con.pointTo(c.Format, folder)
-}
-
-func (c *faultsCommand) run(ctx context.Context, con *console, f *fleet.Fleet, started time.Time) (report.Result, []audit.Records, error) {
-	plan := c.plan()
-	bar := con.track(plan.Cells())
-	defer bar.stop()
-	plan.Done = func(cell report.Cell) {
-		bar.step()
-		if !cell.Met {
-			con.say("%s, %s, guard %s: %s", cell.Fault, cell.Lock, cell.Guard, cell.Words())
+	return c.run(con, report.FaultsCommand, verdict, func(f *fleet.Fleet, r *report.Result) (records []audit.Records, err error) {
+		r.Seed = fault.Seed
+		plan := c.plan()
+		bar := con.track(plan.Cells())
+		defer bar.stop()
+		plan.Done = func(cell report.Cell) {
+			bar.step()
+			if !cell.Met {
+				con.say("%s, %s, guard %s: %s", cell.Fault, cell.Lock, cell.Guard, cell.Words())
+			}
 		}
-	}
-	cells, records, err := fault.Run(ctx, f, plan)
-	r := report.Result{
-		SchemaVersion: report.SchemaVersion, Command: report.FaultsCommand, Arguments: con.arguments, Started: started.UTC(),
-		Seed: fault.Seed, Host: report.ThisHost(), Versions: versions(), Cells: cells,
-		Config: map[string]string{
+		r.Cells, records, err = fault.Run(con.ctx, f, plan)
+		r.Config = map[string]string{
 			"repeat": strconv.Itoa(c.Repeat), "stock": "1", "actors": "2 replicas with an order each, for the same unit",
-			"took": time.Since(started).Round(time.Second).String(),
-		},
-	}
-	r.Conclude()
-	return r, records, err
+			"took": time.Since(r.Started).Round(time.Second).String(),
+		}
+		return records, err
+	})
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -116,5 +118,34 @@ func TestClient_SendsTheKeyOfAnOrderThatHasOne(t *testing.T) {
 	c.Order(t.Context(), 0, "A-1", &Op{Quantity: 1})
 	if first, second := <-keys, <-keys; len(first) != 1 || first[0] != "k-1" || len(second) != 0 {
 		t.Errorf("keys %q and %q were sent, want k-1 and none", first, second)
+	}
+}
+
+func TestRush_GivesEachOrderItsKeyAndTheClients(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	sent := map[string]int{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if got := r.Header.Get("Authorization"); got != "Bearer k" {
+			t.Errorf("Authorization = %q, want the client's key", got)
+		}
+		sent[r.Header.Get("Idempotency-Key")]++
+		w.WriteHeader(http.StatusConflict)
+		fmt.Fprint(w, `{"code":"sold_out"}`)
+	}))
+	defer server.Close()
+	orders, err := Rush{
+		Targets: []string{strings.TrimPrefix(server.URL, "http://")}, Clients: 3, Lasts: time.Minute, Orders: 120,
+		SKUs: []string{"A-1", "A-2"}, Pick: func(n int) func() int { return func() int { return n % 2 } }, APIKey: "k", Idempotent: true,
+	}.Run(t.Context())
+	if err != nil || len(orders) != 120 || len(sent) != 120 {
+		t.Fatalf("%d orders with %d keys, %v; want 120 of each", len(orders), len(sent), err)
+	}
+	for _, o := range orders {
+		if o.Outcome != SoldOut || sent[o.Key] != 1 {
+			t.Errorf("order %+v, whose key was sent %d times", o, sent[o.Key])
+		}
 	}
 }

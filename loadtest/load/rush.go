@@ -26,6 +26,10 @@ type Rush struct {
 	// has a Pick of its own.
 	SKUs []string
 	Pick func(client int) func() int
+	// APIKey lets the clients in; empty: nobody asks for one.
+	APIKey string
+	// Idempotent gives each order an idempotency key of its own.
+	Idempotent bool
 	// PerSecond is how many orders are sent a second, evenly, whether or not
 	// those before are answered: an order's Call is when it was due, so that an
 	// answer that was late makes those behind it late, too. 0: a closed loop,
@@ -114,7 +118,7 @@ func (r Rush) client(ctx context.Context, n int) (*rusher, error) {
 	target := r.Targets[n%len(r.Targets)]
 	c := &rusher{number: n, target: target, requests: make([][]byte, len(r.SKUs)), pick: func() int { return 0 }}
 	for i, sku := range r.SKUs {
-		c.requests[i] = request(target, sku, 1)
+		c.requests[i] = request(target, sku, r.headers())
 	}
 	if r.Pick != nil {
 		c.pick = r.Pick(n)
@@ -122,6 +126,18 @@ func (r Rush) client(ctx context.Context, n int) (*rusher, error) {
 	var err error
 	c.wire, err = dial(ctx, target, time.Now().Add(r.Lasts+requestLimit))
 	return c, err
+}
+
+// headers are those that not every rush has.
+func (r Rush) headers() string {
+	headers := ""
+	if r.APIKey != "" {
+		headers += "Authorization: Bearer " + r.APIKey + "\r\n"
+	}
+	if r.Idempotent {
+		headers += idempotencyKey + noKey + "\r\n"
+	}
+	return headers
 }
 
 func (c *rusher) run(ctx context.Context, r Rush, began time.Time, sent *atomic.Int64) {
@@ -138,9 +154,14 @@ func (c *rusher) run(ctx context.Context, r Rush, began time.Time, sent *atomic.
 		if call >= r.Lasts {
 			return
 		}
-		sku := c.pick()
+		sku, key := c.pick(), ""
+		if r.Idempotent {
+			key = putKey(c.requests[sku], before)
+		}
 		status, body, err := c.wire.exchange(c.requests[sku])
-		o := Order{Op{Client: c.number, Replica: c.target, Quantity: 1, Status: status, Call: call, Return: time.Since(began), LockWait: -1}, sku}
+		o := Order{Op{
+			Client: c.number, Replica: c.target, Quantity: 1, Key: key, Status: status, Call: call, Return: time.Since(began), LockWait: -1,
+		}, sku}
 		if err != nil {
 			o.Error = err.Error()
 		}

@@ -36,12 +36,30 @@ func dial(ctx context.Context, address string, until time.Time) (*wire, error) {
 	return &wire{conn, bufio.NewReaderSize(conn, 2<<10)}, nil
 }
 
-// request is the whole of a request for an order of one line.
-func request(address, sku string, quantity int64) []byte {
-	body := fmt.Sprintf(`{"lines":[{"sku":%q,"quantity":%d}]}`, sku, quantity)
-	return fmt.Appendf(nil, "POST /v1/orders HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-		address, len(body), body)
+// request is the whole of a request for an order of one line, with further
+// headers, each ended by a line break.
+func request(address, sku, headers string) []byte {
+	body := fmt.Sprintf(`{"lines":[{"sku":%q,"quantity":1}]}`, sku)
+	return fmt.Appendf(nil, "POST /v1/orders HTTP/1.1\r\nHost: %s\r\n%sContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		address, headers, len(body), body)
 }
+
+// idempotencyKey is a header whose value is written into the request each time.
+const idempotencyKey = "Idempotency-Key: "
+
+// putKey writes a number that no other order has into the place of a request's
+// idempotency key, and returns the key.
+func putKey(request []byte, n int64) string {
+	at := bytes.Index(request, []byte(idempotencyKey)) + len(idempotencyKey)
+	place := request[at : at+len(noKey)]
+	copy(place, noKey)
+	digits := strconv.AppendInt(make([]byte, 0, len(noKey)), n, 10)
+	copy(place[len(noKey)-len(digits):], digits)
+	return string(place)
+}
+
+// noKey is what is in a key's place before.
+const noKey = "0000000000000000000"
 
 // exchange sends a request and returns the answer's status and body.
 func (w *wire) exchange(request []byte) (status int, body []byte, err error) {

@@ -40,6 +40,7 @@ func judge(f Figures) []bench.Goal {
 	}
 	reference, onMany := f.reference(1), f.reference(spread.SKUs)
 	hotRow := fmt.Sprintf("pgbench at its best (%d clients)", reference.Clients)
+	manyRows := fmt.Sprintf("pgbench at its best (%d clients)", onMany.Clients)
 	ratio(8, hot, reference, hotRow)
 	ratio(6, hotFour, reference, hotRow)
 	if m := f.figure(hotFour).Median; m.Latency.P50 > 0 {
@@ -48,9 +49,13 @@ func judge(f Figures) []bench.Goal {
 			bench.AtMost(3, m.Latency.P99/m.Latency.P50, "  its p99 ÷ its p50"))
 	}
 	ratio(3, hotZoo, reference, hotRow)
-	ratio(1.3, spread, onMany, fmt.Sprintf("pgbench at its best (%d clients)", onMany.Clients))
+	ratio(1.3, spread, onMany, manyRows)
 	ratio(0.5, soldOut, f.figure(idle), "the handler that does nothing")
 	ratio(0.9, hotLarge, f.figure(hot), "the same without")
+	ratio(8, inShop(hot), reference, hotRow)
+	ratio(6, inShop(hotFour), reference, hotRow)
+	ratio(3, inShop(hotZoo), reference, hotRow)
+	ratio(1.3, inShop(spread), onMany, manyRows)
 	if one, many := f.figure(crowdOne).Median, f.figure(crowdMany).Median; one.PeakMiB > 0 && many.PeakMiB > 0 {
 		goals = append(goals, bench.AtMost(memoryGoal, max(one.PeakMiB, many.PeakMiB),
 			"a replica's memory at its peak, MiB, while %d orders are refused or wait (beside %.0f of program)", crowdOrders, one.ProgramMiB))

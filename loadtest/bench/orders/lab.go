@@ -21,6 +21,7 @@ type Lab struct {
 	admin *pgx.Conn
 	dir   string
 	large database
+	shop  shop
 	made  int // databases and prefixes of SKUs so far
 }
 
@@ -40,6 +41,9 @@ func Open(ctx context.Context, orderd string) (_ *Lab, err error) {
 		}
 	}()
 	if l.dir, err = os.MkdirTemp("", "loadtest-bench-"); err != nil {
+		return nil, err
+	}
+	if l.shop, err = newShop(l.dir); err != nil {
 		return nil, err
 	}
 	if l.admin, err = pgx.Connect(ctx, l.fleet.DatabaseURL()); err != nil {

@@ -72,9 +72,13 @@ func (l *Lab) orderd(ctx context.Context, s Shape, warmUp, window time.Duration)
 	if err != nil {
 		return m, err
 	}
-	replicas, err := l.fleet.Start(ctx, fleet.Setup{
+	setup := fleet.Setup{
 		Mode: s.Lock, Replicas: s.Replicas, LockWait: 10 * time.Second, BatchMax: s.BatchMax, Work: s.Work, DatabaseURL: d.url, Shared: true,
-	})
+	}
+	if s.Shop {
+		setup.Flags = l.shop.flags()
+	}
+	replicas, err := l.fleet.Start(ctx, setup)
 	if err != nil {
 		return m, err
 	}
@@ -84,6 +88,9 @@ func (l *Lab) orderd(ctx context.Context, s Shape, warmUp, window time.Duration)
 		SKUs: skus, Pick: s.picks(rand.Uint64()), PerSecond: s.Rate, Orders: s.Orders,
 	}
 	var orders []load.Order
+	if s.Shop {
+		rush.APIKey, rush.Idempotent = l.shop.apiKey, true
+	}
 	if s.Orders > 0 {
 		m, orders, err = crowd(ctx, rush)
 	} else {

@@ -109,6 +109,9 @@ func (f Figures) beside(skus int, title string) bench.Chart {
 			if s.Large {
 				name += ", large database"
 			}
+			if s.Shop {
+				name += ", as a shop"
+			}
 			chart.Rows = append(chart.Rows, bench.Row{Name: name, Values: []float64{figure.Median.PerSecond}})
 		}
 	}

@@ -38,6 +38,12 @@ var (
 	hotLarge  = Shape{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1, Large: true}
 )
 
+// inShop is a shape as a shop runs it.
+func inShop(s Shape) Shape {
+	s.Shop = true
+	return s
+}
+
 // shapes are measured in every round: the references, what goals are about, and
 // what is worth knowing beside it.
 func (p Plan) shapes() []Shape {
@@ -56,6 +62,9 @@ func (p Plan) shapes() []Shape {
 		Shape{What: ours, Lock: "redis", Replicas: 1, BatchMax: 1, Clients: hotClients, SKUs: 1})
 	if p.Large > 0 {
 		shapes = append(shapes, hotLarge)
+	}
+	for _, s := range []Shape{hot, hotFour, hotZoo, spread} {
+		shapes = append(shapes, inShop(s))
 	}
 	return slices.DeleteFunc(shapes, func(s Shape) bool { return !p.Only.MatchString(s.String()) })
 }

@@ -27,6 +27,7 @@ type Shape struct {
 	Zipf     bool    `json:"zipf,omitempty"`       // the nth SKU is wanted 1/n times as often as the first
 	SoldOut  bool    `json:"sold_out,omitempty"`   // there is nothing on the shelf
 	Large    bool    `json:"large,omitempty"`      // the database has many sales already
+	Shop     bool    `json:"shop,omitempty"`       // clients and orders have keys, and events are delivered
 	Rate     float64 `json:"per_second,omitempty"` // open loop; 0: closed
 	// Of a crowd: how many orders are sent, and how long each group takes, so
 	// that they wait and are turned away.
@@ -58,6 +59,9 @@ func (s Shape) String() string {
 	if s.Large {
 		name += ", large database"
 	}
+	if s.Shop {
+		name += shopWords
+	}
 	if s.Orders > 0 {
 		name += fmt.Sprintf(", %d orders while each group takes %s", s.Orders, s.Work)
 	}
@@ -66,6 +70,9 @@ func (s Shape) String() string {
 	}
 	return name
 }
+
+// shopWords say how a shop differs from what else is measured.
+const shopWords = ", with API keys, idempotency keys and events"
 
 // picks returns how each client chooses its next SKU.
 func (s Shape) picks(seed uint64) func(client int) func() int {

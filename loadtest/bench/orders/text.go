@@ -58,6 +58,8 @@ func notes(p Plan, f Figures) []string {
 	}
 	notes = append(notes, fmt.Sprintf("Where each group takes %s, %d clients send %d orders together: what is counted are the refusals, and what they and "+
 		"the orders that wait take is the memory.", crowdWork, crowdClients, crowdOrders))
+	notes = append(notes, "API keys, idempotency keys and events: each client has a key and each order one of its own, which is stored with it, "+
+		"and one replica or another delivers every sale to a stream in Redis.")
 	if p.Large > 0 {
 		notes = append(notes, fmt.Sprintf("The large database holds %d sales and their movements already.", p.Large))
 	}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"orderd/internal/stack"
+	"orderd/loadtest/audit"
+	"orderd/loadtest/fleet"
+	"orderd/loadtest/report"
+)
+
+// labFlags are shared by the commands that try something on servers of their own
+// and judge what came of it.
+type labFlags struct {
+	Orderd  string `placeholder:"PATH" help:"Binary of orderd. Default: built from the source in this folder."`
+	Results string `default:"results" placeholder:"DIR" help:"Folder for the files of the run."`
+	outputFlags
+}
+
+// run starts servers, has try fill in what became of a command's cells and where
+// that is seen, judges it, and leaves all of it in a folder.
+func (l labFlags) run(
+	con *console, command string, verdict *audit.Verdict, try func(*fleet.Fleet, *report.Result) ([]audit.Records, error),
+) error {
+	started := time.Now()
+	con.say("starting PostgreSQL, Redis (two) and ZooKeeper")
+	f, err := fleet.Open(con.ctx, l.Orderd)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	con.say("servers ready after %.1f s", time.Since(started).Seconds())
+	r := report.Result{
+		SchemaVersion: report.SchemaVersion, Command: command, Arguments: con.arguments, Started: started.UTC(),
+		Host: report.ThisHost(), Versions: versions(),
+	}
+	records, err := try(f, &r)
+	if err := con.ctx.Err(); err != nil {
+		return err // nobody wants the logs of what they ended themselves
+	}
+	if err != nil {
+		return errors.Join(err, l.keepLogs(command+"-failed", started, f))
+	}
+	r.Conclude()
+	*verdict = r.Verdict
+	folder, err := report.NewFolder(l.Results, command, started)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.SaveLogs(folder.Logs()), folder.Finish(r, records)); err != nil {
+		return err
+	}
+	if err := l.print(con, r); err != nil {
+		return err
+	}
+	con.say("took %.0f s", time.Since(started).Seconds())
+	return con.pointTo(l.Format, folder)
+}
+
+// keepLogs saves what the processes said of a run that failed.
+func (l labFlags) keepLogs(name string, started time.Time, f *fleet.Fleet) error {
+	folder, err := report.NewFolder(l.Results, name, started)
+	if err != nil {
+		return err
+	}
+	if err := f.SaveLogs(folder.Logs()); err != nil {
+		return err
+	}
+	return fmt.Errorf("the logs are in %s", folder.Logs())
+}
+
+// versions are those of Go and of the servers.
+func versions() map[string]string {
+	versions := map[string]string{"Go": runtime.Version()}
+	for _, s := range stack.Find() {
+		versions[s.Name] = s.Version
+	}
+	return versions
+}
