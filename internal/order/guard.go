@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-chi/chi/v5"
+
 	"orderd/internal/access"
 )
 
@@ -22,12 +24,13 @@ type guard struct {
 // guarded answers 401, 403 and 429, or hands the request on with its client.
 func (g *guard) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p := policyOf(r)
+		record := recordOf(r.Context())
+		record.route = chi.RouteContext(r.Context()).RoutePattern()
+		p := policies[routed(r.Method)+" "+record.route]
 		if p == open {
 			next.ServeHTTP(w, r)
 			return
 		}
-		bucket := peer(r)
 		if g.keys != nil {
 			client, known := g.keys.ClientOf(bearer(r))
 			if !known {
@@ -35,15 +38,14 @@ func (g *guard) guarded(next http.Handler) http.Handler {
 				writeProblem(w, r, frameworkAnswers[http.StatusUnauthorized].problem("header.Authorization: needs Bearer and a key that is valid"))
 				return
 			}
-			recordOf(r.Context()).client = client.Name
+			record.client = client.Name
 			if !p.allows(client) {
 				writeProblem(w, r, frameworkAnswers[http.StatusForbidden].problem("the role "+string(client.Role)+" may not do this"))
 				return
 			}
-			bucket = client.Name
 			r = r.WithContext(WithClient(r.Context(), client.Name))
 		}
-		if wait, ok := g.admit(bucket); !ok {
+		if wait, ok := g.admit(r, record.client); !ok {
 			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 			writeProblem(w, r, frameworkAnswers[http.StatusTooManyRequests].problem(""))
 			return
@@ -52,9 +54,14 @@ func (g *guard) guarded(next http.Handler) http.Handler {
 	})
 }
 
-func (g *guard) admit(client string) (time.Duration, bool) {
+// admit lets a request through as often as its client may come. Without keys a
+// client is an address.
+func (g *guard) admit(r *http.Request, client string) (time.Duration, bool) {
 	if g.limits == nil {
 		return 0, true
+	}
+	if g.keys == nil {
+		client = peer(r)
 	}
 	return g.limits.Admit(client)
 }

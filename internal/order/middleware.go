@@ -1,6 +1,7 @@
 package order
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,8 +13,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/go-chi/chi/v5"
-
 	"orderd/internal/locking"
 )
 
@@ -24,17 +23,25 @@ const RequestLimit = 15 * time.Second
 
 // watch measures and logs every exchange.
 type watch struct {
-	replica  string
 	log      *slog.Logger
 	metrics  *Metrics
 	traces   *Traces
 	identify bool // requests that went well too, for they are logged
+	always   []headerValue
+}
+
+// A headerValue is a header's whole value. All answers share it: setting it costs
+// no memory.
+type headerValue struct {
+	name   string // in the canonical form
+	values []string
 }
 
 func newWatch(s *Service, replica string) *watch {
 	return &watch{
-		replica: replica, log: s.Log, metrics: s.Metrics, traces: s.Traces,
+		log: s.Log, metrics: s.Metrics, traces: s.Traces,
 		identify: s.Log.Enabled(context.Background(), slog.LevelDebug),
+		always:   []headerValue{{"X-Orderd-Replica", []string{replica}}, {"X-Content-Type-Options", []string{"nosniff"}}},
 	}
 }
 
@@ -47,8 +54,9 @@ func (w *watch) exchange(next http.Handler) http.Handler {
 		ctx, record := withRecord(r.Context(), w.traces)
 		ctx, cancel := context.WithTimeout(ctx, RequestLimit)
 		defer cancel()
-		rw.Header().Set("X-Orderd-Replica", w.replica)
-		rw.Header().Set("X-Content-Type-Options", "nosniff")
+		for _, h := range w.always {
+			rw.Header()[h.name] = h.values
+		}
 		record.header = r.Header
 		record.id = echoRequestID(r.Header, rw.Header())
 		if len(r.TransferEncoding) > 0 {
@@ -66,15 +74,12 @@ const noRoute = "none"
 
 func (w *watch) note(ctx context.Context, method string, status int, took time.Duration) {
 	// The pattern and never the path: labels are a closed set, whatever clients ask for.
-	pattern := noRoute
-	if route := chi.RouteContext(ctx); route != nil && route.RoutePattern() != "" {
-		pattern = route.RoutePattern()
-	}
+	record := recordOf(ctx)
+	pattern := cmp.Or(record.route, noRoute)
 	if pattern == noRoute || status == http.StatusMethodNotAllowed {
 		method = "other"
 	}
 	observe(w.metrics.requests.WithLabelValues(method, pattern, strconv.Itoa(status)), took, w.traces.sampled(ctx))
-	record := recordOf(ctx)
 	w.traces.answered(ctx, method, pattern, status, record.err)
 	level := slog.LevelDebug
 	switch {

@@ -61,11 +61,6 @@ func (p policy) allows(c access.Client) bool {
 	}
 }
 
-// policyOf returns the policy of the route that the router has chosen.
-func policyOf(r *http.Request) policy {
-	return policies[routed(r.Method)+" "+chi.RouteContext(r.Context()).RoutePattern()]
-}
-
 // routed is the method that a request is routed as.
 func routed(method string) string {
 	if method == http.MethodHead {

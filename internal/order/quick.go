@@ -22,7 +22,7 @@ func (r *routes) quickly(next http.Handler) http.Handler {
 			next.ServeHTTP(w, req)
 			return
 		}
-		body, err := io.ReadAll(io.LimitReader(req.Body, stock.MaxBody))
+		body, err := readBody(req)
 		in := &placeRequest{}
 		key, badKey := parseKey(req.Header[keyHeader])
 		if err != nil || badKey != nil || !in.Body.read(body) {
@@ -49,6 +49,16 @@ func (r *routes) quickly(next http.Handler) http.Handler {
 		w.WriteHeader(http.StatusCreated)
 		_ = huma.DefaultJSONFormat.Marshal(w, reply.Body) // the client is gone if it fails
 	})
+}
+
+// readBody reads as much of a body as an order may have.
+func readBody(req *http.Request) ([]byte, error) {
+	if n := req.ContentLength; n >= 0 && n < stock.MaxBody { // nearly all: there is no need to guess how much room it takes
+		body := make([]byte, n)
+		n, err := io.ReadFull(req.Body, body)
+		return body[:n], err
+	}
+	return io.ReadAll(io.LimitReader(req.Body, stock.MaxBody))
 }
 
 // again is a body of which a part has been read.

@@ -12,6 +12,7 @@ import (
 // goroutine.
 type record struct {
 	client string // who asked, if clients are told apart
+	route  string // the pattern of the route that the router has chosen, once it has
 	steps  []step
 	shared string // the steps that came with a group, as String gives them
 	err    error
