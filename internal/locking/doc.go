@@ -60,7 +60,7 @@
 // long as the clock was not set back. RedLock takes the largest of its masters'
 // tokens, and has most of them remember it before the lease is used. In
 // ZooKeeper it is the number of the change by which the holder entered the
-// key's queue (czxid): the ensemble orders changes, and serves the queue in their
+// key's queue (czxid), or had its last place once more: the ensemble orders changes, and serves the queue in their
 // order. In PostgreSQL it is the next value of a sequence, taken while the locks are held.
 // The modes none and local cannot order the leases of several processes: 0.
 //

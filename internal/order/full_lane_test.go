@@ -17,7 +17,7 @@ import (
 // somebody else holds; and they are all placed when it is free.
 func TestHTTP_BusyAtOnceWhileALaneIsFull(t *testing.T) {
 	t.Parallel()
-	const room = 512 // as the README says
+	const room = 512 // as docs/operations.md says
 	g := newGate(openRedisLocks(t))
 	s := openGroups(t, g, 64)
 	s.LockWait = time.Minute // nobody is refused because that is over

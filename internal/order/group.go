@@ -16,7 +16,7 @@ import (
 // laneCount is how many groups a replica places at a time. More lanes split the
 // orders for many SKUs into smaller groups, each with a lease and a commit of its
 // own: of 1, 2, 4, 8 and 16 lanes one sold most on a machine with 2 processors,
-// each doubling cost 5 to 30 % (docs/speed.md). Half as many as processors leaves
+// each doubling cost up to 30 % (docs/speed.md). Half as many as processors leaves
 // the others to HTTP.
 func laneCount() int { return min(max(1, runtime.GOMAXPROCS(0)/2), 8) }
 

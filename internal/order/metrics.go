@@ -46,7 +46,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}),
 		writeBacks: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "orderd_stock_write_back_failures_total",
-			Help: "Committed orders whose new level did not reach Redis.",
+			Help: "Write-backs, of a group of orders or of a return, that did not reach Redis.",
 		}),
 		groups: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "orderd_group_orders",

@@ -126,6 +126,16 @@ func (f *Fleet) Migrate(ctx context.Context, databaseURL string) error {
 	return nil
 }
 
+// NewKey makes an API key for a client, and the line that lets it in.
+func (f *Fleet) NewKey(ctx context.Context, client, role string) (key, line string, err error) {
+	out, err := exec.CommandContext(ctx, f.orderd, "keys", "new", "--client", client, "--role", role).Output()
+	if err != nil {
+		return "", "", fmt.Errorf("orderd keys new: %w", err)
+	}
+	key, line, _ = strings.Cut(strings.TrimSpace(string(out)), "\n")
+	return key, line, nil
+}
+
 // Run starts a program beside the replicas. It ends with the fleet, if nobody
 // stops it before.
 func (f *Fleet) Run(ctx context.Context, c stack.Command) (*stack.Process, error) {

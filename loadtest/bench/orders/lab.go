@@ -43,7 +43,7 @@ func Open(ctx context.Context, orderd string) (_ *Lab, err error) {
 	if l.dir, err = os.MkdirTemp("", "loadtest-bench-"); err != nil {
 		return nil, err
 	}
-	if l.shop, err = newShop(l.dir); err != nil {
+	if l.shop, err = newShop(ctx, l.fleet, l.dir); err != nil {
 		return nil, err
 	}
 	if l.admin, err = pgx.Connect(ctx, l.fleet.DatabaseURL()); err != nil {

@@ -1,11 +1,11 @@
 package orders
 
 import (
-	"fmt"
+	"context"
 	"os"
 	"path/filepath"
 
-	"orderd/internal/access"
+	"orderd/loadtest/fleet"
 )
 
 // A shop is what replicas have that a shop would run and that costs each order
@@ -15,10 +15,10 @@ type shop struct {
 	file   string // that lets it in
 }
 
-func newShop(dir string) (shop, error) {
-	key, line, err := access.NewKey(access.Client{Name: "bench", Role: access.RoleBuyer})
+func newShop(ctx context.Context, f *fleet.Fleet, dir string) (shop, error) {
+	key, line, err := f.NewKey(ctx, "bench", "buyer")
 	if err != nil {
-		return shop{}, fmt.Errorf("make an API key: %w", err)
+		return shop{}, err
 	}
 	s := shop{apiKey: key, file: filepath.Join(dir, "api-keys")}
 	return s, os.WriteFile(s.file, []byte(line+"\n"), 0o600)
