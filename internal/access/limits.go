@@ -74,26 +74,33 @@ func NewLimits(each, all Rate) *Limits {
 // before it comes again. One that is turned away counts for nothing.
 func (l *Limits) Admit(client string) (wait time.Duration, ok bool) {
 	now := time.Now()
-	own := l.bucket(client, now).ReserveN(now, 1)
-	if wait := own.DelayFrom(now); wait > 0 {
-		own.CancelAt(now)
+	// Looked at and taken in one: a reservation that is given back is lost if
+	// somebody else has made one since, and a flood would drain the bucket.
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	own := l.bucket(client, now)
+	if wait := max(missing(own, now), missing(l.all, now)); wait > 0 {
 		return wait, false
 	}
-	all := l.all.ReserveN(now, 1)
-	if wait := all.DelayFrom(now); wait > 0 {
-		all.CancelAt(now)
-		own.CancelAt(now)
-		return wait, false
-	}
+	own.AllowN(now, 1)
+	l.all.AllowN(now, 1)
 	return 0, true
 }
 
+// missing is how long it takes until there is a token.
+func missing(bucket *rate.Limiter, now time.Time) time.Duration {
+	if bucket.Limit() == rate.Inf {
+		return 0
+	}
+	tokens := 1 - bucket.TokensAt(now)
+	return time.Duration(tokens / float64(bucket.Limit()) * float64(time.Second))
+}
+
+// bucket returns a client's. l.mu is held.
 func (l *Limits) bucket(client string, now time.Time) *rate.Limiter {
 	if l.each == (Rate{}) {
 		return l.rest
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	if b, ok := l.buckets[client]; ok {
 		return b
 	}
