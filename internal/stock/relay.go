@@ -21,7 +21,8 @@ const (
 	eventPause = 50 * time.Millisecond
 	// eventRetry is how long it sleeps after an error.
 	eventRetry = time.Second
-	// deliveryLimit bounds the delivery of a batch. Postgres ends the transaction
+	// deliveryLimit bounds the delivery of a batch, and each look at what there is
+	// to deliver. Postgres ends the transaction
 	// of a relay that was frozen in it only later, so that no other can go on
 	// before this one has given up.
 	deliveryLimit = 3 * time.Second
@@ -93,7 +94,7 @@ func (r *Relay) Run(ctx context.Context) {
 // round delivers all that is final now, as far as no other replica does it.
 func (r *Relay) round(ctx context.Context) error {
 	if !r.registered {
-		if err := r.reader.register(ctx); err != nil {
+		if err := within(ctx, r.reader.register); err != nil {
 			return err
 		}
 		r.registered = true
@@ -102,7 +103,9 @@ func (r *Relay) round(ctx context.Context) error {
 	if err != nil || m.id == 0 {
 		return err
 	}
-	if settled, err := r.reader.settled(ctx, m); err != nil || !settled {
+	settled := false
+	err = within(ctx, func(ctx context.Context) (err error) { settled, err = r.reader.settled(ctx, m); return })
+	if err != nil || !settled {
 		return err
 	}
 	for n := eventBatch; n == eventBatch; {
@@ -116,9 +119,19 @@ func (r *Relay) round(ctx context.Context) error {
 	return nil
 }
 
+// within bounds a look at Postgres, which may have fallen silent. A round as a
+// whole has no limit: there may be much to deliver.
+func within(ctx context.Context, look func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, deliveryLimit)
+	defer cancel()
+	return look(ctx)
+}
+
 // measure tells the metrics how much waits, and returns the ledger's end, or
 // zero if nothing does.
 func (r *Relay) measure(ctx context.Context) (mark, error) {
+	ctx, cancel := context.WithTimeout(ctx, deliveryLimit)
+	defer cancel()
 	m, err := r.reader.mark(ctx)
 	if err != nil {
 		return mark{}, err
