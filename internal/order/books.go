@@ -37,7 +37,7 @@ func CheckBooks(ctx context.Context, conn *pgx.Conn, found func(Finding) error) 
 	if err != nil {
 		return Books{}, stock.Unavailable("begin to read the books", err)
 	}
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // there is nothing to commit
+	defer func() { _ = tx.Rollback(ctx) }() // there is nothing to commit
 	// Millions of rows are sorted and compared, on disk where this is not enough.
 	if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = 0; SET LOCAL work_mem = '64MB'"); err != nil {
 		return Books{}, stock.Unavailable("begin to read the books", err)

@@ -52,14 +52,7 @@ func (t *turn) placeGroup(group []*waiter) {
 	// The group is nobody's request: it has limits of its own.
 	ctx, cancel := context.WithTimeout(context.Background(), RequestLimit)
 	defer cancel()
-	// A panic here is in nobody's request, and would take the process with it.
-	defer func() {
-		if p := recover(); p != nil {
-			t.service.Log.Error("panic in a group", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			answerTheRest(group)
-			t.end(ctx)
-		}
-	}()
+	defer func() { t.service.rescue(recover(), group, func() { t.end(ctx) }) }() // group, with those who joined it
 	ctx, record := withRecord(ctx, t.service.Traces)
 	r := &round{began: time.Now(), record: record}
 	ctx, r.span = t.service.Traces.group(ctx, "group", r.began, group)
@@ -96,7 +89,7 @@ func (t *turn) placeGroup(group []*waiter) {
 		t.end(ctx)
 		return
 	}
-	t.service.Metrics.grouped(len(group), append(record.steps, step{"lane", r.began.Sub(group[0].arrived)}))
+	t.service.Metrics.grouped(len(group), append(record.steps, step{"lane", max(0, r.began.Sub(group[0].arrived))}))
 }
 
 // A round is what all orders of a group have in common.
@@ -129,6 +122,16 @@ func present(group []*waiter) ([]*waiter, []Request) {
 		}
 	}
 	return there, orders
+}
+
+// rescue ends a panic where a group is placed: that is in nobody's request, and it
+// would take the process with it. The group is answered, and then is called.
+func (s *Service) rescue(p any, group []*waiter, then func()) {
+	if p != nil {
+		s.Log.Error("panic in a group", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		answerTheRest(group)
+		then()
+	}
 }
 
 // answerTheRest tells those who have had no answer that nobody knows what became

@@ -387,3 +387,36 @@ func TestGroup_ReplicasSellEveryUnitOnce(t *testing.T) {
 		t.Errorf("%d orders, want %d", n, buyers*each)
 	}
 }
+
+// What was confirmed for one group counts for the turn's next: Redis, which has less
+// than there is, as after Postgres was restored from a backup, is not believed after
+// all.
+func TestLanes_WhatWasConfirmedCountsForTheNextGroup(t *testing.T) {
+	t.Parallel()
+	turns := &spy{Locker: openRedisLocks(t)}
+	gate := newGate(turns)
+	s := openGroups(t, gate, 2)
+	s.mustSet(t, "A", 10, stock.GuardPredicate)
+	s.mustSet(t, "B", 50, stock.GuardPredicate)
+	if err := s.Cache.Learn(t.Context(), stock.Level{SKU: "B", OnHand: 0, Version: 1000, Guard: stock.GuardPredicate}); err != nil {
+		t.Fatal(err)
+	}
+	// The first two are a group, in which nothing of B is sold; the last is the next.
+	carts := [][]order.Line{{{SKU: "A", Quantity: 1}, {SKU: "B", Quantity: 60}}, one("A"), {{SKU: "A", Quantity: 1}, {SKU: "B", Quantity: 1}}}
+	errs := make([]error, len(carts))
+	var all sync.WaitGroup
+	for i, cart := range carts {
+		all.Go(func() { _, errs[i] = s.Place(context.Background(), cart) })
+		gate.awaitAsked(t)
+		for deadline := time.Now().Add(10 * time.Second); s.Lanes.Waiting() < i; {
+			if time.Now().After(deadline) {
+				t.Fatal("the order does not come to its lane")
+			}
+		}
+	}
+	close(gate.open)
+	all.Wait()
+	if !errors.Is(errs[0], stock.ErrShort) || errs[1] != nil || errs[2] != nil {
+		t.Errorf("60, none and 1 of 50: %v (in %d turns); want the 60 refused, and the others placed", errs, turns.turns.Load())
+	}
+}

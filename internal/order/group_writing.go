@@ -53,10 +53,11 @@ func (l *Ledger) writeGroup(
 		return errors.Join(errUnforeseen, err)
 	case w.keyed() && errors.Is(keyTaken(err), ErrInFlight):
 		return keyTaken(err)
-	case answered(err), conn.Conn().PgConn().TxStatus() != 'I' && !conn.Conn().IsClosed():
+	case stock.Answered(err), conn.Conn().PgConn().TxStatus() != 'I' && !conn.Conn().IsClosed():
 		return stock.Unavailable("commit the group", err)
 	default:
-		if at, err = l.resolve(context.WithoutCancel(ctx), firstPlaced(w.orders), err); err != nil {
+		d := doubt{id: firstPlaced(w.orders), cause: err, session: conn.Conn().PgConn().PID()}
+		if at, err = l.resolve(context.WithoutCancel(ctx), d); err != nil {
 			return err
 		}
 	}

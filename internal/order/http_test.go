@@ -13,6 +13,7 @@ import (
 
 	"orderd/internal/locking"
 	"orderd/internal/order"
+	"orderd/internal/stock"
 )
 
 // tooMany is a body of n lines.
@@ -338,5 +339,38 @@ func TestHTTP_Health(t *testing.T) {
 	}
 	if rec := s.send(t, http.MethodGet, "/livez", ""); rec.Code != http.StatusOK {
 		t.Errorf("/livez while draining = %d, want 200", rec.Code)
+	}
+}
+
+// timedRecorder notes when the connection's reading is to end.
+type timedRecorder struct {
+	*httptest.ResponseRecorder
+	deadlines []time.Time
+}
+
+func (r *timedRecorder) SetReadDeadline(at time.Time) error {
+	r.deadlines = append(r.deadlines, at)
+	return nil
+}
+
+// While an order waits for its turn the server reads, to notice a client who
+// leaves: a time limit for the body, which is there, would end that, the request
+// and all that come after it on the connection.
+func TestHTTP_AnOrderWhoseBodyIsThereHasNoTimeToArrive(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, locking.NewLocal())
+	s.mustSet(t, "A-1", 10, stock.GuardPredicate)
+	for body, status := range map[string]int{
+		`{"lines":[{"sku":"A-1","quantity":1}]}`:                   http.StatusCreated,
+		`{"lines":[{"sku":"A-1","quantity":1}],"hold_seconds":60}`: http.StatusCreated,
+		`{"lines":[{"sku":"A-1","quantity":0}]}`:                   http.StatusUnprocessableEntity,
+	} {
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/orders", strings.NewReader(body))
+		req.Header.Set("Content-Type", "application/json")
+		rec := &timedRecorder{ResponseRecorder: httptest.NewRecorder()}
+		s.handler.ServeHTTP(rec, req)
+		if rec.Code != status || len(rec.deadlines) > 0 {
+			t.Errorf("%s: %d, %d deadlines; want %d and none", body, rec.Code, len(rec.deadlines), status)
+		}
 	}
 }

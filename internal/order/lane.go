@@ -128,23 +128,29 @@ func (l *lane) drop(w *waiter) {
 // run places groups until nobody waits. Its waiters keep it alive: each is
 // waited for by its request, and is answered before run ends.
 func (l *lane) run() {
+	rested := true
 	for {
-		group := l.next()
-		if group == nil {
+		group := l.next(rested)
+		switch {
+		case group != nil:
+			l.place(group)
+			rested = false
+		case rested:
 			return
-		}
-		l.place(group)
-		if l.length() == 0 {
+		default: // whoever comes meanwhile is the next group
 			l.rest()
+			rested = true
 		}
 	}
 }
 
-func (l *lane) next() []*waiter {
+// next returns the next group, or none if nobody waits. The lane then ends if it
+// has rested, and not before: who was seen to wait may have left since.
+func (l *lane) next(rested bool) []*waiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.waiting) == 0 {
-		l.running = false
+		l.running = !rested
 		l.waiting = nil // not to keep the memory of a rush
 		return nil
 	}

@@ -178,9 +178,9 @@ func (l *Ledger) commit(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
 	if err == nil {
 		return nil
 	}
-	if answered(err) {
+	if stock.Answered(err) {
 		return stock.Unavailable("commit the order", err)
 	}
-	_, err = l.resolve(context.WithoutCancel(ctx), id, err)
+	_, err = l.resolve(context.WithoutCancel(ctx), doubt{id: id, cause: err})
 	return err
 }

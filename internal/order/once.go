@@ -73,6 +73,7 @@ func (s *Service) replay(ctx context.Context, r Request) (Order, error) {
 func (s *Service) lookForKeys(group []*waiter) {
 	ctx, cancel := context.WithTimeout(context.Background(), keysLimit)
 	defer cancel()
+	defer func() { s.rescue(recover(), group, func() {}) }()
 	r := &round{began: time.Now(), record: &record{}}
 	ctx, r.span = s.Traces.group(ctx, "look for keys", r.began, group)
 	defer r.span.end()

@@ -37,6 +37,7 @@ var answers = []struct {
 	{ErrHoldExpired, answer{http.StatusConflict, "hold_expired", "The order was not confirmed in time", false}},
 	{ErrNotHeld, answer{http.StatusConflict, "not_held", "The order has been cancelled", false}},
 	{ErrUnknown, answer{http.StatusServiceUnavailable, "outcome_unknown", "The order may or may not have been placed", true}},
+	{stock.ErrUnknown, answer{http.StatusServiceUnavailable, "outcome_unknown", "The change may or may not have been made: look before you try again", false}},
 	{ErrLeaseLost, answer{http.StatusServiceUnavailable, "lease_lost", "The turn ended before the order was written", true}},
 	{locking.ErrLost, answer{http.StatusServiceUnavailable, "lease_lost", "The turn ended before the order was written", true}},
 	{locking.ErrBusy, answer{http.StatusServiceUnavailable, "busy", "Too many orders for this SKU at once", true}},

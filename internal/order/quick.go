@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-json-experiment/json"
@@ -31,6 +32,9 @@ func (r *routes) quickly(next http.Handler) http.Handler {
 				rest = broken{err} // the framework would give a slow client as much time once more
 			}
 			req.Body = again{io.MultiReader(bytes.NewReader(body), rest), req.Body}
+			if err == nil && len(body) < stock.MaxBody {
+				w = arrived{w}
+			}
 			next.ServeHTTP(w, req)
 			return
 		}
@@ -66,6 +70,18 @@ type again struct {
 	io.Reader
 	io.Closer
 }
+
+// arrived is the writer of a request whose body is there. The framework would set a
+// time for its arrival, which ends while the order waits for its turn: on the
+// connection, where the server listens for the client's leaving by then, and
+// would take it for that.
+type arrived struct{ http.ResponseWriter }
+
+// SetReadDeadline does nothing.
+func (arrived) SetReadDeadline(time.Time) error { return nil }
+
+// Unwrap lets http.ResponseController reach the connection.
+func (a arrived) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 // broken is the rest of a body that could not be read.
 type broken struct{ err error }

@@ -2,27 +2,31 @@ package order
 
 import (
 	"context"
+	_ "embed" // for the statement
 	"errors"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"orderd/internal/stock"
 )
 
-// answered tells whether the failed COMMIT's outcome is known: Postgres said
-// that it rolled back. A FATAL error says only that the connection ended, which
-// may be right after the commit. Nor is the driver asked whether anything was
-// sent: when the connection ends while it waits for the answer, pgx 5.12 calls
-// that "conn closed" and safe to retry (NextResult drops the error of its peek).
-func answered(err error) bool {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
-		return pg.SeverityUnlocalized == "ERROR"
-	}
-	return errors.Is(err, pgx.ErrTxCommitRollback)
+//go:embed end_session.sql
+var endSession string
+
+// endPatience is how long a session is given to end: the COMMIT that it may be in
+// has to come to its end first.
+const endPatience = time.Second
+
+// A doubt is an order of which nobody knows whether it was committed, for the
+// connection broke.
+type doubt struct {
+	id    uuid.UUID
+	cause error
+	// session is the backend's process that may be about to write the order: it was
+	// sent whole, with its COMMIT, and may not have arrived yet. 0: the order is
+	// written, and only the COMMIT was on its way.
+	session uint32
 }
 
 // resolve finds out, on a new connection, whether the order was committed
@@ -31,26 +35,37 @@ func answered(err error) bool {
 //
 // A SELECT would not do: the transaction may still be running, and its row
 // invisible. Inserting the same id waits for that transaction's end: the
-// insert finds a conflict if it committed, and none if it is gone.
-func (l *Ledger) resolve(ctx context.Context, id uuid.UUID, cause error) (at time.Time, err error) {
+// insert finds a conflict if it committed, and none if it is gone. A session that
+// has written nothing yet would not be waited for. It is ended first, for what is
+// on its way to it may arrive much later.
+func (l *Ledger) resolve(ctx context.Context, d doubt) (at time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, CommitLimit)
 	defer cancel()
 	tx, err := l.db.Begin(ctx)
 	if err != nil {
-		return at, errors.Join(ErrUnknown, cause, err)
+		return at, errors.Join(ErrUnknown, d.cause, err)
 	}
 	// Always rolled back: the insert is a question.
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	defer func() { _ = tx.Rollback(ctx) }()
+	gone := true
+	if d.session != 0 {
+		if err := tx.QueryRow(ctx, endSession, int64(d.session), endPatience.Milliseconds()).Scan(&gone); err != nil {
+			return at, errors.Join(ErrUnknown, d.cause, err)
+		}
+	}
 	tag, err := tx.Exec(ctx, `
-		INSERT INTO orders (id, status) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`, id, StatusConfirmed)
+		INSERT INTO orders (id, status) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`, d.id, StatusConfirmed)
+	if err == nil && tag.RowsAffected() > 0 && gone {
+		return at, stock.Unavailable("commit the order", d.cause)
+	}
 	if err == nil && tag.RowsAffected() > 0 {
-		return at, stock.Unavailable("commit the order", cause)
+		err = errors.New("its session does not end")
 	}
 	if err == nil {
-		err = tx.QueryRow(ctx, `SELECT created_at FROM orders WHERE id = $1`, id).Scan(&at)
+		err = tx.QueryRow(ctx, `SELECT created_at FROM orders WHERE id = $1`, d.id).Scan(&at)
 	}
 	if err != nil {
-		return at, errors.Join(ErrUnknown, cause, err)
+		return at, errors.Join(ErrUnknown, d.cause, err)
 	}
 	return at, nil
 }

@@ -1,11 +1,15 @@
 package order
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
+	"strconv"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -87,5 +91,155 @@ func TestLedger_LosesTheAnswerToCommit(t *testing.T) {
 		} else if read, err := NewLedger(db, "r1").Get(t.Context(), "", o.ID); err != nil || len(read.Lines) != 1 || !sameOrder(read, o) {
 			t.Errorf("%s: read back %+v, %v; want %+v", name, read, err, o)
 		}
+	}
+}
+
+// belated keeps what is sent once it is armed, as a network does that has broken
+// down for a while: the sender takes it for lost, with the connection.
+type belated struct {
+	net.Conn
+	armed *atomic.Bool
+	kept  *bytes.Buffer
+}
+
+func (b *belated) Write(p []byte) (int, error) {
+	if b.armed.Load() {
+		return b.kept.Write(p)
+	}
+	return b.Conn.Write(p)
+}
+
+func (b *belated) Read(p []byte) (int, error) {
+	if b.armed.Load() {
+		return 0, io.EOF
+	}
+	return b.Conn.Read(p)
+}
+
+// Close leaves the connection open if something is still on its way.
+func (b *belated) Close() error {
+	if b.kept.Len() > 0 {
+		return nil
+	}
+	return b.Conn.Close()
+}
+
+// A group that was sent whole, and of which the client was told that it was not
+// placed, is not placed when it arrives after all.
+func TestLedger_AGroupThatArrivesLateIsNotPlaced(t *testing.T) {
+	t.Parallel()
+	for _, foreseen := range []bool{false, true} {
+		t.Run("foreseen: "+strconv.FormatBool(foreseen), func(t *testing.T) {
+			t.Parallel()
+			db, _, s := openLedger(t)
+			if _, _, err := s.Set(t.Context(), "A", 10, stock.GuardPredicate); err != nil {
+				t.Fatal(err)
+			}
+			armed := &atomic.Bool{}
+			var line *belated // the first connection is the one that the group is sent on
+			config := db.Config()
+			dial := config.ConnConfig.DialFunc
+			config.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				conn, err := dial(ctx, network, addr)
+				if line != nil || err != nil {
+					return conn, err
+				}
+				line = &belated{conn, armed, &bytes.Buffer{}}
+				return line, nil
+			}
+			config.MaxConns = 2
+			slow, err := pgxpool.NewWithConfig(t.Context(), config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer slow.Close()
+			l := NewLedger(slow, "r1")
+			place := func(held func() error) error {
+				d := groupOf([]Line{{"A", 1}})
+				if d.held = held; foreseen {
+					d.foresee(t, s)
+				}
+				_, _, err := l.CommitGroup(t.Context(), d)
+				return err
+			}
+			if err := place(func() error { return nil }); err != nil { // it has its statements prepared
+				t.Fatal(err)
+			}
+			err = place(func() error { armed.Store(true); return nil })
+			if !errors.Is(err, stock.ErrUnavailable) || errors.Is(err, ErrUnknown) || line.kept.Len() == 0 {
+				t.Fatalf("CommitGroup = %v with %d bytes on their way, want ErrUnavailable", err, line.kept.Len())
+			}
+			_, _ = line.Conn.Write(line.kept.Bytes()) // the server may have hung up
+			if err := line.Conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			answer, err := io.ReadAll(line.Conn)
+			if errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("the session lives: %v, after %q", err, answer)
+			}
+			_ = line.Conn.Close()
+			if item, err := s.Get(t.Context(), "A"); err != nil || item.OnHand != 9 {
+				t.Errorf("%d left, %v; want 9: the group that came late was not placed", item.OnHand, err)
+			}
+		})
+	}
+}
+
+// forgetful loses the answer to a COMMIT, and the connection with it.
+type forgetful struct {
+	net.Conn
+	armed      *atomic.Bool
+	committing atomic.Bool
+}
+
+func (f *forgetful) Write(p []byte) (int, error) {
+	if f.armed.Load() && bytes.Contains(p, []byte("commit")) {
+		f.committing.Store(true)
+	}
+	return f.Conn.Write(p)
+}
+
+func (f *forgetful) Read(p []byte) (int, error) {
+	n, err := f.Conn.Read(p)
+	if f.committing.Load() {
+		return 0, io.EOF
+	}
+	return n, err
+}
+
+// A change of the stock whose COMMIT was not answered may have been made: who is
+// told "unavailable" would make it twice.
+func TestStore_AChangeThatMayHaveBeenMadeIsNotCalledUnavailable(t *testing.T) {
+	t.Parallel()
+	db, _, s := openLedger(t)
+	if _, _, err := s.Set(t.Context(), "A", 10, stock.GuardPredicate); err != nil {
+		t.Fatal(err)
+	}
+	armed := &atomic.Bool{}
+	config := db.Config()
+	dial := config.ConnConfig.DialFunc
+	config.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		return &forgetful{Conn: conn, armed: armed}, err
+	}
+	broken, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer broken.Close()
+	armed.Store(true)
+	_, err = stock.NewStore(broken, "r1").Adjust(t.Context(), "A", 5, "restock")
+	if !errors.Is(err, stock.ErrUnknown) || errors.Is(err, stock.ErrUnavailable) {
+		t.Errorf("Adjust = %v, want ErrUnknown", err)
+	}
+	if item, err := s.Get(t.Context(), "A"); err != nil || item.OnHand != 15 {
+		t.Fatalf("%d on hand, %v; want 15: it was the answer that was lost", item.OnHand, err)
+	}
+	if p := problemOf(err); p.Code != "outcome_unknown" || p.Retryable {
+		t.Errorf("answered %+v, want outcome_unknown, and not to be tried again unseen", p)
+	}
+	// To set a level once more does no harm.
+	if _, _, err := stock.NewStore(broken, "r1").Set(t.Context(), "A", 20, ""); !errors.Is(err, stock.ErrUnavailable) {
+		t.Errorf("Set = %v, want ErrUnavailable", err)
 	}
 }

@@ -72,6 +72,7 @@ func (t *turn) view(ctx context.Context, orders []Request) (*view, error) {
 				level = confirmed
 			}
 		}
+		levels[sku] = level // for the turn's next group, too
 		v.shelves[sku] = &shelf{Level: level}
 	}
 	return v, nil

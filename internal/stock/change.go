@@ -42,11 +42,16 @@ func (s *Store) Set(ctx context.Context, sku string, onHand int64, guard Guard) 
 		item, err = s.move(ctx, tx, item, onHand-item.OnHand, "set")
 		return err
 	})
+	if errors.Is(err, ErrUnknown) { // once more does no harm
+		err = fmt.Errorf("%w: %s", ErrUnavailable, err.Error())
+	}
 	return item, created, err
 }
 
 // Adjust adds delta units, or takes them away if it is negative: never more
-// than are there (ErrShort), never past MaxOnHand (ErrInvalid).
+// than are there (ErrShort), never past MaxOnHand (ErrInvalid). ErrUnknown: the
+// ledger tells whether it was done, and who tries again without a look there may
+// do it twice.
 func (s *Store) Adjust(ctx context.Context, sku string, delta int64, reason string) (item Item, err error) {
 	if err := checkReason(reason); err != nil {
 		return Item{}, err
@@ -90,10 +95,17 @@ func (s *Store) record(ctx context.Context, tx pgx.Tx, item Item, delta int64, r
 }
 
 // inTx runs change in a transaction. Its own errors pass through; those of
-// Postgres are classified.
+// Postgres are classified. ErrUnknown: the connection broke during COMMIT.
 func (s *Store) inTx(ctx context.Context, doing string, change func(pgx.Tx) error) error {
-	err := pgx.BeginFunc(ctx, s.db, change)
+	done := false
+	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		err := change(tx)
+		done = err == nil
+		return err
+	})
 	switch {
+	case done && err != nil && !Answered(err):
+		return fmt.Errorf("%s: %w", doing, errors.Join(ErrUnknown, err))
 	case err == nil, errors.Is(err, ErrUnknownSKU), errors.Is(err, ErrShort), errors.Is(err, ErrInvalid):
 		return err
 	default:

@@ -36,9 +36,6 @@ const (
 	GuardNone Guard = "none"
 )
 
-// Guards lists every guard, strongest first.
-var Guards = []Guard{GuardPredicate, GuardFence, GuardClaim, GuardNone}
-
 // A Level is what is left of a SKU as of a version. Versions of one SKU order
 // its levels: a larger one is newer.
 type Level struct {
@@ -54,8 +51,7 @@ type Item struct {
 	Level
 	// Sold is the units that orders have, confirmed or held. Those of a cancelled or
 	// expired order are on hand again and sold no longer.
-	Sold      int64
-	UpdatedAt time.Time
+	Sold int64
 }
 
 // Received returns the units that ever came in: those left and those sold.
@@ -77,6 +73,9 @@ type Movement struct {
 
 // Errors of this package. Test with errors.Is.
 var (
+	// ErrUnknown: the connection broke while Postgres was committing a change of the
+	// stock, which may or may not have been made.
+	ErrUnknown = errors.New("stock: outcome is unknown")
 	// ErrUnknownSKU: no such SKU was ever created. See [UnknownSKUError].
 	ErrUnknownSKU = errors.New("stock: unknown SKU")
 	// ErrShort: fewer units are left than asked for. See [ShortError].

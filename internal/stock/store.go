@@ -10,7 +10,7 @@ import (
 )
 
 // A Store is the stock in Postgres: the truth. Its errors are ErrUnknownSKU,
-// ErrShort, ErrInvalid and ErrUnavailable.
+// ErrShort, ErrInvalid, ErrUnavailable and, of a change, ErrUnknown.
 type Store struct {
 	db      *pgxpool.Pool
 	replica string
@@ -27,11 +27,11 @@ func (s *Store) Ping(ctx context.Context) error {
 	return Unavailable("ask Postgres for the stock", err)
 }
 
-const itemColumns = "sku, on_hand, version, guard, sold, updated_at"
+const itemColumns = "sku, on_hand, version, guard, sold"
 
 func scanItem(row pgx.CollectableRow) (Item, error) {
 	var i Item
-	err := row.Scan(&i.SKU, &i.OnHand, &i.Version, &i.Guard, &i.Sold, &i.UpdatedAt)
+	err := row.Scan(&i.SKU, &i.OnHand, &i.Version, &i.Guard, &i.Sold)
 	return i, err
 }
 

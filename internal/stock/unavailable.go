@@ -4,8 +4,22 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
+
+// Answered tells whether the outcome of a failed COMMIT is known: Postgres said
+// that it rolled back. A FATAL error says only that the connection ended, which
+// may be right after the commit. Nor is the driver asked whether anything was
+// sent: when the connection ends while it waits for the answer, pgx 5.12 calls
+// that "conn closed" and safe to retry (NextResult drops the error of its peek).
+func Answered(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.SeverityUnlocalized == "ERROR"
+	}
+	return errors.Is(err, pgx.ErrTxCommitRollback)
+}
 
 // passing holds the SQLSTATE classes that say "not now" rather than "never":
 // connection, login (a password that is being changed), rollback (deadlock,

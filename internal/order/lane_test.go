@@ -1,0 +1,36 @@
+package order
+
+import (
+	"testing"
+	"time"
+
+	"orderd/internal/locking"
+)
+
+// A lane that has been seen with somebody in it, who has left since, gives its
+// lease back before it ends.
+func TestLane_RestsBeforeItEnds(t *testing.T) {
+	t.Parallel()
+	l := &lane{limit: 1, patience: time.Minute, running: true}
+	if group := l.next(false); group != nil || !l.running {
+		t.Errorf("next = %v, running: %v; want none, and the lane to rest before it ends", group, l.running)
+	}
+	if group := l.next(true); group != nil || l.running {
+		t.Errorf("next = %v, running: %v; want none, and the lane to end", group, l.running)
+	}
+
+	rests := 0
+	var placing *lane
+	placing = &lane{limit: 1, patience: time.Minute, rest: func() { rests++ }, place: func(group []*waiter) {
+		for _, w := range group {
+			w.answer <- result{err: locking.ErrBusy}
+		}
+	}}
+	for range 3 {
+		_, _ = placing.submit(t.Context(), Request{Lines: []Line{{"A-1", 1}}})
+		placing.runs.Wait()
+	}
+	if rests != 3 {
+		t.Errorf("the lane rested %d times, want after each of 3 orders", rests)
+	}
+}
