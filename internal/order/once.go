@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"orderd/internal/stock"
@@ -25,23 +26,44 @@ func (s *Service) once(ctx context.Context, r Request) (Order, error) {
 	// An order that was placed is answered however little is left by now: the
 	// refusal counts only if there is none.
 	soldOut := s.refuseSoldOut(ctx, r.Lines)
-	if first, err := s.replay(ctx, r); !errors.Is(err, ErrNotFound) {
-		return first, err
+	if soldOut != nil || s.repeats.lately() {
+		if first, err := s.replay(ctx, r); !errors.Is(err, ErrNotFound) {
+			return first, err
+		}
 	}
 	if soldOut != nil {
 		return Order{}, soldOut
 	}
+	// Nearly all keys are new: to look each of them up first would cost an eighth of the
+	// orders a second. One that is not fails in the index.
 	placed, err := s.take(ctx, r)
-	if !errors.Is(err, stock.ErrShort) && !errors.Is(err, ErrInFlight) {
+	if err == nil {
+		return placed, nil
+	}
+	// Whatever it failed for, it may have been placed: it may have taken the very units
+	// that are missing, and a commit of unknown outcome may come to light late.
+	first, again := s.replay(ctx, r)
+	switch {
+	case again == nil, errors.Is(again, ErrKeyReused):
+		return first, again
+	case !errors.Is(again, ErrNotFound) && (errors.Is(err, stock.ErrShort) || errors.Is(err, ErrInFlight)):
+		return first, again // without an answer that is not known to be true
+	default:
 		return placed, err
 	}
-	// It may have been placed since by another replica, and have taken the very
-	// units that are missing: a commit of unknown outcome may come to light late.
-	if first, again := s.replay(ctx, r); !errors.Is(again, ErrNotFound) {
-		return first, again
-	}
-	return placed, err
 }
+
+// repeatsLast is how long keys are looked up before their orders are placed, once
+// one was found that had an order.
+const repeatsLast = time.Second
+
+// repeats remembers when a key came again. Clients do that many at a time, after
+// something broke, and each would fail the group that it is in.
+type repeats struct{ last atomic.Int64 } // Unix time, ns
+
+func (r *repeats) note() { r.last.Store(time.Now().UnixNano()) }
+
+func (r *repeats) lately() bool { return time.Now().UnixNano()-r.last.Load() < int64(repeatsLast) }
 
 // Bounds of looking for keys: how many at a time, for how long, and how long a
 // request waits for it.
@@ -63,10 +85,14 @@ func (s *Service) replay(ctx context.Context, r Request) (Order, error) {
 		s.keys.place, s.keys.rest = s.lookForKeys, func() {}
 	})
 	first, err := s.keys.submit(ctx, r)
-	if err == nil && !bytes.Equal(first.hash, r.hash()) {
+	if err != nil {
+		return Order{}, err
+	}
+	s.repeats.note()
+	if !bytes.Equal(first.hash, r.hash()) {
 		return Order{}, ErrKeyReused
 	}
-	return first, err
+	return first, nil
 }
 
 // lookForKeys answers each with the order that its key has placed, if any.

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -267,5 +268,42 @@ func TestKey_UnknownSKUAndSoldOutAreNotKept(t *testing.T) {
 	s.Truth.Learn(s.mustGet(t, "A-1").Level)
 	if o, err := s.Service.Place(t.Context(), r); err != nil || o.Replayed {
 		t.Errorf("Place = %+v, %v; want it placed", o, err)
+	}
+}
+
+// A dark locker fails once it is told to.
+type dark struct {
+	locking.Locker
+	out atomic.Bool
+}
+
+func (d *dark) Acquire(ctx context.Context, keys ...string) (*locking.Lease, error) {
+	if d.out.Load() {
+		return nil, locking.ErrUnavailable
+	}
+	return d.Locker.Acquire(ctx, keys...)
+}
+
+// An order that was placed is answered as it was then, whatever is down but
+// Postgres; one that was not is not placed.
+func TestKey_ReplaysWithoutTheLockService(t *testing.T) {
+	t.Parallel()
+	locks := &dark{Locker: locking.NewLocal()}
+	s := openGroups(t, locks, 64)
+	s.mustSet(t, "A-1", 10, stock.GuardPredicate)
+	first := order.Request{Key: "k-1", Lines: one("A-1")}
+	placed, err := s.Service.Place(t.Context(), first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	locks.out.Store(true)
+	for range 2 { // when nobody expects repeats, and when they are looked for
+		again, err := s.Service.Place(t.Context(), first)
+		if err != nil || !again.Replayed || again.ID != placed.ID {
+			t.Errorf("the same key = %+v, %v; want order %s replayed", again, err, placed.ID)
+		}
+	}
+	if o, err := s.Service.Place(t.Context(), order.Request{Key: "k-2", Lines: one("A-1")}); !errors.Is(err, locking.ErrUnavailable) {
+		t.Errorf("another key = %+v, %v; want ErrUnavailable", o, err)
 	}
 }

@@ -37,6 +37,7 @@ type Service struct {
 	running  sync.Map // the keys, as claimedKey, whose orders are being placed here
 	keys     lane     // of requests whose keys are looked for
 	keysOnce sync.Once
+	repeats  repeats
 }
 
 // Place takes the units of all lines, or of none. With a key that has placed an
