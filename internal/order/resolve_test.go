@@ -170,7 +170,7 @@ func TestLedger_AGroupThatArrivesLateIsNotPlaced(t *testing.T) {
 				t.Fatalf("CommitGroup = %v with %d bytes on their way, want ErrUnavailable", err, line.kept.Len())
 			}
 			_, _ = line.Conn.Write(line.kept.Bytes()) // the server may have hung up
-			if err := line.Conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			if err := line.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
 				t.Fatal(err)
 			}
 			answer, err := io.ReadAll(line.Conn)

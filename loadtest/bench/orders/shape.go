@@ -60,7 +60,7 @@ func (s Shape) String() string {
 		name += ", large database"
 	}
 	if s.Shop {
-		name += shopWords
+		name += ", with API keys, idempotency keys and events"
 	}
 	if s.Orders > 0 {
 		name += fmt.Sprintf(", %d orders while each group takes %s", s.Orders, s.Work)
@@ -70,9 +70,6 @@ func (s Shape) String() string {
 	}
 	return name
 }
-
-// shopWords say how a shop differs from what else is measured.
-const shopWords = ", with API keys, idempotency keys and events"
 
 // picks returns how each client chooses its next SKU.
 func (s Shape) picks(seed uint64) func(client int) func() int {
