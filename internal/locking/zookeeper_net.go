@@ -123,14 +123,21 @@ type zkConn struct {
 	fresh    bool // the next write is a greeting to mend
 }
 
-// Write implements net.Conn.
+// Write implements net.Conn, but for its errors: it ends the connection instead.
+// Of a request whose writing fails the client tells the requester, and once more
+// when the connection has ended; a requester who does not listen, as in its Close
+// after a second, or for its watches, has room for one of the two, and the client
+// hangs for good. The end of the connection tells each of them once.
 func (c *zkConn) Write(b []byte) (int, error) {
 	const from, to = 8, 16 // behind the packet's length and the protocol's version
 	if c.fresh && len(b) >= to {
 		clear(b[from:to])
 	}
 	c.fresh = false
-	return c.Conn.Write(b)
+	if _, err := c.Conn.Write(b); err != nil {
+		_ = c.Close() // it is of no use any more
+	}
+	return len(b), nil
 }
 
 // SetReadDeadline sets the deadline, or an earlier one.

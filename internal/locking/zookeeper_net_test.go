@@ -2,6 +2,7 @@ package locking
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 	"slices"
@@ -54,5 +55,27 @@ func TestZKHosts_restOnlyWhenAllHaveFailed(t *testing.T) {
 	want := []string{"a", "b", "rest, a", "b", "a", "rest, b"}
 	if !slices.Equal(got, want) {
 		t.Errorf("servers in turn: %q, want %q", got, want)
+	}
+}
+
+// The client tells of a write that failed twice, and may wait for good for somebody
+// to listen the second time.
+func TestZKConn_aWriteThatFailsEndsTheConnection(t *testing.T) {
+	t.Parallel()
+	near, far := net.Pipe()
+	defer near.Close()
+	if err := far.Close(); err != nil { // nobody reads
+		t.Fatal(err)
+	}
+	conn := &zkConn{Conn: near}
+	request := []byte("request")
+	if n, err := conn.Write(request); n != len(request) || err != nil {
+		t.Errorf("Write() = %d, %v; want it taken for written", n, err)
+	}
+	if _, err := near.Write(request); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("the connection still writes: %v", err)
+	}
+	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("Read() = %v, want the connection's end", err)
 	}
 }
