@@ -197,13 +197,13 @@ func TestChange_AmidSales(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			first, second := openTwo(t)
-			inGroups(t, groups, first, second)
 			for _, s := range []*shop{first, second} {
-				s.LockWait = 20 * time.Second
+				s.LockWait = 20 * time.Second // the lanes', too, which are made next
 				if !groups {
 					s.Locks = locking.NewNone() // nothing but the rows keeps them apart
 				}
 			}
+			inGroups(t, groups, first, second)
 			amidSales(t, first, second)
 		})
 	}

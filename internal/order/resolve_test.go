@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -99,14 +101,26 @@ func TestLedger_LosesTheAnswerToCommit(t *testing.T) {
 type belated struct {
 	net.Conn
 	armed *atomic.Bool
-	kept  *bytes.Buffer
+
+	mu   sync.Mutex
+	kept []byte
 }
 
 func (b *belated) Write(p []byte) (int, error) {
-	if b.armed.Load() {
-		return b.kept.Write(p)
+	if !b.armed.Load() {
+		return b.Conn.Write(p)
 	}
-	return b.Conn.Write(p)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.kept = append(b.kept, p...)
+	return len(p), nil
+}
+
+// late returns what is still on its way.
+func (b *belated) late() []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.kept)
 }
 
 func (b *belated) Read(p []byte) (int, error) {
@@ -118,7 +132,7 @@ func (b *belated) Read(p []byte) (int, error) {
 
 // Close leaves the connection open if something is still on its way.
 func (b *belated) Close() error {
-	if b.kept.Len() > 0 {
+	if len(b.late()) > 0 {
 		return nil
 	}
 	return b.Conn.Close()
@@ -144,7 +158,7 @@ func TestLedger_AGroupThatArrivesLateIsNotPlaced(t *testing.T) {
 				if line != nil || err != nil {
 					return conn, err
 				}
-				line = &belated{conn, armed, &bytes.Buffer{}}
+				line = &belated{Conn: conn, armed: armed}
 				return line, nil
 			}
 			config.MaxConns = 2
@@ -166,10 +180,10 @@ func TestLedger_AGroupThatArrivesLateIsNotPlaced(t *testing.T) {
 				t.Fatal(err)
 			}
 			err = place(func() error { armed.Store(true); return nil })
-			if !errors.Is(err, stock.ErrUnavailable) || errors.Is(err, ErrUnknown) || line.kept.Len() == 0 {
-				t.Fatalf("CommitGroup = %v with %d bytes on their way, want ErrUnavailable", err, line.kept.Len())
+			if !errors.Is(err, stock.ErrUnavailable) || errors.Is(err, ErrUnknown) || len(line.late()) == 0 {
+				t.Fatalf("CommitGroup = %v with %d bytes on their way, want ErrUnavailable", err, len(line.late()))
 			}
-			_, _ = line.Conn.Write(line.kept.Bytes()) // the server may have hung up
+			_, _ = line.Conn.Write(line.late()) // the server may have hung up
 			if err := line.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
 				t.Fatal(err)
 			}
