@@ -63,7 +63,8 @@ func (t *turn) placeGroup(group []*waiter) {
 	}
 	keys := union(orders)
 	waited, err := t.take(ctx, keys, t.patience(group, keys))
-	if errors.Is(err, locking.ErrBusy) && t.mixed(group, keys) {
+	// A request to the lock service may be under way when the patience ends, and its error is that one's.
+	if err != nil && t.mixed(group, keys) && (errors.Is(err, locking.ErrBusy) || time.Since(r.began) >= mixedPatience) {
 		t.apart(group)
 		return
 	}

@@ -420,3 +420,41 @@ func TestLanes_WhatWasConfirmedCountsForTheNextGroup(t *testing.T) {
 		t.Errorf("60, none and 1 of 50: %v (in %d turns); want the 60 refused, and the others placed", errs, turns.turns.Load())
 	}
 }
+
+// A hasty locker asks a server that has not answered when the patience for a group
+// of several SKUs ends.
+type hasty struct{ locking.Locker }
+
+func (h hasty) Acquire(ctx context.Context, keys ...string) (*locking.Lease, error) {
+	if ends, ok := ctx.Deadline(); ok && time.Until(ends) < 500*time.Millisecond {
+		<-ctx.Done()
+		return nil, errors.Join(locking.ErrUnavailable, context.Cause(ctx))
+	}
+	return h.Locker.Acquire(ctx, keys...)
+}
+
+func TestLanes_AServerThatIsSlowForAGroupMayBeQuickEnoughForItsParts(t *testing.T) {
+	t.Parallel()
+	gate := newGate(hasty{locking.NewLocal()})
+	s := openGroups(t, gate, 64)
+	for _, sku := range []string{"A", "B", "C"} {
+		s.mustSet(t, sku, 10, stock.GuardPredicate)
+	}
+	carts := [][]order.Line{one("A"), {{SKU: "A", Quantity: 1}, {SKU: "B", Quantity: 1}}, {{SKU: "A", Quantity: 1}, {SKU: "C", Quantity: 1}}}
+	errs := make([]error, len(carts))
+	var all sync.WaitGroup
+	for i, cart := range carts {
+		all.Go(func() { _, errs[i] = s.Place(context.Background(), cart) })
+		gate.awaitAsked(t)
+		for deadline := time.Now().Add(10 * time.Second); s.Lanes.Waiting() < i; {
+			if time.Now().After(deadline) {
+				t.Fatal("the order does not come to its lane")
+			}
+		}
+	}
+	close(gate.open)
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Errorf("Place = %v, want all placed", err)
+	}
+}
