@@ -1,11 +1,11 @@
 package order
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -44,6 +44,27 @@ func (d *deaf) Read(p []byte) (int, error) {
 	return 0, io.EOF
 }
 
+// through opens a pool on the same database whose connections lead through what wrap
+// makes of them.
+func through(t *testing.T, db *pgxpool.Pool, wrap func(net.Conn) net.Conn) *pgxpool.Pool {
+	t.Helper()
+	config := db.Config()
+	dial := config.ConnConfig.DialFunc
+	config.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return wrap(conn), nil
+	}
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
+
 // A COMMIT whose answer got lost was done, and the client is told so.
 func TestLedger_LosesTheAnswerToCommit(t *testing.T) {
 	t.Parallel()
@@ -52,18 +73,7 @@ func TestLedger_LosesTheAnswerToCommit(t *testing.T) {
 		t.Fatal(err)
 	}
 	armed := &atomic.Bool{}
-	config := db.Config()
-	dial := config.ConnConfig.DialFunc
-	config.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := dial(ctx, network, addr)
-		return &deaf{Conn: conn, armed: armed}, err
-	}
-	hard, err := pgxpool.NewWithConfig(t.Context(), config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer hard.Close()
-	l := NewLedger(hard, "r1")
+	l := NewLedger(through(t, db, func(conn net.Conn) net.Conn { return &deaf{Conn: conn, armed: armed} }), "r1")
 	// Nothing but COMMIT, or what goes with it, is sent after the lease was asked for.
 	arm := func() error { armed.Store(true); return nil }
 	for name, place := range map[string]func(held func() error) (Order, error){
@@ -151,23 +161,13 @@ func TestLedger_AGroupThatArrivesLateIsNotPlaced(t *testing.T) {
 			}
 			armed := &atomic.Bool{}
 			var line *belated // the first connection is the one that the group is sent on
-			config := db.Config()
-			dial := config.ConnConfig.DialFunc
-			config.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
-				conn, err := dial(ctx, network, addr)
-				if line != nil || err != nil {
-					return conn, err
+			l := NewLedger(through(t, db, func(conn net.Conn) net.Conn {
+				if line != nil {
+					return conn
 				}
 				line = &belated{Conn: conn, armed: armed}
-				return line, nil
-			}
-			config.MaxConns = 2
-			slow, err := pgxpool.NewWithConfig(t.Context(), config)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer slow.Close()
-			l := NewLedger(slow, "r1")
+				return line
+			}), "r1")
 			place := func(held func() error) error {
 				d := groupOf([]Line{{"A", 1}})
 				if d.held = held; foreseen {
@@ -179,7 +179,7 @@ func TestLedger_AGroupThatArrivesLateIsNotPlaced(t *testing.T) {
 			if err := place(func() error { return nil }); err != nil { // it has its statements prepared
 				t.Fatal(err)
 			}
-			err = place(func() error { armed.Store(true); return nil })
+			err := place(func() error { armed.Store(true); return nil })
 			if !errors.Is(err, stock.ErrUnavailable) || errors.Is(err, ErrUnknown) || len(line.late()) == 0 {
 				t.Fatalf("CommitGroup = %v with %d bytes on their way, want ErrUnavailable", err, len(line.late()))
 			}
@@ -188,7 +188,7 @@ func TestLedger_AGroupThatArrivesLateIsNotPlaced(t *testing.T) {
 				t.Fatal(err)
 			}
 			answer, err := io.ReadAll(line.Conn)
-			if errors.Is(err, context.DeadlineExceeded) {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("the session lives: %v, after %q", err, answer)
 			}
 			_ = line.Conn.Close()
@@ -196,64 +196,5 @@ func TestLedger_AGroupThatArrivesLateIsNotPlaced(t *testing.T) {
 				t.Errorf("%d left, %v; want 9: the group that came late was not placed", item.OnHand, err)
 			}
 		})
-	}
-}
-
-// forgetful loses the answer to a COMMIT, and the connection with it.
-type forgetful struct {
-	net.Conn
-	armed      *atomic.Bool
-	committing atomic.Bool
-}
-
-func (f *forgetful) Write(p []byte) (int, error) {
-	if f.armed.Load() && bytes.Contains(p, []byte("commit")) {
-		f.committing.Store(true)
-	}
-	return f.Conn.Write(p)
-}
-
-func (f *forgetful) Read(p []byte) (int, error) {
-	n, err := f.Conn.Read(p)
-	if f.committing.Load() {
-		return 0, io.EOF
-	}
-	return n, err
-}
-
-// A change of the stock whose COMMIT was not answered may have been made: who is
-// told "unavailable" would make it twice.
-func TestStore_AChangeThatMayHaveBeenMadeIsNotCalledUnavailable(t *testing.T) {
-	t.Parallel()
-	db, _, s := openLedger(t)
-	if _, _, err := s.Set(t.Context(), "A", 10, stock.GuardPredicate); err != nil {
-		t.Fatal(err)
-	}
-	armed := &atomic.Bool{}
-	config := db.Config()
-	dial := config.ConnConfig.DialFunc
-	config.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := dial(ctx, network, addr)
-		return &forgetful{Conn: conn, armed: armed}, err
-	}
-	broken, err := pgxpool.NewWithConfig(t.Context(), config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer broken.Close()
-	armed.Store(true)
-	_, err = stock.NewStore(broken, "r1").Adjust(t.Context(), "A", 5, "restock")
-	if !errors.Is(err, stock.ErrUnknown) || errors.Is(err, stock.ErrUnavailable) {
-		t.Errorf("Adjust = %v, want ErrUnknown", err)
-	}
-	if item, err := s.Get(t.Context(), "A"); err != nil || item.OnHand != 15 {
-		t.Fatalf("%d on hand, %v; want 15: it was the answer that was lost", item.OnHand, err)
-	}
-	if p := problemOf(err); p.Code != "outcome_unknown" || p.Retryable {
-		t.Errorf("answered %+v, want outcome_unknown, and not to be tried again unseen", p)
-	}
-	// To set a level once more does no harm.
-	if _, _, err := stock.NewStore(broken, "r1").Set(t.Context(), "A", 20, ""); !errors.Is(err, stock.ErrUnavailable) {
-		t.Errorf("Set = %v, want ErrUnavailable", err)
 	}
 }

@@ -1,0 +1,80 @@
+package order_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"orderd/internal/locking"
+	"orderd/internal/order"
+	"orderd/internal/stock"
+)
+
+// placeBehind places carts that came one after the other while the first of them
+// waited at the gate.
+func (s *shop) placeBehind(t *testing.T, gate *gate, carts ...[]order.Line) []error {
+	t.Helper()
+	errs := make([]error, len(carts))
+	var all sync.WaitGroup
+	for i, cart := range carts {
+		all.Go(func() { _, errs[i] = s.Place(context.Background(), cart) })
+		gate.awaitAsked(t)
+		for deadline := time.Now().Add(10 * time.Second); s.Lanes.Waiting() < i; {
+			if time.Now().After(deadline) {
+				t.Fatal("the order does not come to its lane")
+			}
+		}
+	}
+	close(gate.open)
+	all.Wait()
+	return errs
+}
+
+// What was confirmed for one group counts for the turn's next: Redis, which has less
+// than there is, as after Postgres was restored from a backup, is not believed after
+// all.
+func TestLanes_WhatWasConfirmedCountsForTheNextGroup(t *testing.T) {
+	t.Parallel()
+	turns := &spy{Locker: openRedisLocks(t)}
+	gate := newGate(turns)
+	s := openGroups(t, gate, 2)
+	s.mustSet(t, "A", 10, stock.GuardPredicate)
+	s.mustSet(t, "B", 50, stock.GuardPredicate)
+	if err := s.Cache.Learn(t.Context(), stock.Level{SKU: "B", OnHand: 0, Version: 1000, Guard: stock.GuardPredicate}); err != nil {
+		t.Fatal(err)
+	}
+	// The first two are a group, in which nothing of B is sold; the last is the next.
+	errs := s.placeBehind(t, gate, []order.Line{{SKU: "A", Quantity: 1}, {SKU: "B", Quantity: 60}}, one("A"),
+		[]order.Line{{SKU: "A", Quantity: 1}, {SKU: "B", Quantity: 1}})
+	if !errors.Is(errs[0], stock.ErrShort) || errs[1] != nil || errs[2] != nil {
+		t.Errorf("60, none and 1 of 50: %v (in %d turns); want the 60 refused, and the others placed", errs, turns.turns.Load())
+	}
+}
+
+// A hasty locker asks a server that has not answered when the patience for a group
+// of several SKUs ends.
+type hasty struct{ locking.Locker }
+
+func (h hasty) Acquire(ctx context.Context, keys ...string) (*locking.Lease, error) {
+	if ends, ok := ctx.Deadline(); ok && time.Until(ends) < 500*time.Millisecond {
+		<-ctx.Done()
+		return nil, errors.Join(locking.ErrUnavailable, context.Cause(ctx))
+	}
+	return h.Locker.Acquire(ctx, keys...)
+}
+
+func TestLanes_AServerThatIsSlowForAGroupMayBeQuickEnoughForItsParts(t *testing.T) {
+	t.Parallel()
+	gate := newGate(hasty{locking.NewLocal()})
+	s := openGroups(t, gate, 64)
+	for _, sku := range []string{"A", "B", "C"} {
+		s.mustSet(t, sku, 10, stock.GuardPredicate)
+	}
+	errs := s.placeBehind(t, gate, one("A"),
+		[]order.Line{{SKU: "A", Quantity: 1}, {SKU: "B", Quantity: 1}}, []order.Line{{SKU: "A", Quantity: 1}, {SKU: "C", Quantity: 1}})
+	if err := errors.Join(errs...); err != nil {
+		t.Errorf("Place = %v, want all placed", err)
+	}
+}

@@ -1,0 +1,61 @@
+package order
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"sync/atomic"
+	"testing"
+
+	"orderd/internal/stock"
+)
+
+// forgetful loses the answer to a COMMIT, and the connection with it.
+type forgetful struct {
+	net.Conn
+	armed      *atomic.Bool
+	committing atomic.Bool
+}
+
+func (f *forgetful) Write(p []byte) (int, error) {
+	if f.armed.Load() && bytes.Contains(p, []byte("commit")) {
+		f.committing.Store(true)
+	}
+	return f.Conn.Write(p)
+}
+
+func (f *forgetful) Read(p []byte) (int, error) {
+	n, err := f.Conn.Read(p)
+	if f.committing.Load() {
+		return 0, io.EOF
+	}
+	return n, err
+}
+
+// A change of the stock whose COMMIT was not answered may have been made: who is
+// told "unavailable" would make it twice.
+func TestStore_AChangeThatMayHaveBeenMadeIsNotCalledUnavailable(t *testing.T) {
+	t.Parallel()
+	db, _, s := openLedger(t)
+	if _, _, err := s.Set(t.Context(), "A", 10, stock.GuardPredicate); err != nil {
+		t.Fatal(err)
+	}
+	armed := &atomic.Bool{}
+	broken := stock.NewStore(through(t, db, func(conn net.Conn) net.Conn { return &forgetful{Conn: conn, armed: armed} }), "r1")
+	armed.Store(true)
+	_, err := broken.Adjust(t.Context(), "A", 5, "restock")
+	if !errors.Is(err, stock.ErrUnknown) || errors.Is(err, stock.ErrUnavailable) {
+		t.Errorf("Adjust = %v, want ErrUnknown", err)
+	}
+	if item, err := s.Get(t.Context(), "A"); err != nil || item.OnHand != 15 {
+		t.Fatalf("%d on hand, %v; want 15: it was the answer that was lost", item.OnHand, err)
+	}
+	if p := problemOf(err); p.Code != "outcome_unknown" || p.Retryable {
+		t.Errorf("answered %+v, want outcome_unknown, and not to be tried again unseen", p)
+	}
+	// To set a level once more does no harm.
+	if _, _, err := broken.Set(t.Context(), "A", 20, ""); !errors.Is(err, stock.ErrUnavailable) {
+		t.Errorf("Set = %v, want ErrUnavailable", err)
+	}
+}
