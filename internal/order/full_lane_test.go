@@ -46,11 +46,7 @@ func TestHTTP_BusyAtOnceWhileALaneIsFull(t *testing.T) {
 	g.awaitAsked(t) // the first is a group by itself, and has no lock
 	for i := range room {
 		enter()
-		for deadline := time.Now().Add(20 * time.Second); s.Lanes.Waiting() <= i; {
-			if time.Now().After(deadline) {
-				t.Fatalf("%d orders wait, want %d", s.Lanes.Waiting(), i+1)
-			}
-		}
+		await(t, "an order more waits", func() bool { return s.Lanes.Waiting() > i })
 	}
 	for range 3 {
 		rec := place() // which would hang here if it were let in

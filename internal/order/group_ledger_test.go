@@ -220,7 +220,7 @@ func TestLane_WhoComesWhenItIsFullIsToldAtOnce(t *testing.T) {
 	for range laneDepth {
 		go submit()
 	}
-	for deadline := time.Now().Add(10 * time.Second); l.length() < laneDepth; {
+	for deadline := time.Now().Add(10 * time.Second); l.length() < laneDepth; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the lane does not fill")
 		}

@@ -45,11 +45,7 @@ func (g *gate) Acquire(ctx context.Context, keys ...string) (*locking.Lease, err
 // awaitAsked returns once somebody waits at the gate.
 func (g *gate) awaitAsked(t *testing.T) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !g.asked.Load(); {
-		if time.Now().After(deadline) {
-			t.Fatal("nobody waits at the gate")
-		}
-	}
+	await(t, "somebody waits at the gate", func() bool { return g.asked.Load() })
 }
 
 type answer struct {
@@ -69,11 +65,7 @@ func (s *shop) placeAll(t *testing.T, g *gate, orders [][]order.Line) []answer {
 		if lines[0].Quantity > 0 && i > 0 {
 			waiting++
 		}
-		for deadline := time.Now().Add(10 * time.Second); s.Lanes.Waiting() != waiting || !g.asked.Load(); {
-			if time.Now().After(deadline) {
-				t.Fatalf("%d orders wait, want %d", s.Lanes.Waiting(), waiting)
-			}
-		}
+		await(t, "the orders wait in their lane", func() bool { return s.Lanes.Waiting() == waiting && g.asked.Load() })
 	}
 	close(g.open)
 	placing.Wait()
@@ -183,11 +175,7 @@ func TestGroup_WhatIsHeldUpElsewhereHoldsUpItsOwnAlone(t *testing.T) {
 		place(order.Line{SKU: "B-1", Quantity: 1}),
 		place(order.Line{SKU: "A-2", Quantity: 1}, order.Line{SKU: "B-1", Quantity: 1}), // there is no A-2
 	}
-	for deadline := time.Now().Add(10 * time.Second); s.Lanes.Waiting() != 4; {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d orders wait behind the first, want 4", s.Lanes.Waiting())
-		}
-	}
+	await(t, "the orders wait in their lane", func() bool { return s.Lanes.Waiting() == 4 })
 	close(g.open)
 	for i, placed := range append(others, first) {
 		if err := <-placed; err != nil {
@@ -230,11 +218,7 @@ func TestGroup_WhoIsShortIsSettledAnewIfMoreHasComeIn(t *testing.T) {
 	var placing sync.WaitGroup
 	for i, n := range []int64{2, 1} {
 		placing.Go(func() { _, errs[i] = s.Place(context.Background(), []order.Line{{SKU: "A-1", Quantity: n}}) })
-		for deadline := time.Now().Add(10 * time.Second); s.Lanes.Waiting() != i || !g.asked.Load(); {
-			if time.Now().After(deadline) {
-				t.Fatalf("%d orders wait behind the first, want %d", s.Lanes.Waiting(), i)
-			}
-		}
+		await(t, "the orders wait in their lane", func() bool { return s.Lanes.Waiting() == i && g.asked.Load() })
 	}
 	close(g.open)
 	waits := "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -269,11 +253,7 @@ func TestGroup_WhoLeavesTheQueueIsNotSold(t *testing.T) {
 			_, err := s.Place(ctx, one("A-1"))
 			left <- err
 		}()
-		for deadline := time.Now().Add(10 * time.Second); !there(); {
-			if time.Now().After(deadline) {
-				t.Fatal("nobody waits")
-			}
-		}
+		await(t, "somebody waits", there)
 	}
 	cancel()
 	for range 2 {

@@ -21,11 +21,7 @@ func (s *shop) placeBehind(t *testing.T, gate *gate, carts ...[]order.Line) []er
 	for i, cart := range carts {
 		all.Go(func() { _, errs[i] = s.Place(context.Background(), cart) })
 		gate.awaitAsked(t)
-		for deadline := time.Now().Add(10 * time.Second); s.Lanes.Waiting() < i; {
-			if time.Now().After(deadline) {
-				t.Fatal("the order does not come to its lane")
-			}
-		}
+		await(t, "the orders wait in their lane", func() bool { return s.Lanes.Waiting() >= i })
 	}
 	close(gate.open)
 	all.Wait()

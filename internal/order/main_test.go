@@ -125,3 +125,14 @@ func (s *shop) send(t *testing.T, method, path, body string) *httptest.ResponseR
 	s.handler.ServeHTTP(rec, req)
 	return rec
 }
+
+// await returns once something is so that will be in a while. Between two looks it
+// rests: whoever looks all the time takes the processor from those it waits for.
+func await(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !so(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited 20 s until %s", what)
+		}
+	}
+}
