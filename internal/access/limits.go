@@ -73,11 +73,11 @@ func NewLimits(each, all Rate) *Limits {
 // Admit lets a request of a client through, or tells how long it should wait
 // before it comes again. One that is turned away counts for nothing.
 func (l *Limits) Admit(client string) (wait time.Duration, ok bool) {
-	now := time.Now()
 	// Looked at and taken in one: a reservation that is given back is lost if
 	// somebody else has made one since, and a flood would drain the bucket.
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	now := time.Now() // in the order of the turns: buckets fill by it
 	own := l.bucket(client, now)
 	if wait := max(missing(own, now), missing(l.all, now)); wait > 0 {
 		return wait, false
