@@ -1,5 +1,7 @@
 package locking
 
+import "context"
+
 // Names of what the modes store, for tests that look at it.
 var (
 	ZKFolder   = zkFolder
@@ -12,3 +14,20 @@ func WokenByTurn(r *Redis) int64 { return r.woken(wakeTurn) }
 // WokenByReconnect returns how many waiters were told to ask again after the
 // connection that they hear on was lost.
 func WokenByReconnect(r *Redis) int64 { return r.woken(wakeReconnect) }
+
+// A RedisWaiter asks for locks and hears no messages.
+type RedisWaiter struct{ h *redisHolder }
+
+// NewRedisWaiter returns one that waits in the locker's process.
+func NewRedisWaiter(r *Redis) RedisWaiter {
+	return RedisWaiter{&redisHolder{redis: r, owner: r.name + ":0"}}
+}
+
+// Ask asks for a key, and returns the token and the note that it got.
+func (w RedisWaiter) Ask(ctx context.Context, key string) (token int64, note string) {
+	a := w.h.send(ctx, []string{key})
+	if len(a.grants) == 0 {
+		return 0, ""
+	}
+	return a.grants[0].token, a.grants[0].note
+}

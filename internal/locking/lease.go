@@ -15,6 +15,7 @@ type grant struct {
 	key   string
 	node  string // the backend's own name for the grant, where it has one
 	token int64
+	note  string    // from the holder before
 	until time.Time // trusted until then; zero if the grant does not end
 	// unconfirmed: the holder was told that the key is its own, and has not asked
 	// yet. The first renewal does, at once.
@@ -159,10 +160,12 @@ func (l *Lease) release(ctx context.Context) error {
 	}
 
 	defer l.detach()
+	if l.timer != nil { // of a lease that has held something
+		defer l.timer.Stop()
+	}
 	if len(held) == 0 {
 		return nil
 	}
-	defer l.timer.Stop()
 	over, reason := !time.Now().Before(l.Until()), errTaken
 	if over {
 		reason = errExpired

@@ -7,10 +7,11 @@
 -- ARGV[3] the claim: how long whoever is next has to come, in milliseconds
 -- ARGV[4] 1 in a Cluster
 --
--- Returns {wait, last, token, ...}: one token for each lock taken, and, if not
--- all were, the milliseconds that the first one not taken has left (-1: for
--- ever) and the last token that was minted where it is: a message that the
--- lock has been passed on comes after this answer if its token is larger.
+-- Returns {wait, last, token, note, ...}: for each lock taken its token and what
+-- the holder before has left for this one, and, if not all were, the milliseconds
+-- that the first one not taken has left (-1: for ever) and the last token that was
+-- minted where it is: a message that the lock has been passed on comes after this
+-- answer if its token is larger.
 --
 -- It may be sent twice. An owner that asks again, not knowing whether the first
 -- request arrived, or because it was told that its turn has come, finds its
@@ -27,26 +28,26 @@ local function queueUp(queue)
   return new
 end
 
--- take returns the owner's token, or nothing if it has to wait.
+-- take returns the owner's token and the note for it, or nothing if it has to wait.
 local function take(lock, queue, counter)
   local both = call('MGET', lock, counter)
   local value, last = both[1], both[2]
   if not value then
     if call('EXISTS', queue) == 0 then
-      return grant(lock, counter, last, owner, ttl)
+      return grant(lock, counter, last, owner, ttl, ''), ''
     end
     -- It expired under its holder, and others wait. Those who came first go
     -- first; if there is nobody of them, it is this owner's turn.
     queueUp(queue)
-    if not pass(lock, queue, counter, last, claim, clustered) then
-      return grant(lock, counter, call('GET', counter), owner, ttl)
+    if not pass(lock, queue, counter, last, claim, clustered, '') then
+      return grant(lock, counter, call('GET', counter), owner, ttl, ''), ''
     end
     value = call('GET', lock)
   end
-  local token = holds(value, owner)
+  local token, note = holds(value, owner)
   if token then
     call('PEXPIRE', lock, ttl)
-    return token
+    return token, note
   end
   if queueUp(queue) then
     want(lock, value)
@@ -55,12 +56,13 @@ end
 
 local reply = {0, 0}
 for i = 1, #KEYS, 3 do
-  local token = take(KEYS[i], KEYS[i + 1], KEYS[i + 2])
+  local token, note = take(KEYS[i], KEYS[i + 1], KEYS[i + 2])
   if not token then
     reply[1] = call('PTTL', KEYS[i])
     reply[2] = tonumber(call('GET', KEYS[i + 2]) or 0)
     break
   end
   reply[#reply + 1] = token
+  reply[#reply + 1] = note
 end
 return reply

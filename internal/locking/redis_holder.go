@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -20,7 +21,7 @@ var _ keeper = (*redisHolder)(nil)
 // An asked is the answer to one request for locks.
 type asked struct {
 	sent   time.Time
-	tokens []int64       // of the locks that were taken: the first of those asked for
+	grants []grant       // of the first of the locks that were asked for
 	left   time.Duration // what the next one has left; below 0 if it never ends
 	last   int64         // the token minted last where that one is
 	err    error
@@ -34,25 +35,25 @@ func (h *redisHolder) take(ctx context.Context, l *Lease, keys []string) error {
 	for len(keys) > 0 {
 		part := keys[:h.redis.together(keys)]
 		a := h.ask(ctx, part)
-		if ctx.Err() != nil && len(a.tokens) < len(part) {
+		if ctx.Err() != nil && len(a.grants) < len(part) {
 			return waitError(ctx, answered || a.err == nil)
 		}
 		if a.err != nil {
 			return errors.Join(ErrUnavailable, a.err)
 		}
 		answered = true
-		for i, token := range a.tokens {
-			l.add(grant{key: keys[i], token: token, until: a.sent.Add(trusted(h.redis.ttl))})
+		for _, g := range a.grants {
+			l.add(g)
 		}
-		keys = keys[len(a.tokens):]
-		if len(a.tokens) == len(part) {
+		keys = keys[len(a.grants):]
+		if len(a.grants) == len(part) {
 			continue
 		}
 		// Who had to wait may have others behind it.
 		l.demand.tell()
 		woken, ok := h.await(ctx, a.left)
 		if !ok {
-			h.leave(keys[:len(part)-len(a.tokens)])
+			h.leave(keys[:len(part)-len(a.grants)])
 			return waitError(ctx, true)
 		}
 		if g, ok := h.passed(woken, a, keys[0]); ok {
@@ -71,7 +72,7 @@ func (h *redisHolder) take(ctx context.Context, l *Lease, keys []string) error {
 // Where locks have to be acknowledged, the owner has to ask for that.
 func (h *redisHolder) passed(woken redisWake, a asked, key string) (grant, bool) {
 	lock, _, _ := redisNames(key)
-	g := grant{key: key, token: woken.token, until: a.sent.Add(trusted(h.redis.claim))}
+	g := grant{key: key, token: woken.token, until: a.sent.Add(trusted(h.redis.claim)), note: woken.note}
 	ok := woken.cause == wakeTurn && woken.lock == lock && woken.token > a.last &&
 		h.redis.acks == 0 && time.Until(g.until) > h.redis.claim/4
 	return g, ok
@@ -120,7 +121,7 @@ func (h *redisHolder) ask(ctx context.Context, keys []string) asked {
 	switch {
 	case a.err != nil && !neverSent(a.err):
 		h.forget(keys, unsettled)
-	case a.err == nil && ctx.Err() != nil && len(a.tokens) < len(keys):
+	case a.err == nil && ctx.Err() != nil && len(a.grants) < len(keys):
 		h.leave(keys)
 	}
 	return a
@@ -130,12 +131,17 @@ func (h *redisHolder) send(ctx context.Context, keys []string) asked {
 	r := h.redis
 	a := asked{sent: time.Now()}
 	reply, err := r.runSafe(ctx, acquireScript, keys,
-		h.owner, r.ttl.Milliseconds(), r.claim.Milliseconds(), r.clustered).Int64Slice()
+		h.owner, r.ttl.Milliseconds(), r.claim.Milliseconds(), r.clustered).Slice()
 	if err != nil {
 		a.err = fmt.Errorf("acquire lock: %w", err)
 		return a
 	}
-	a.left, a.last, a.tokens = time.Duration(reply[0])*time.Millisecond, reply[1], reply[2:]
+	a.left, a.last = time.Duration(reply[0].(int64))*time.Millisecond, reply[1].(int64)
+	for pair := range slices.Chunk(reply[2:], 2) {
+		a.grants = append(a.grants, grant{
+			key: keys[len(a.grants)], token: pair[0].(int64), note: pair[1].(string), until: a.sent.Add(trusted(r.ttl)),
+		})
+	}
 	return a
 }
 

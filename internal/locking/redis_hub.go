@@ -29,7 +29,8 @@ type redisHub struct {
 type redisWake struct {
 	cause wakeCause
 	lock  string // by wakeTurn: what was passed on to the waiter,
-	token int64  // and with which token
+	token int64  // with which token,
+	note  string // and with what from the holder before
 }
 
 // join returns the channel on which the owner is told to ask, and what it is
@@ -60,6 +61,7 @@ func (h *redisHub) part(owner string) {
 // it holds, by the message about it: redis_turns.lua says what that looks like.
 func (h *redisHub) wake(message string) {
 	digits, rest, _ := strings.Cut(message, "|")
+	note, rest, _ := strings.Cut(rest, "|")
 	size, rest, _ := strings.Cut(rest, "|")
 	token, err := strconv.ParseInt(digits, 10, 64)
 	n, err2 := strconv.Atoi(size)
@@ -71,7 +73,7 @@ func (h *redisHub) wake(message string) {
 	if token == 0 {
 		h.demands[rest[:n]].tell()
 	} else if woken, waits := h.waiters[rest[:n]]; waits {
-		tell(woken, redisWake{wakeTurn, rest[n:], token})
+		tell(woken, redisWake{wakeTurn, rest[n:], token, note})
 	}
 }
 

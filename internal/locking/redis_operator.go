@@ -33,7 +33,8 @@ func (r *Redis) Inspect(ctx context.Context, key string) (Status, error) {
 	if value.Err() != nil { // nobody holds it
 		return s, nil
 	}
-	if s.Owner, s.Token, s.Since, err = parseLock(value.Val()); err != nil {
+	held, _, _ := cutLast(value.Val(), "|") // the note is the holder's
+	if s.Owner, s.Token, s.Since, err = parseLock(held); err != nil {
 		return Status{}, errors.Join(ErrUnavailable, fmt.Errorf("%s: %w", lock, err))
 	}
 	if left.Val() > 0 {
@@ -77,7 +78,7 @@ func (r *Redis) NextToken(ctx context.Context, key string) (int64, error) {
 // Evict implements Evictor. It does what the owner's own release does.
 func (r *Redis) Evict(ctx context.Context, key, owner string) (bool, error) {
 	h := &redisHolder{redis: r, owner: owner}
-	held, _, err := h.giveBack(ctx, []string{key})
+	held, _, _, err := h.giveBack(ctx, []string{key})
 	if err != nil {
 		return false, errors.Join(ErrUnavailable, fmt.Errorf("evict: %w", err))
 	}

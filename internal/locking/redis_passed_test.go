@@ -19,21 +19,21 @@ func TestRedisHolder_messagesThatGrantNothing(t *testing.T) {
 		acks int
 		want bool
 	}{
-		"the turn":                     {redisWake{wakeTurn, lock, last + 1}, now, 0, true},
-		"overtaken by an answer":       {redisWake{wakeTurn, lock, last}, now, 0, false},
-		"about another lock":           {redisWake{wakeTurn, other, last + 1}, now, 0, false},
-		"the claim may be over":        {redisWake{wakeTurn, lock, last + 1}, now.Add(-mostClaim), 0, false},
+		"the turn":                     {redisWake{wakeTurn, lock, last + 1, "n"}, now, 0, true},
+		"overtaken by an answer":       {redisWake{wakeTurn, lock, last, "n"}, now, 0, false},
+		"about another lock":           {redisWake{wakeTurn, other, last + 1, "n"}, now, 0, false},
+		"the claim may be over":        {redisWake{wakeTurn, lock, last + 1, "n"}, now.Add(-mostClaim), 0, false},
 		"not a message":                {redisWake{cause: wakeReconnect}, now, 0, false},
-		"it has to be acknowledged":    {redisWake{wakeTurn, lock, last + 1}, now, 1, false},
-		"the claim is nearly over, so": {redisWake{wakeTurn, lock, last + 1}, now.Add(-mostClaim * 9 / 10), 0, false},
+		"it has to be acknowledged":    {redisWake{wakeTurn, lock, last + 1, "n"}, now, 1, false},
+		"the claim is nearly over, so": {redisWake{wakeTurn, lock, last + 1, "n"}, now.Add(-mostClaim * 9 / 10), 0, false},
 	} {
 		h := &redisHolder{redis: &Redis{claim: mostClaim, acks: row.acks}}
 		g, ok := h.passed(row.wake, asked{sent: row.sent, last: last}, "a")
 		if ok != row.want {
 			t.Errorf("%s: passed() = %v", name, ok)
 		}
-		if end := row.sent.Add(mostClaim); ok && (g.token != last+1 || g.until.After(end)) {
-			t.Errorf("%s: granted %+v, want the token %d, until before %v", name, g, last+1, end)
+		if end := row.sent.Add(mostClaim); ok && (g.token != last+1 || g.note != "n" || g.until.After(end)) {
+			t.Errorf("%s: granted %+v, want the token %d, the note n, until before %v", name, g, last+1, end)
 		}
 	}
 }
@@ -42,32 +42,32 @@ func TestRedisHub_messages(t *testing.T) {
 	t.Parallel()
 	h := &redisHub{waiters: make(map[string]chan redisWake), demands: make(map[string]*demand)}
 	woken, wanted := h.join("shop|1:P:7")
-	for _, broken := range []string{"", "1", "1|", "1|x|y", "1|99|short", "1|-1|x", "x|1|y", "1|9|shop|1:P:"} {
+	for _, broken := range []string{"", "1", "1|", "1||", "1||x|y", "1||99|short", "1||-1|x", "x||1|y", "1||9|shop|1:P:"} {
 		h.wake(broken)
 	}
-	h.wake("42|10|shop|1:P:7orderd:lock:{1}:a|b")
+	h.wake("42|12 units|10|shop|1:P:7orderd:lock:{1}:a|b")
 	select {
 	case w := <-woken:
-		if w != (redisWake{wakeTurn, "orderd:lock:{1}:a|b", 42}) {
+		if w != (redisWake{wakeTurn, "orderd:lock:{1}:a|b", 42, "12 units"}) {
 			t.Errorf("woken with %+v", w)
 		}
 	default:
 		t.Error("not woken")
 	}
-	h.wake("0|10|shop|1:P:8orderd:lock:{1}:a|b") // somebody else's
+	h.wake("0||10|shop|1:P:8orderd:lock:{1}:a|b") // somebody else's
 	select {
 	case <-wanted.made:
 		t.Error("told that others wait for what another holds")
 	default:
 	}
 	h.leave("shop|1:P:7") // it holds
-	h.wake("0|10|shop|1:P:7orderd:lock:{1}:a|b")
+	h.wake("0||10|shop|1:P:7orderd:lock:{1}:a|b")
 	select {
 	case <-wanted.made:
 	default:
 		t.Error("not told that others wait")
 	}
 	h.part("shop|1:P:7")
-	h.wake("0|10|shop|1:P:7orderd:lock:{1}:a|b")
-	h.wake("43|10|shop|1:P:7orderd:lock:{1}:a|b")
+	h.wake("0||10|shop|1:P:7orderd:lock:{1}:a|b")
+	h.wake("43||10|shop|1:P:7orderd:lock:{1}:a|b")
 }

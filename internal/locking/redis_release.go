@@ -17,7 +17,7 @@ func (h *redisHolder) release(ctx context.Context, held []grant, lost bool) erro
 		return ErrLost
 	}
 	err := h.each(heldKeys(held), func(keys []string) error {
-		mine, _, err := h.giveBack(ctx, keys)
+		mine, _, _, err := h.giveBack(ctx, keys)
 		if err != nil {
 			h.forget(keys, unsettled)
 			return errors.Join(ErrUnknown, fmt.Errorf("release lock: %w", err))
@@ -33,15 +33,38 @@ func (h *redisHolder) release(ctx context.Context, held []grant, lost bool) erro
 	return err
 }
 
-// giveBack ends the owner's part in keys that are together, and returns how
-// many it held and for how many it waited.
-func (h *redisHolder) giveBack(ctx context.Context, keys []string) (held, awaited int64, err error) {
-	reply, err := h.redis.run(ctx, releaseScript, keys,
-		h.owner, h.redis.claim.Milliseconds(), h.redis.clustered).Int64Slice()
-	if err != nil {
-		return 0, 0, err
+// pass implements passer.
+func (h *redisHolder) pass(ctx context.Context, held []grant, notes []string) (kept []grant) {
+	keys := heldKeys(held)
+	if h.redis.together(keys) < len(keys) {
+		return held
 	}
-	return reply[0], reply[1], nil
+	mine, _, places, err := h.giveBack(ctx, keys, notes...)
+	if err != nil || mine < int64(len(keys)) {
+		return held // for the release to find out
+	}
+	for _, place := range places {
+		kept = append(kept, held[place])
+	}
+	if len(kept) == 0 {
+		h.redis.hub.part(h.owner)
+	}
+	return kept
+}
+
+// giveBack ends the owner's part in keys that are together, and returns how
+// many it held and for how many it waited. With a note for each key it keeps those
+// that nobody waits for, and returns where they are.
+func (h *redisHolder) giveBack(ctx context.Context, keys []string, notes ...string) (held, awaited int64, kept []int64, err error) {
+	args := []any{h.owner, h.redis.claim.Milliseconds(), h.redis.clustered}
+	for _, note := range notes {
+		args = append(args, note)
+	}
+	reply, err := h.redis.run(ctx, releaseScript, keys, args...).Int64Slice()
+	if err != nil {
+		return 0, 0, nil, err
+	}
+	return reply[0], reply[1], reply[2:], nil
 }
 
 // What is known, when a part in keys is given up, of the requests for them.
@@ -75,7 +98,7 @@ func (h *redisHolder) forget(keys []string, settled bool) <-chan struct{} {
 		for wait := r.call / 8; ; wait = min(2*wait, r.call) {
 			var found atomic.Int64
 			err := h.each(keys, func(keys []string) error {
-				held, awaited, err := h.giveBack(context.Background(), keys)
+				held, awaited, _, err := h.giveBack(context.Background(), keys)
 				found.Add(held + awaited)
 				return err
 			})

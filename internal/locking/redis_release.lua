@@ -6,8 +6,11 @@
 -- ARGV[1] the owner
 -- ARGV[2] the claim: how long whoever is next has to come, in milliseconds
 -- ARGV[3] 1 in a Cluster
+-- ARGV[4] and on, if at all: for each lock the note for whoever is next. Locks
+--         that nobody waits for then stay the owner's.
 --
--- Returns {locks that were the owner's, queues that the owner was in}.
+-- Returns {locks that were the owner's, queues that the owner was in, place of a
+-- lock that still is the owner's, ...}.
 local owner = ARGV[1]
 local reply = {0, 0}
 for i = 1, #KEYS, 3 do
@@ -15,8 +18,14 @@ for i = 1, #KEYS, 3 do
   local both = call('MGET', lock, counter)
   if holds(both[1], owner) then
     reply[1] = reply[1] + 1
-    if not pass(lock, queue, counter, both[2], ARGV[2], ARGV[3]) then
-      call('DEL', lock)
+    local place = (i - 1) / 3
+    local note = ARGV[4 + place]
+    if not pass(lock, queue, counter, both[2], ARGV[2], ARGV[3], note or '') then
+      if note then
+        reply[#reply + 1] = place
+      else
+        call('DEL', lock)
+      end
     end
   else
     reply[2] = reply[2] + call('LREM', queue, 1, owner)

@@ -1,8 +1,9 @@
 -- What the other scripts share: this text comes before each of theirs.
 --
--- A lock is a string, "owner|token|since": the lease that holds it, its fencing
--- token, and when it was granted, in microseconds of this server's clock. It
--- expires unless its holder renews it.
+-- A lock is a string, "owner|token|since|note": the lease that holds it, its
+-- fencing token, when it was granted, in microseconds of this server's clock, and
+-- what the holder before has left for this one, without a bar. It expires unless
+-- its holder renews it.
 --
 -- A queue is a list of owners who wait for one lock, first come first. It
 -- expires with the last of them: they ask again from time to time.
@@ -13,56 +14,59 @@ local call, format = redis.call, string.format
 
 -- grant gives a lock to an owner, for a number of milliseconds, and returns the
 -- token: one that is larger than all before. last is the counter's value, if
--- there is one. Tokens follow the clock, so that they still grow after the
--- server has lost its data, or the last of it in a failover.
-local function grant(lock, counter, last, owner, milliseconds)
+-- there is one, and note what the holder before has left. Tokens follow the clock,
+-- so that they still grow after the server has lost its data, or the last of it in
+-- a failover.
+local function grant(lock, counter, last, owner, milliseconds, note)
   local time = call('TIME')
   local now = time[1] * 1000000 + time[2]
   local token = math.max((last or 0) + 1, now)
   local digits = format('%.0f', token) -- not in scientific notation
   call('SET', counter, digits)
-  call('SET', lock, format('%s|%s|%.0f', owner, digits, now), 'PX', milliseconds)
+  call('SET', lock, format('%s|%s|%.0f|%s', owner, digits, now, note), 'PX', milliseconds)
   return token
 end
 
--- holds returns an owner's token if the lock's value says that it is theirs.
+-- holds returns an owner's token, and the note for it, if the lock's value says
+-- that it is theirs.
 local function holds(value, owner)
   if value and string.sub(value, 1, #owner + 1) == owner .. '|' then
-    return tonumber(string.match(value, '|(%d+)|%d+$'))
+    local token, note = string.match(value, '|(%d+)|%d+|([^|]*)$')
+    return tonumber(token), note
   end
 end
 
 -- tell sends an owner a message about a lock: with a token, that it is theirs;
--- with 0, that others want it. The message is "token|length of owner|owner lock".
+-- with 0, that others want it. The message is "token|note|length of owner|owner lock".
 -- It returns how many heard it on this server.
-local function tell(owner, lock, token)
+local function tell(owner, lock, token, note)
   local channel = 'orderd:wake:' .. string.match(owner, ':(%w+):%d+$')
-  return call('PUBLISH', channel, format('%.0f|%d|%s%s', token, #owner, owner, lock))
+  return call('PUBLISH', channel, format('%.0f|%s|%d|%s%s', token, note, #owner, owner, lock))
 end
 
 -- want tells a lock's holder, by the lock's value, that somebody waits.
 local function want(lock, value)
-  local holder = string.match(value, '^(.*:%w+:%d+)|%d+|%d+$')
+  local holder = string.match(value, '^(.*:%w+:%d+)|%d+|%d+|[^|]*$')
   if holder then -- else somebody has made it by hand
-    tell(holder, lock, 0)
+    tell(holder, lock, 0, '')
   end
 end
 
 -- pass gives a lock to whoever waits longest, for the claim: a short time, until
--- they have said that they are there. It reports false if nobody waits; the
--- lock is then left as it was. last is the token counter's value.
+-- they have said that they are there, and the note with it. It reports false if
+-- nobody waits; the lock is then left as it was. last is the token counter's value.
 --
 -- A process that nobody hears on its channel is dead, or will ask again once
 -- it is back. In a Cluster a server knows of its own listeners alone, so that
 -- there the claim has to find that out.
-local function pass(lock, queue, counter, last, claim, clustered)
+local function pass(lock, queue, counter, last, claim, clustered, note)
   while true do
     local owner = call('LPOP', queue)
     if not owner then
       return false
     end
-    last = grant(lock, counter, last, owner, claim)
-    if tell(owner, lock, last) > 0 or clustered == '1' then
+    last = grant(lock, counter, last, owner, claim, note)
+    if tell(owner, lock, last, note) > 0 or clustered == '1' then
       return true
     end
     call('DEL', lock)

@@ -35,7 +35,7 @@ func NewLanes(s *Service, limit int) *Lanes {
 		t := &turn{service: s, lane: &l.lanes[i]}
 		l.lanes[i].name, l.lanes[i].limit, l.lanes[i].patience = "lane", limit, s.LockWait
 		l.lanes[i].place = t.placeGroup
-		l.lanes[i].rest = func() { t.end(context.Background()) }
+		l.lanes[i].rest, l.lanes[i].came = t.rest, make(chan struct{}, 1)
 	}
 	return l
 }

@@ -203,7 +203,7 @@ func TestLedger_GroupIsTriedAgainAfterADeadlock(t *testing.T) {
 func TestLane_WhoComesWhenItIsFullIsToldAtOnce(t *testing.T) {
 	t.Parallel()
 	open, entered := make(chan struct{}), make(chan struct{}, 1)
-	l := &lane{limit: 1, patience: time.Minute, rest: func() {}, place: func(group []*waiter) {
+	l := &lane{limit: 1, patience: time.Minute, rest: func() bool { return true }, place: func(group []*waiter) {
 		entered <- struct{}{}
 		<-open
 		for _, w := range group {

@@ -24,11 +24,13 @@ type lane struct {
 	limit    int           // of a group
 	patience time.Duration // for which an order waits
 	place    func([]*waiter)
-	rest     func() // called when nobody waits
+	rest     func() (over bool) // called when nobody waits, until it is over or somebody does
+	came     chan struct{}      // of one: tells rest that somebody does; may be nil
 
 	mu      sync.Mutex
 	waiting []*waiter // first come first
 	running bool
+	resting bool
 	runs    sync.WaitGroup // while it is
 }
 
@@ -109,6 +111,13 @@ func (l *lane) enter(w *waiter) bool {
 		return false
 	}
 	l.waiting = append(l.waiting, w)
+	if l.resting {
+		l.resting = false
+		select {
+		case l.came <- struct{}{}:
+		default: // it has not looked since it was told last, or does not ask
+		}
+	}
 	if !l.running {
 		l.running = true
 		l.runs.Go(l.run)
@@ -138,8 +147,7 @@ func (l *lane) run() {
 		case rested:
 			return
 		default: // whoever comes meanwhile is the next group
-			l.rest()
-			rested = true
+			rested = l.rest()
 		}
 	}
 }
@@ -149,6 +157,7 @@ func (l *lane) run() {
 func (l *lane) next(rested bool) []*waiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.resting = len(l.waiting) == 0 && !rested
 	if len(l.waiting) == 0 {
 		l.running = !rested
 		l.waiting = nil // not to keep the memory of a rush

@@ -20,7 +20,7 @@ func TestLane_RestsBeforeItEnds(t *testing.T) {
 	}
 
 	rests := 0
-	placing := &lane{limit: 1, patience: time.Minute, rest: func() { rests++ }, place: func(group []*waiter) {
+	placing := &lane{limit: 1, patience: time.Minute, rest: func() bool { rests++; return true }, place: func(group []*waiter) {
 		for _, w := range group {
 			w.answer <- result{err: locking.ErrBusy}
 		}

@@ -9,7 +9,9 @@ import (
 
 	"orderd/internal/locking"
 	"orderd/internal/order"
+	"orderd/internal/stack/stacktest"
 	"orderd/internal/stock"
+	"orderd/migrations"
 )
 
 // placeBehind places carts that came one after the other while the first of them
@@ -72,5 +74,48 @@ func TestLanes_AServerThatIsSlowForAGroupMayBeQuickEnoughForItsParts(t *testing.
 		[]order.Line{{SKU: "A", Quantity: 1}, {SKU: "B", Quantity: 1}}, []order.Line{{SKU: "A", Quantity: 1}, {SKU: "C", Quantity: 1}})
 	if err := errors.Join(errs...); err != nil {
 		t.Errorf("Place = %v, want all placed", err)
+	}
+}
+
+// Whoever waits for a lease is told the levels with it, and has no need of Redis'
+// copy: that is written only then, and here it is not at all. No guard would help.
+func TestLanes_WhoIsNextIsToldTheLevels(t *testing.T) {
+	t.Parallel()
+	database, levels, locks := stacktest.Postgres(t), stacktest.Redis(t), stacktest.Redis(t)
+	if _, err := migrations.Up(t.Context(), database); err != nil {
+		t.Fatal(err)
+	}
+	first := openShopOn(t, database, levels, openRedisLocksAt(t, locks, time.Minute))
+	second := openShopOn(t, database, levels, openRedisLocksAt(t, locks, time.Minute))
+	first.mustSet(t, "A", 1, stock.GuardNone)
+	if err := second.Cache.Learn(t.Context(), stock.Level{SKU: "A", OnHand: 1, Version: 1, Guard: stock.GuardNone}); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.redis.Close(); err != nil { // it can neither read nor write a level
+		t.Fatal(err)
+	}
+	operator := openRedisLocksAt(t, locks, time.Minute).(*locking.Redis)
+	t.Cleanup(func() { _ = operator.Close() })
+	lease, err := operator.Acquire(t.Context(), "A")
+	if err != nil {
+		t.Fatal(err)
+	}
+	errs := make([]error, 2)
+	var buying sync.WaitGroup
+	for i, s := range []*shop{first, second} {
+		s.LockWait = 20 * time.Second
+		s.Lanes = order.NewLanes(s.Service, 8)
+		buying.Go(func() { _, errs[i] = s.Place(context.Background(), one("A")) })
+		await(t, "the replica waits for the lease", func() bool {
+			status, err := operator.Inspect(t.Context(), "A")
+			return err == nil && status.Waiters == i+1
+		})
+	}
+	if !lease.PassOn(t.Context(), map[string]string{"A": "1 1 none"}) {
+		t.Fatal("not passed on, though two wait")
+	}
+	buying.Wait()
+	if item := first.mustGet(t, "A"); errs[0] != nil || !errors.Is(errs[1], stock.ErrShort) || item.OnHand != 0 {
+		t.Errorf("one unit: %v, %v, %d left; want it sold to the first, and the second refused", errs[0], errs[1], item.OnHand)
 	}
 }

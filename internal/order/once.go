@@ -82,7 +82,7 @@ const (
 func (s *Service) replay(ctx context.Context, r Request) (Order, error) {
 	s.keysOnce.Do(func() {
 		s.keys.name, s.keys.limit, s.keys.patience = "keys", keysMax, keysPatience
-		s.keys.place, s.keys.rest = s.lookForKeys, func() {}
+		s.keys.place, s.keys.rest = s.lookForKeys, func() bool { return true }
 	})
 	first, err := s.keys.submit(ctx, r)
 	if err != nil {

@@ -3,8 +3,10 @@ package order
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
@@ -45,5 +47,75 @@ func TestTurn_AnswersDoNotWaitForAServerThatHangs(t *testing.T) {
 	<-over
 	if turn.lease != nil {
 		t.Error("the turn is over and has its lease still")
+	}
+}
+
+// A lane keeps its lease while orders for the same come one after the other, and
+// gives it back when nobody comes or another wants it.
+func TestTurn_Rests(t *testing.T) {
+	t.Parallel()
+	locks := locking.NewLocal()
+	resting := func(again bool) *turn {
+		lease, err := locks.Acquire(t.Context(), "A")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &turn{
+			service: &Service{Log: slog.New(slog.DiscardHandler)}, lane: &lane{came: make(chan struct{}, 1)},
+			lease: lease, keys: []string{"A"}, again: again, since: time.Now(),
+		}
+	}
+	came := resting(true)
+	came.lane.came <- struct{}{}
+	if came.rest() || came.lease == nil {
+		t.Error("the lease is gone, or the rest over, though somebody has come")
+	}
+	waiting := make(chan error)
+	go func() {
+		lease, err := locks.Acquire(context.Background(), "A")
+		if err == nil {
+			err = lease.Release(context.Background())
+		}
+		waiting <- err
+	}()
+	<-came.lease.Wanted()
+	came.lane.came <- struct{}{}
+	if !came.rest() {
+		t.Error("not given back, though another wants it")
+	}
+	if err := <-waiting; err != nil {
+		t.Error(err)
+	}
+	if nobody := resting(true); !nobody.rest() || nobody.lease != nil {
+		t.Error("not given back, though nobody comes")
+	}
+	other := resting(false)
+	other.lane.came <- struct{}{}
+	if !other.rest() || other.lease != nil {
+		t.Error("not given back, though orders are for one thing after another")
+	}
+}
+
+func TestTurn_WhatIsToldOfLevels(t *testing.T) {
+	t.Parallel()
+	levels := map[string]stock.Level{
+		"A": {SKU: "A", OnHand: -3, Version: 7, Guard: stock.GuardNone},
+		"B": {SKU: "B", OnHand: 1 << 40, Version: 1, Guard: stock.GuardPredicate},
+	}
+	notes := notesOf(levels)
+	note := func(sku string) string { return notes[sku] }
+	if told := levelsTold([]string{"A", "B"}, note); !maps.Equal(told, levels) {
+		t.Errorf("told %v, want %v", told, levels)
+	}
+	if told := levelsTold([]string{"A", "B", "C"}, note); told != nil {
+		t.Errorf("told %v, want nothing: of C nothing is known", told)
+	}
+	for _, broken := range []string{"1", "1 2", "x 2 none", "1 x none"} {
+		if told := levelsTold([]string{"A"}, func(string) string { return broken }); told != nil {
+			t.Errorf("told %v by %q", told, broken)
+		}
+	}
+	if notesOf(nil) != nil {
+		t.Error("notes of nothing")
 	}
 }

@@ -1,6 +1,7 @@
 package lockingtest
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -39,6 +40,17 @@ func testWanted(t *testing.T, o Options) {
 // and releases the lease.
 func mustHear(t *testing.T, held *locking.Lease, other locking.Locker, key string) {
 	t.Helper()
+	granted := mustWant(t, held, other, key)
+	mustRelease(t, held)
+	if lease := <-granted; lease != nil {
+		mustRelease(t, lease)
+	}
+}
+
+// mustWant has another wait for a held key until its holder hears of it, and
+// returns where the other's lease will be.
+func mustWant(t *testing.T, held *locking.Lease, other locking.Locker, key string) <-chan *locking.Lease {
+	t.Helper()
 	granted := make(chan *locking.Lease, 1)
 	go func() {
 		lease, err := other.Acquire(newContext(t), key)
@@ -52,9 +64,47 @@ func mustHear(t *testing.T, held *locking.Lease, other locking.Locker, key strin
 	case <-time.After(limit):
 		t.Error("nobody said that another waits")
 	}
-	mustRelease(t, held)
-	if lease := <-granted; lease != nil {
-		mustRelease(t, lease)
+	return granted
+}
+
+// A note is handed on or it is not, and the lease has ended or it has not: nothing
+// in between, in any mode.
+func testPassOn(t *testing.T, o Options) {
+	b, keys := o.Backend(t), []string{newKey(t), newKey(t)}
+	l := steady(t, o, b)
+	notes := map[string]string{keys[0]: "1 left", keys[1]: "2 left"}
+	nobody := mustAcquire(t, l, keys...)
+	if nobody.PassOn(t.Context(), notes) {
+		t.Error("passed on to nobody")
+	}
+	if o.Exclusive {
+		mustBeHeld(t, l, keys[0])
+	}
+	mustRelease(t, nobody)
+	if !o.Tells {
+		return
+	}
+	for wanted, key := range keys {
+		for _, notes := range []map[string]string{notes, {keys[wanted]: "3|left"}, {}} {
+			held := mustAcquire(t, l, key)
+			if note := held.Note(key); note != "" {
+				t.Errorf("a note on a free key: %q", note)
+			}
+			granted := mustWant(t, held, l, key)
+			want := ""
+			if held.PassOn(t.Context(), notes) {
+				want = notes[key]
+				if err := held.Check(0); !errors.Is(err, locking.ErrLost) {
+					t.Errorf("Check() = %v of a lease that was passed on", err)
+				}
+			}
+			mustRelease(t, held)
+			next := <-granted
+			if note := next.Note(key); note != want || next.Note("other") != "" {
+				t.Errorf("the next one's note is %q, want %q", note, want)
+			}
+			mustRelease(t, next)
+		}
 	}
 }
 

@@ -95,6 +95,7 @@ func Run(t *testing.T, o Options) {
 		{"waiters are served in their order", o.Ordered, testOrder},
 		{"holders are told that others wait", o.Tells, testWanted},
 		{"modes that do not tell say so", !o.Tells, testNeverWanted},
+		{"a note goes to whoever is next, and to nobody else", true, testPassOn},
 		{"tokens grow", o.Fenced, testTokens},
 		{"modes that cannot order leases say so", !o.Fenced, testNoTokens},
 		{"leases without an end say so", !o.Leased, testEndless},

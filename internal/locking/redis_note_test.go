@@ -1,0 +1,74 @@
+package locking_test
+
+import (
+	"context"
+	"testing"
+
+	"orderd/internal/locking"
+	"orderd/internal/stack/stacktest"
+)
+
+// What a note saves is saved in Redis: there it is handed on.
+func TestRedis_notesAreHandedOn(t *testing.T) {
+	t.Parallel()
+	l := openRedis(t, stacktest.Redis(t), longest).(*locking.Redis)
+	held := mustHold(t, l, "a")
+	next, last := waitFor(t, l, "a"), waitFor(t, l, "a")
+	if !held.PassOn(t.Context(), map[string]string{"a": "5 left"}) {
+		t.Fatal("not passed on, though two wait")
+	}
+	lease := <-next
+	if note := lease.Note("a"); note != "5 left" {
+		t.Errorf("the note is %q", note)
+	}
+	mustGiveBack(t, lease) // without one
+	lease = <-last
+	if note := lease.Note("a"); note != "" {
+		t.Errorf("the note is %q, want none: the holder before has left none", note)
+	}
+	mustGiveBack(t, lease)
+}
+
+// Of several keys those that somebody waits for go to them, and the others stay,
+// as they would come without their note.
+func TestRedis_onlyWhatIsWaitedForIsHandedOn(t *testing.T) {
+	t.Parallel()
+	l := openRedis(t, stacktest.Redis(t), longest).(*locking.Redis)
+	held, err := l.Acquire(t.Context(), "a", "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := waitFor(t, l, "b")
+	if held.PassOn(t.Context(), map[string]string{"a": "5 left", "b": "6 left"}) {
+		t.Error("passed on, though nobody waits for a")
+	}
+	lease := <-next
+	if note := lease.Note("b"); note != "6 left" {
+		t.Errorf("the note is %q", note)
+	}
+	if s, err := l.Inspect(t.Context(), "a"); err != nil || s.Owner == "" {
+		t.Errorf("Inspect(a) = %+v, %v; want it held", s, err)
+	}
+	mustGiveBack(t, held)
+	if s, err := l.Inspect(t.Context(), "a"); err != nil || s.Owner != "" {
+		t.Errorf("Inspect(a) = %+v, %v; want it free", s, err)
+	}
+	mustGiveBack(t, lease)
+}
+
+// A message is lost at times. Whoever asks then is told the note with the lock.
+func TestRedis_notesOutliveTheirMessage(t *testing.T) {
+	t.Parallel()
+	l := openRedis(t, stacktest.Redis(t), longest).(*locking.Redis)
+	held := mustHold(t, l, "a")
+	deaf := locking.NewRedisWaiter(l)
+	if token, _ := deaf.Ask(context.Background(), "a"); token != 0 {
+		t.Fatal("granted what is held")
+	}
+	if !held.PassOn(t.Context(), map[string]string{"a": "5 left"}) {
+		t.Fatal("not passed on")
+	}
+	if token, note := deaf.Ask(context.Background(), "a"); token == 0 || note != "5 left" {
+		t.Errorf("whoever asks gets the token %d and the note %q", token, note)
+	}
+}
