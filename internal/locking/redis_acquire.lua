@@ -7,25 +7,23 @@
 -- ARGV[3] the claim: how long whoever is next has to come, in milliseconds
 -- ARGV[4] 1 in a Cluster
 --
--- Returns {wait, last, token, note, ...}: for each lock taken its token and what
--- the holder before has left for this one, and, if not all were, the milliseconds
--- that the first one not taken has left (-1: for ever) and the last token that was
--- minted where it is: a message that the lock has been passed on comes after this
--- answer if its token is larger.
+-- Returns {wait, last, token, ..., note, ...}: one token for each lock taken, then,
+-- if any of these has one, what the holder before has left with each; and, if not
+-- all were taken, the milliseconds that the first one not taken has left (-1: for
+-- ever) and the last token that was minted where it is: a message that the lock has
+-- been passed on comes after this answer if its token is larger.
 --
 -- It may be sent twice. An owner that asks again, not knowing whether the first
 -- request arrived, or because it was told that its turn has come, finds its
 -- lock and keeps its token.
 local owner, ttl, claim, clustered = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
--- queueUp reports whether the owner was not in the queue before.
+-- queueUp reports whether the owner is the first who waits, and was not there
+-- before.
 local function queueUp(queue)
-  local new = not call('LPOS', queue, owner)
-  if new then
-    call('RPUSH', queue, owner)
-  end
+  local first = not call('LPOS', queue, owner) and call('RPUSH', queue, owner) == 1
   call('PEXPIRE', queue, ttl)
-  return new
+  return first
 end
 
 -- take returns the owner's token and the note for it, or nothing if it has to wait.
@@ -49,12 +47,14 @@ local function take(lock, queue, counter)
     call('PEXPIRE', lock, ttl)
     return token, note
   end
+  -- The first tells the holder for all: who is passed a lock that others wait for takes
+  -- it that it is wanted.
   if queueUp(queue) then
     want(lock, value)
   end
 end
 
-local reply = {0, 0}
+local reply, notes, noted = {0, 0}, {}, false
 for i = 1, #KEYS, 3 do
   local token, note = take(KEYS[i], KEYS[i + 1], KEYS[i + 2])
   if not token then
@@ -63,6 +63,10 @@ for i = 1, #KEYS, 3 do
     break
   end
   reply[#reply + 1] = token
-  reply[#reply + 1] = note
+  notes[#notes + 1] = note
+  noted = noted or note ~= ''
+end
+for i = 1, noted and #notes or 0 do
+  reply[#reply + 1] = notes[i]
 end
 return reply

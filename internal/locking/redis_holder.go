@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
 )
 
@@ -137,10 +136,13 @@ func (h *redisHolder) send(ctx context.Context, keys []string) asked {
 		return a
 	}
 	a.left, a.last = time.Duration(reply[0].(int64))*time.Millisecond, reply[1].(int64)
-	for pair := range slices.Chunk(reply[2:], 2) {
-		a.grants = append(a.grants, grant{
-			key: keys[len(a.grants)], token: pair[0].(int64), note: pair[1].(string), until: a.sent.Add(trusted(r.ttl)),
-		})
+	for i, value := range reply[2:] {
+		switch value := value.(type) {
+		case int64:
+			a.grants = append(a.grants, grant{key: keys[i], token: value, until: a.sent.Add(trusted(r.ttl))})
+		case string: // notes come after all tokens
+			a.grants[i-len(a.grants)].note = value
+		}
 	}
 	return a
 }

@@ -119,3 +119,42 @@ func TestLanes_WhoIsNextIsToldTheLevels(t *testing.T) {
 		t.Errorf("one unit: %v, %v, %d left; want it sold to the first, and the second refused", errs[0], errs[1], item.OnHand)
 	}
 }
+
+// Whoever was told the levels and sells nothing sees to it that Redis has them: the
+// one who told them may not have come to that, and the next one asks Redis.
+func TestLanes_WhatWasToldIsWritten(t *testing.T) {
+	t.Parallel()
+	locks := stacktest.Redis(t)
+	s := openShop(t, openRedisLocksAt(t, locks, time.Minute))
+	s.LockWait = 20 * time.Second
+	s.Lanes = order.NewLanes(s.Service, 8)
+	s.mustSet(t, "A", 5, stock.GuardNone)
+	operator := openRedisLocksAt(t, locks, time.Minute).(*locking.Redis)
+	t.Cleanup(func() { _ = operator.Close() })
+	lease, err := operator.Acquire(t.Context(), "A")
+	if err != nil {
+		t.Fatal(err)
+	}
+	impatient, leave := context.WithCancel(t.Context())
+	left := make(chan error)
+	go func() {
+		_, err := s.Place(impatient, one("A"))
+		left <- err
+	}()
+	await(t, "the replica waits for the lease", func() bool {
+		status, err := operator.Inspect(t.Context(), "A")
+		return err == nil && status.Waiters == 1
+	})
+	leave()
+	if err := <-left; !errors.Is(err, locking.ErrBusy) {
+		t.Errorf("Place = %v, want ErrBusy", err)
+	}
+	if !lease.PassOn(t.Context(), map[string]string{"A": "3 9 none"}) {
+		t.Fatal("not passed on, though the replica waits")
+	}
+	s.Lanes.Close()
+	levels, err := s.Cache.Levels(t.Context(), []string{"A"})
+	if err != nil || levels["A"].OnHand != 3 || levels["A"].Version != 9 {
+		t.Errorf("Redis has %+v, %v; want what was told, 3 units in version 9", levels["A"], err)
+	}
+}

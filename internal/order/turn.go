@@ -29,8 +29,11 @@ type turn struct {
 	since time.Time
 	// levels are those that the last group has left, if all is known of them.
 	levels map[string]stock.Level
-	// unwritten are levels that Redis has not been told. It is when the lease is
-	// given back, and no earlier: nobody asks for them until then.
+	// told are the levels that came with the lease from the holder before.
+	told map[string]stock.Level
+	// unwritten are levels that Redis has not been told, or not for sure: who has told
+	// them with the lease may be about to. It is when the lease is given back, and no
+	// earlier: nobody asks for them until then.
 	unwritten map[string]stock.Level
 }
 
@@ -47,6 +50,10 @@ func (t *turn) take(ctx context.Context, keys []string, patience time.Duration) 
 	defer cancel()
 	t.keys, t.again, t.since = keys, slices.Equal(t.keys, keys), time.Now()
 	t.lease, err = t.service.Locks.Acquire(ctx, keys...)
+	if err == nil {
+		t.told = levelsTold(keys, t.lease.Note)
+		t.unwritten = maps.Clone(t.told)
+	}
 	return true, err
 }
 
@@ -86,14 +93,14 @@ func (t *turn) end(ctx context.Context) { t.giveBack(ctx)() }
 // them if they wait for it already, which saves everybody who waits the time that
 // it takes to write and to read them. For all others they are written before.
 func (t *turn) giveBack(ctx context.Context) (rest func()) {
-	lease, notes, unwritten := t.lease, notesOf(t.levels), slices.Collect(maps.Values(t.unwritten))
-	t.lease, t.levels, t.unwritten = nil, nil, nil
+	lease, levels, unwritten := t.lease, t.levels, slices.Collect(maps.Values(t.unwritten))
+	t.lease, t.levels, t.told, t.unwritten = nil, nil, nil, nil
 	write := func() {
 		if len(unwritten) > 0 {
 			t.service.writeBack(ctx, unwritten)
 		}
 	}
-	if lease != nil && notes != nil && isWanted(lease) && lease.PassOn(ctx, notes) {
+	if lease != nil && levels != nil && isWanted(lease) && lease.PassOn(ctx, notesOf(levels)) {
 		return write
 	}
 	write()
@@ -147,8 +154,8 @@ func (t *turn) look(ctx context.Context) (map[string]stock.Level, error) {
 	if t.levels != nil {
 		return t.levels, nil
 	}
-	if told := levelsTold(t.keys, t.lease.Note); told != nil {
-		return told, nil
+	if t.told != nil {
+		return t.told, nil
 	}
 	return t.service.Cache.Levels(ctx, t.keys)
 }
@@ -157,7 +164,7 @@ func (t *turn) look(ctx context.Context) (map[string]stock.Level, error) {
 // what the turn has looked at.
 func (t *turn) learn(sold []Order, before map[string]stock.Level) {
 	after := leftBy(sold, before)
-	t.levels = nil
+	t.levels, t.told = nil, nil
 	if len(before) == len(t.keys) { // else one is unknown, and may not be any more
 		t.levels = before
 		for _, level := range after {

@@ -115,7 +115,4 @@ func TestTurn_WhatIsToldOfLevels(t *testing.T) {
 			t.Errorf("told %v by %q", told, broken)
 		}
 	}
-	if notesOf(nil) != nil {
-		t.Error("notes of nothing")
-	}
 }
