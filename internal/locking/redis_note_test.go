@@ -3,6 +3,7 @@ package locking_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"orderd/internal/locking"
 	"orderd/internal/stack/stacktest"
@@ -70,5 +71,33 @@ func TestRedis_notesOutliveTheirMessage(t *testing.T) {
 	}
 	if token, note := deaf.Ask(context.Background(), "a"); token == 0 || note != "5 left" {
 		t.Errorf("whoever asks gets the token %d and the note %q", token, note)
+	}
+}
+
+// Who waits and is dead gets nothing: what nobody else waits for is still the
+// holder's then, and nobody comes in between.
+func TestRedis_notesAreNotHandedToTheDead(t *testing.T) {
+	t.Parallel()
+	url := stacktest.Redis(t)
+	l, client := openRedis(t, url, longest).(*locking.Redis), redisClient(t, url)
+	held := mustHold(t, l, "a")
+	before, err := l.Inspect(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, queue, _ := locking.RedisNames("a")
+	if err := client.RPush(t.Context(), queue, "r9:GONE:1", "r9:GONE:2").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if held.PassOn(t.Context(), map[string]string{"a": "5 left"}) {
+		t.Error("passed on to a process that is gone")
+	}
+	after, err := l.Inspect(t.Context(), "a")
+	if err != nil || after.Owner != before.Owner || after.Token != before.Token || after.Until.Before(time.Now()) {
+		t.Errorf("the lock was %+v and is %+v, %v; want it as it was", before, after, err)
+	}
+	mustGiveBack(t, held)
+	if s, err := l.Inspect(t.Context(), "a"); err != nil || s.Owner != "" {
+		t.Errorf("Inspect() = %+v, %v; want it free", s, err)
 	}
 }

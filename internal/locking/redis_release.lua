@@ -20,8 +20,10 @@ for i = 1, #KEYS, 3 do
     reply[1] = reply[1] + 1
     local place = (i - 1) / 3
     local note = ARGV[4 + place]
+    local left = note and call('PTTL', lock)
     if not pass(lock, queue, counter, both[2], ARGV[2], ARGV[3], note or '') then
       if note then
+        call('SET', lock, both[1], 'PX', math.max(1, left)) -- pass may have given it to the dead
         reply[#reply + 1] = place
       else
         call('DEL', lock)

@@ -54,7 +54,8 @@ end
 
 -- pass gives a lock to whoever waits longest, for the claim: a short time, until
 -- they have said that they are there, and the note with it. It reports false if
--- nobody waits; the lock is then left as it was. last is the token counter's value.
+-- nobody waits; the lock may then be that of one who is dead, and the caller has to
+-- say whose it is. last is the token counter's value.
 --
 -- A process that nobody hears on its channel is dead, or will ask again once
 -- it is back. In a Cluster a server knows of its own listeners alone, so that
@@ -69,6 +70,5 @@ local function pass(lock, queue, counter, last, claim, clustered, note)
     if tell(owner, lock, last, note) > 0 or clustered == '1' then
       return true
     end
-    call('DEL', lock)
   end
 end

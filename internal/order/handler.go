@@ -44,7 +44,7 @@ func NewHandler(c HandlerConfig) http.Handler {
 	r := router.With((&guard{c.Keys, c.Limits}).guarded, onlyJSON) // every route is one of r's
 
 	orders := &routes{service: c.Service, ledger: c.Service.Ledger}
-	api := humachi.New(r.With(orders.quickly), apiConfig(c.Version))
+	api := humachi.New(r.With(orders.quickly, limited), apiConfig(c.Version))
 	orders.register(api)
 	c.Stock.Register(api)
 	(&lockRoutes{locks: c.Locks, store: c.Service.Store, log: c.Service.Log}).register(api)

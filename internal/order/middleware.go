@@ -45,15 +45,12 @@ func newWatch(s *Service, replica string) *watch {
 	}
 }
 
-// exchange sets the headers that every answer carries and the time that the
-// request may take, counts it, and logs it if it failed through no fault of the
-// client.
+// exchange sets the headers that every answer carries, counts the request, and
+// logs it if it failed through no fault of the client.
 func (w *watch) exchange(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		ctx, record := withRecord(r.Context(), w.traces)
-		ctx, cancel := context.WithTimeout(ctx, RequestLimit)
-		defer cancel()
 		for _, h := range w.always {
 			rw.Header()[h.name] = h.values
 		}
@@ -66,6 +63,16 @@ func (w *watch) exchange(next http.Handler) http.Handler {
 		timed := &timedWriter{ResponseWriter: rw, record: record, identify: w.identify, status: http.StatusOK}
 		next.ServeHTTP(timed, r.WithContext(ctx))
 		w.note(ctx, r.Method, timed.status, time.Since(start))
+	})
+}
+
+// limited sets the time that a request may take. An order that is placed quickly
+// has its limits where it waits: in its lane, or at the servers that it asks itself.
+func limited(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), RequestLimit)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 

@@ -70,6 +70,8 @@ func (s *Service) take(ctx context.Context, r Request) (Order, error) {
 	if s.Lanes != nil {
 		return s.Lanes.submit(ctx, r)
 	}
+	ctx, cancel := context.WithTimeout(ctx, RequestLimit)
+	defer cancel()
 	before := len(recordOf(ctx).steps)
 	lease, err := s.lock(ctx, skus(r.Lines))
 	if err != nil {
