@@ -136,13 +136,19 @@ func (h *redisHolder) send(ctx context.Context, keys []string) asked {
 		return a
 	}
 	a.left, a.last = time.Duration(reply[0].(int64))*time.Millisecond, reply[1].(int64)
-	for i, value := range reply[2:] {
-		switch value := value.(type) {
-		case int64:
-			a.grants = append(a.grants, grant{key: keys[i], token: value, until: a.sent.Add(trusted(r.ttl))})
-		case string: // notes come after all tokens
-			a.grants[i-len(a.grants)].note = value
+	values := reply[2:]
+	for i, key := range keys {
+		if i == len(values) {
+			break
 		}
+		token, taken := values[i].(int64)
+		if !taken {
+			break // a note: those come after all tokens
+		}
+		a.grants = append(a.grants, grant{key: key, token: token, until: a.sent.Add(trusted(r.ttl))})
+	}
+	for i, note := range values[len(a.grants):] {
+		a.grants[i].note, _ = note.(string)
 	}
 	return a
 }
