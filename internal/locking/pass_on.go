@@ -22,7 +22,7 @@ type passer interface {
 // It saves the next holder to ask for what this one knows: the value block of the
 // VMS lock manager does that (W. E. Snaman, D. W. Thiel: The VAX/VMS Distributed
 // Lock Manager, Digital Technical Journal 5, 1987). Every key needs a note; one
-// that is empty or has a bar in it cannot be handed on.
+// that is empty, or has a bar, a colon or a line feed in it, cannot be handed on.
 func (l *Lease) PassOn(ctx context.Context, notes map[string]string) bool {
 	p, able := l.keeper.(passer)
 	if !able || l.Check(0) != nil {
@@ -34,7 +34,7 @@ func (l *Lease) PassOn(ctx context.Context, notes map[string]string) bool {
 	texts := make([]string, len(held))
 	for i, g := range held {
 		texts[i] = notes[g.key]
-		if texts[i] == "" || strings.Contains(texts[i], "|") {
+		if texts[i] == "" || strings.ContainsAny(texts[i], "|:\n") {
 			return false
 		}
 	}

@@ -61,7 +61,6 @@ func (h *redisHub) part(owner string) {
 // it holds, by the message about it: redis_turns.lua says what that looks like.
 func (h *redisHub) wake(message string) {
 	digits, rest, _ := strings.Cut(message, "|")
-	note, rest, _ := strings.Cut(rest, "|")
 	size, rest, _ := strings.Cut(rest, "|")
 	token, err := strconv.ParseInt(digits, 10, 64)
 	n, err2 := strconv.Atoi(size)
@@ -73,7 +72,8 @@ func (h *redisHub) wake(message string) {
 	if token == 0 {
 		h.demands[rest[:n]].tell()
 	} else if woken, waits := h.waiters[rest[:n]]; waits {
-		tell(woken, redisWake{wakeTurn, rest[n:], token, note})
+		lock, note, _ := strings.Cut(rest[n:], "\n") // a key with a line feed is another lock: who hears of that asks
+		tell(woken, redisWake{wakeTurn, lock, token, note})
 	}
 }
 

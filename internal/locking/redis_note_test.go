@@ -2,6 +2,9 @@ package locking_test
 
 import (
 	"context"
+	"fmt"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,7 +15,8 @@ import (
 // What a note saves is saved in Redis: there it is handed on.
 func TestRedis_notesAreHandedOn(t *testing.T) {
 	t.Parallel()
-	l := openRedis(t, stacktest.Redis(t), longest).(*locking.Redis)
+	url := stacktest.Redis(t)
+	l, client := openRedis(t, url, longest).(*locking.Redis), redisClient(t, url)
 	held := mustHold(t, l, "a")
 	next, last := waitFor(t, l, "a"), waitFor(t, l, "a")
 	if !held.PassOn(t.Context(), map[string]string{"a": "5 left"}) {
@@ -21,6 +25,14 @@ func TestRedis_notesAreHandedOn(t *testing.T) {
 	lease := <-next
 	if note := lease.Note("a"); note != "5 left" {
 		t.Errorf("the note is %q", note)
+	}
+	if s, err := l.Inspect(t.Context(), "a"); err != nil || s.Token != lease.Token("a") || strings.Contains(s.Owner, "left") {
+		t.Errorf("Inspect() = %+v, %v; want the token %d, and the owner without the note", s, err, lease.Token("a"))
+	}
+	// Replicas of the version before look for the token there.
+	lock, _, _ := locking.RedisNames("a")
+	if value := client.Get(t.Context(), lock).Val(); !regexp.MustCompile(fmt.Sprintf(`^test:\w+:\d+\|.*\|%d\|\d+$`, lease.Token("a"))).MatchString(value) {
+		t.Errorf("the lock is %q, want the token and the time at its end", value)
 	}
 	mustGiveBack(t, lease) // without one
 	lease = <-last

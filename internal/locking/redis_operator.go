@@ -33,9 +33,11 @@ func (r *Redis) Inspect(ctx context.Context, key string) (Status, error) {
 	if value.Err() != nil { // nobody holds it
 		return s, nil
 	}
-	held, _, _ := cutLast(value.Val(), "|") // the note is the holder's
-	if s.Owner, s.Token, s.Since, err = parseLock(held); err != nil {
+	if s.Owner, s.Token, s.Since, err = parseLock(value.Val()); err != nil {
 		return Status{}, errors.Join(ErrUnavailable, fmt.Errorf("%s: %w", lock, err))
+	}
+	if owner, note, noted := cutLast(s.Owner, "|"); noted && !strings.Contains(note, ":") {
+		s.Owner = owner // an owner has colons behind its last bar
 	}
 	if left.Val() > 0 {
 		s.Until = asked.Add(left.Val())

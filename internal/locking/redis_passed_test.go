@@ -42,10 +42,10 @@ func TestRedisHub_messages(t *testing.T) {
 	t.Parallel()
 	h := &redisHub{waiters: make(map[string]chan redisWake), demands: make(map[string]*demand)}
 	woken, wanted := h.join("shop|1:P:7")
-	for _, broken := range []string{"", "1", "1|", "1||", "1||x|y", "1||99|short", "1||-1|x", "x||1|y", "1||9|shop|1:P:"} {
+	for _, broken := range []string{"", "1", "1|", "1|x|y", "1|99|short", "1|-1|x", "x|1|y", "1|9|shop|1:P:"} {
 		h.wake(broken)
 	}
-	h.wake("42|12 units|10|shop|1:P:7orderd:lock:{1}:a|b")
+	h.wake("42|10|shop|1:P:7orderd:lock:{1}:a|b\n12 units")
 	select {
 	case w := <-woken:
 		if w != (redisWake{wakeTurn, "orderd:lock:{1}:a|b", 42, "12 units"}) {
@@ -54,20 +54,20 @@ func TestRedisHub_messages(t *testing.T) {
 	default:
 		t.Error("not woken")
 	}
-	h.wake("0||10|shop|1:P:8orderd:lock:{1}:a|b") // somebody else's
+	h.wake("0|10|shop|1:P:8orderd:lock:{1}:a|b") // somebody else's
 	select {
 	case <-wanted.made:
 		t.Error("told that others wait for what another holds")
 	default:
 	}
 	h.leave("shop|1:P:7") // it holds
-	h.wake("0||10|shop|1:P:7orderd:lock:{1}:a|b")
+	h.wake("0|10|shop|1:P:7orderd:lock:{1}:a|b")
 	select {
 	case <-wanted.made:
 	default:
 		t.Error("not told that others wait")
 	}
 	h.part("shop|1:P:7")
-	h.wake("0||10|shop|1:P:7orderd:lock:{1}:a|b")
-	h.wake("43||10|shop|1:P:7orderd:lock:{1}:a|b")
+	h.wake("0|10|shop|1:P:7orderd:lock:{1}:a|b")
+	h.wake("43|10|shop|1:P:7orderd:lock:{1}:a|b")
 }

@@ -1,9 +1,10 @@
 -- What the other scripts share: this text comes before each of theirs.
 --
--- A lock is a string, "owner|token|since|note": the lease that holds it, its
--- fencing token, when it was granted, in microseconds of this server's clock, and
--- what the holder before has left for this one, without a bar. It expires unless
--- its holder renews it.
+-- A lock is a string, "owner|token|since" or "owner|note|token|since": the lease
+-- that holds it, its fencing token, when it was granted, in microseconds of this
+-- server's clock, and what the holder before has left for this one, if anything: a
+-- text without a bar, colon or line feed. The lock expires unless its holder renews
+-- it. A replica of a version that knows of no notes finds its token where it was.
 --
 -- A queue is a list of owners who wait for one lock, first come first. It
 -- expires with the last of them: they ask again from time to time.
@@ -23,7 +24,8 @@ local function grant(lock, counter, last, owner, milliseconds, note)
   local token = math.max((last or 0) + 1, now)
   local digits = format('%.0f', token) -- not in scientific notation
   call('SET', counter, digits)
-  call('SET', lock, format('%s|%s|%.0f|%s', owner, digits, now, note), 'PX', milliseconds)
+  local holder = note == '' and owner or owner .. '|' .. note
+  call('SET', lock, format('%s|%s|%.0f', holder, digits, now), 'PX', milliseconds)
   return token
 end
 
@@ -31,22 +33,25 @@ end
 -- that it is theirs.
 local function holds(value, owner)
   if value and string.sub(value, 1, #owner + 1) == owner .. '|' then
-    local token, note = string.match(value, '|(%d+)|%d+|([^|]*)$')
+    local note, token = string.match(value, '^|?([^|]*)|(%d+)|%d+$', #owner + 1)
     return tonumber(token), note
   end
 end
 
 -- tell sends an owner a message about a lock: with a token, that it is theirs;
--- with 0, that others want it. The message is "token|note|length of owner|owner lock".
--- It returns how many heard it on this server.
+-- with 0, that others want it. The message is "token|length of owner|owner lock", and
+-- behind that, after a line feed, the note if there is one. It returns how many heard
+-- it on this server.
 local function tell(owner, lock, token, note)
   local channel = 'orderd:wake:' .. string.match(owner, ':(%w+):%d+$')
-  return call('PUBLISH', channel, format('%.0f|%s|%d|%s%s', token, note, #owner, owner, lock))
+  local message = format('%.0f|%d|%s%s', token, #owner, owner, lock)
+  return call('PUBLISH', channel, note == '' and message or message .. '\n' .. note)
 end
 
 -- want tells a lock's holder, by the lock's value, that somebody waits.
 local function want(lock, value)
-  local holder = string.match(value, '^(.*:%w+:%d+)|%d+|%d+|[^|]*$')
+  local holder = string.match(value, '^(.*:%w+:%d+)|%d+|%d+$')
+    or string.match(value, '^(.*:%w+:%d+)|[^|:]*|%d+|%d+$')
   if holder then -- else somebody has made it by hand
     tell(holder, lock, 0, '')
   end

@@ -85,7 +85,7 @@ func testPassOn(t *testing.T, o Options) {
 		return
 	}
 	for wanted, key := range keys {
-		for _, notes := range []map[string]string{notes, {keys[wanted]: "3|left"}, {}} {
+		for _, notes := range []map[string]string{notes, {keys[wanted]: "3|left"}, {keys[wanted]: "3:left"}, {}} {
 			held := mustAcquire(t, l, key)
 			if note := held.Note(key); note != "" {
 				t.Errorf("a note on a free key: %q", note)
