@@ -76,6 +76,7 @@ func TestState_asAtOneTill(t *testing.T) { // not in parallel: it sets a flag th
 	}
 	defer func() { _ = checks.Set(before) }()
 	first, second := openTwo(t)
+	first.LockWait, second.LockWait = 20*time.Second, 20*time.Second // a busy machine is not what this is about
 	second.Lanes = order.NewLanes(second.Service, 64)
 	defer second.Lanes.Close()
 	plays := 0
