@@ -67,8 +67,9 @@
 // # What a turn costs
 //
 // Redis passes a lock on within the script that releases it, and with it, by
-// [Lease.PassOn], what the holder before knows of the thing that is locked. In ZooKeeper a turn
-// is two durable writes, to enter the queue and to leave it, and nothing but the
+// [Lease.PassOn], what the holder before knows of the thing that is locked.
+//
+// In ZooKeeper a turn is two durable writes, to enter the queue and to leave it, and nothing but the
 // second is between two holders: whoever watched the place before sees in what way
 // it was left. Two places of one process that are next to each other do not wait
 // even for that. Where nobody else is in the queue, the process keeps its place for

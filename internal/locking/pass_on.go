@@ -15,9 +15,10 @@ type passer interface {
 
 // PassOn gives the keys to those who are known to wait for them, each with a note
 // that they find with Note, and reports whether that has ended the lease, as
-// Release does. Otherwise nobody else may have been given a note: what the notes
-// say has to be written where others look for it before the lease is released,
-// which has to be soon, as it is not renewed any more.
+// Release does. Otherwise keys are left that nobody waits for, or nobody knows what
+// became of them. Whoever takes these gets no note: what the notes say has to be
+// written where others look for it before the lease is released, which has to be
+// soon, as it is not renewed any more.
 //
 // It saves the next holder to ask for what this one knows: the value block of the
 // VMS lock manager does that (W. E. Snaman, D. W. Thiel: The VAX/VMS Distributed

@@ -135,20 +135,27 @@ func (h *redisHolder) send(ctx context.Context, keys []string) asked {
 		a.err = fmt.Errorf("acquire lock: %w", err)
 		return a
 	}
-	a.left, a.last = time.Duration(reply[0].(int64))*time.Millisecond, reply[1].(int64)
-	values := reply[2:]
-	for i, key := range keys {
-		if i == len(values) {
-			break
+	var numbers []int64
+	var notes []string // those come after all numbers
+	for _, value := range reply {
+		switch value := value.(type) {
+		case int64:
+			numbers = append(numbers, value)
+		case string:
+			notes = append(notes, value)
 		}
-		token, taken := values[i].(int64)
-		if !taken {
-			break // a note: those come after all tokens
-		}
-		a.grants = append(a.grants, grant{key: key, token: token, until: a.sent.Add(trusted(r.ttl))})
 	}
-	for i, note := range values[len(a.grants):] {
-		a.grants[i].note, _ = note.(string)
+	if len(numbers) < 2 || len(numbers)-2 > len(keys) || len(notes) > len(numbers)-2 {
+		a.err = fmt.Errorf("acquire lock: answered %v", reply)
+		return a
+	}
+	a.left, a.last = time.Duration(numbers[0])*time.Millisecond, numbers[1]
+	for i, token := range numbers[2:] {
+		g := grant{key: keys[i], token: token, until: a.sent.Add(trusted(r.ttl))}
+		if i < len(notes) {
+			g.note = notes[i]
+		}
+		a.grants = append(a.grants, g)
 	}
 	return a
 }

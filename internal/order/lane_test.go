@@ -33,3 +33,17 @@ func TestLane_RestsBeforeItEnds(t *testing.T) {
 		t.Errorf("the lane rested %d times, want after each of 3 orders", rests)
 	}
 }
+
+// Whoever comes while the lane rests, with its lease in hand, ends the rest.
+func TestLane_WhoComesEndsTheRest(t *testing.T) {
+	t.Parallel()
+	l := &lane{limit: 1, running: true, came: make(chan struct{}, 1)}
+	if !l.enter(&waiter{}) || len(l.came) != 0 {
+		t.Error("told, though the lane does not rest")
+	}
+	l.next(false)
+	l.next(false) // there is nobody: it rests
+	if !l.enter(&waiter{}) || !l.enter(&waiter{}) || len(l.came) != 1 {
+		t.Error("not told that somebody has come")
+	}
+}

@@ -158,3 +158,33 @@ func TestLanes_WhatWasToldIsWritten(t *testing.T) {
 		t.Errorf("Redis has %+v, %v; want what was told, 3 units in version 9", levels["A"], err)
 	}
 }
+
+// Orders for the same, one after the other, share a lease; orders for one thing after
+// another have one each.
+func TestLanes_KeepTheirLeaseForTheSame(t *testing.T) {
+	t.Parallel()
+	turns := &spy{Locker: locking.NewLocal()}
+	s := openGroups(t, turns, 8)
+	for _, sku := range []string{"A", "B"} {
+		s.mustSet(t, sku, 1_000_000, stock.GuardPredicate)
+	}
+	orders := int64(0)
+	place := func(lines ...order.Line) {
+		t.Helper()
+		orders++
+		if _, err := s.Place(t.Context(), lines); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 10 {
+		place(order.Line{SKU: "A", Quantity: 1})
+		place(order.Line{SKU: "A", Quantity: 1}, order.Line{SKU: "B", Quantity: 1})
+	}
+	if got := turns.turns.Load(); got != orders {
+		t.Errorf("%d turns for %d orders, each for something else than the one before", got, orders)
+	}
+	await(t, "two orders share a lease", func() bool {
+		place(order.Line{SKU: "A", Quantity: 1})
+		return turns.turns.Load() < orders
+	})
+}
