@@ -150,8 +150,12 @@ func (h *redisHolder) send(ctx context.Context, keys []string) asked {
 		return a
 	}
 	a.left, a.last = time.Duration(numbers[0])*time.Millisecond, numbers[1]
-	for i, token := range numbers[2:] {
-		g := grant{key: keys[i], token: token, until: a.sent.Add(trusted(r.ttl))}
+	tokens := numbers[2:]
+	for i, key := range keys {
+		if i >= len(tokens) {
+			break
+		}
+		g := grant{key: key, token: tokens[i], until: a.sent.Add(trusted(r.ttl))}
 		if i < len(notes) {
 			g.note = notes[i]
 		}
