@@ -68,6 +68,7 @@ func TestService_CanSellAndCannotTakeBack(t *testing.T) {
 		"UPDATE stock SET on_hand = on_hand - 1, sold = sold + 1, version = version + 1, fence = 1, updated_at = now()",
 		"INSERT INTO movements (sku, delta, reason, order_id, on_hand, version, replica) VALUES ('A-1', -1, 'sale', " + id + ", 4, 2, 'r')",
 		"UPDATE orders SET status = 'confirmed', updated_at = now()",
+		"INSERT INTO adjustments (key, request_hash, sku, version, sold) VALUES ('k', '', 'A-1', 2, 1)", "SELECT * FROM adjustments",
 		"SELECT * FROM stock FOR UPDATE", "SELECT * FROM orders FOR UPDATE SKIP LOCKED", "SELECT * FROM movements",
 		"SELECT nextval('orderd_lock_token')", "SELECT pg_try_advisory_lock(1)",
 	} {
@@ -77,6 +78,7 @@ func TestService_CanSellAndCannotTakeBack(t *testing.T) {
 	}
 	for _, sql := range []string{
 		"DROP TABLE movements", "DROP TABLE orders CASCADE", "TRUNCATE stock", "TRUNCATE movements",
+		"DELETE FROM adjustments", "UPDATE adjustments SET request_hash = 'x'",
 		"DELETE FROM orders", "DELETE FROM movements", "DELETE FROM stock",
 		"UPDATE movements SET delta = 0", "UPDATE movements SET at = now()",
 		"UPDATE orders SET client = 'thief'", "UPDATE orders SET idempotency_key = 'k'", "UPDATE orders SET created_at = now()",

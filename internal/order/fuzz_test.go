@@ -128,33 +128,3 @@ func orderable(t *testing.T, in newOrder) {
 		t.Fatalf("merged into %v, want %v", got, want)
 	}
 }
-
-// A key is visible characters, 1 to 128 of them, and means the same bare and
-// quoted.
-func FuzzKey(f *testing.F) {
-	for _, value := range []string{
-		"", "a-1", `"a-1"`, `"a\"\\1"`, " a ", "\ta", `"`, `""`, `"\`, `"a"b`, `"a\n"`, "a b", "a\x00", "ä", "a\r\nb: c",
-		strings.Repeat("k", maxKey), strings.Repeat("k", maxKey+1), `"` + strings.Repeat(`\\`, maxKey) + `"`, "sha256 AAAA",
-	} {
-		f.Add(value)
-	}
-	f.Fuzz(func(t *testing.T, value string) {
-		key, err := parseKey([]string{value})
-		if err != nil {
-			if key != "" || !strings.HasPrefix(err.Error(), "header.Idempotency-Key: ") {
-				t.Fatalf("parseKey(%q) = %q, %v; want the header named", value, key, err)
-			}
-			return
-		}
-		if key == "" || len(key) > maxKey || strings.ContainsFunc(key, func(c rune) bool { return c <= ' ' || c > '~' }) {
-			t.Fatalf("parseKey(%q) = %q", value, key)
-		}
-		if stored := storedKey("ann", key); len(stored) != len(keyMark)+44 || strings.HasPrefix(key, keyMark) {
-			t.Fatalf("%q is stored as %q", key, stored)
-		}
-		quoted := `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(key) + `"`
-		if again, err := parseKey([]string{quoted}); err != nil || again != key {
-			t.Fatalf("parseKey(%q) = %q, %v; want %q", quoted, again, err, key)
-		}
-	})
-}

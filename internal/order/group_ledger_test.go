@@ -127,7 +127,7 @@ func TestLedger_ForeseenGroup(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := s.Adjust(t.Context(), b, -2, "broken"); err != nil {
+		if _, _, err := s.Adjust(t.Context(), stock.Adjustment{SKU: b, Delta: -2, Reason: "broken"}); err != nil {
 			t.Fatal(err)
 		}
 		d := groupOf([]Line{{a, 1}, {b, 2}}, []Line{{b, 1}})

@@ -43,7 +43,7 @@ func (g *guard) guarded(next http.Handler) http.Handler {
 				writeProblem(w, r, frameworkAnswers[http.StatusForbidden].problem("the role "+string(client.Role)+" may not do this"))
 				return
 			}
-			r = r.WithContext(WithClient(r.Context(), client.Name))
+			r = r.WithContext(access.WithClient(r.Context(), client.Name))
 		}
 		if wait, ok := g.admit(r, record.client); !ok {
 			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))

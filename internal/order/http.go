@@ -2,14 +2,14 @@ package order
 
 import (
 	"context"
-	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
+	"orderd/internal/access"
+	"orderd/internal/idempotency"
 	"orderd/internal/stock"
 )
 
@@ -92,19 +92,9 @@ type placeRequest struct {
 
 // Resolve reads the key, which the framework has only cut out.
 func (in *placeRequest) Resolve(ctx huma.Context) []error {
-	var values []string
-	ctx.EachHeader(func(name, value string) {
-		if strings.EqualFold(name, keyHeader) {
-			values = append(values, value)
-		}
-	})
-	var err error
-	in.Key, err = parseKey(values)
-	var invalid *stock.InvalidError
-	if errors.As(err, &invalid) {
-		return []error{&huma.ErrorDetail{Location: invalid.Field, Message: invalid.Problem}}
-	}
-	return nil
+	var problems []error
+	in.Key, problems = idempotency.Resolve(ctx)
+	return problems
 }
 
 type newOrder struct {
@@ -124,7 +114,7 @@ func (r *routes) place(ctx context.Context, in *placeRequest) (*placeReply, erro
 		lines[i] = Line{string(l.SKU), l.Quantity}
 	}
 	order, err := r.service.Place(ctx, Request{
-		Client: ClientOf(ctx), Key: in.Key, Lines: lines, HoldSeconds: in.Body.HoldSeconds,
+		Client: access.ClientOf(ctx), Key: in.Key, Lines: lines, HoldSeconds: in.Body.HoldSeconds,
 	})
 	if err != nil {
 		return nil, err
@@ -160,7 +150,7 @@ func one(ctx context.Context, in *orderRequest, do func(context.Context, string,
 	if err != nil {
 		return nil, &stock.InvalidError{Field: "path.id", Problem: "is not a UUID"}
 	}
-	order, err := do(ctx, ClientOf(ctx), id)
+	order, err := do(ctx, access.ClientOf(ctx), id)
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +179,7 @@ func (r *routes) list(ctx context.Context, in *listRequest) (*listReply, error) 
 		before = id
 	}
 	// One more than asked for tells whether there is another page.
-	orders, err := r.ledger.List(ctx, ClientOf(ctx), before, in.Limit+1)
+	orders, err := r.ledger.List(ctx, access.ClientOf(ctx), before, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}

@@ -261,8 +261,20 @@ func TestHTTP_StockBadInput(t *testing.T) {
 			}
 		})
 	}
+	const adjustments, addOne = "/v1/stock/A-1/adjustments", `{"delta":1,"reason":"restock"}`
+	rec := s.post(t, "", "two words", adjustments, addOne)
+	if p := problemIn(t, rec); rec.Code != http.StatusUnprocessableEntity || p.Errors[0].Location != "header.Idempotency-Key" {
+		t.Errorf("a key that cannot be is answered %d %s, want 422 at header.Idempotency-Key", rec.Code, rec.Body)
+	}
 	if n := s.count(t, "movements"); n != 1 {
 		t.Errorf("%d movements, want the first alone", n)
+	}
+	if rec := s.post(t, "", `"k"`, adjustments, addOne); rec.Code != http.StatusOK {
+		t.Errorf("an adjustment with a key is answered %d %s", rec.Code, rec.Body)
+	}
+	rec = s.post(t, "", "k", adjustments, `{"delta":2,"reason":"restock"}`)
+	if p := problemIn(t, rec); rec.Code != http.StatusUnprocessableEntity || p.Code != "idempotency_mismatch" || p.Retryable {
+		t.Errorf("its key for another is answered %d %s, want 422", rec.Code, rec.Body)
 	}
 }
 

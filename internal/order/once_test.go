@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"orderd/internal/access"
 	"orderd/internal/locking"
 	"orderd/internal/order"
 	"orderd/internal/stack/stacktest"
@@ -23,8 +24,14 @@ const buyOne = `{"lines":[{"sku":"A-1","quantity":1}]}`
 // order sends an order with a key, as a client.
 func (s *shop) order(t *testing.T, client, key, body string) *httptest.ResponseRecorder {
 	t.Helper()
-	ctx := order.WithClient(context.Background(), client)
-	req := httptest.NewRequestWithContext(ctx, http.MethodPost, "/v1/orders", strings.NewReader(body))
+	return s.post(t, client, key, "/v1/orders", body)
+}
+
+// post is a client's request with a key, if that is not empty.
+func (s *shop) post(t *testing.T, client, key, path, body string) *httptest.ResponseRecorder {
+	t.Helper()
+	ctx := access.WithClient(context.Background(), client)
+	req := httptest.NewRequestWithContext(ctx, http.MethodPost, path, strings.NewReader(body))
 	req.Header.Set("Content-Type", "application/json")
 	if key != "" {
 		req.Header.Set("Idempotency-Key", key)
@@ -37,7 +44,7 @@ func (s *shop) order(t *testing.T, client, key, body string) *httptest.ResponseR
 // as makes a request without a body as a client.
 func (s *shop) as(t *testing.T, client, method, path string) *httptest.ResponseRecorder {
 	t.Helper()
-	ctx := order.WithClient(context.Background(), client)
+	ctx := access.WithClient(context.Background(), client)
 	rec := httptest.NewRecorder()
 	s.handler.ServeHTTP(rec, httptest.NewRequestWithContext(ctx, method, path, http.NoBody))
 	return rec
@@ -88,7 +95,7 @@ func TestKey_ReplaysWhatWasAnswered(t *testing.T) {
 		t.Errorf("the key for another order is answered %d %s, want 422", other.Code, other.Body)
 	}
 	// What was refused is not kept.
-	if _, err := s.Store.Adjust(t.Context(), "A-1", 5, "restock"); err != nil {
+	if _, _, err := s.Store.Adjust(t.Context(), stock.Adjustment{SKU: "A-1", Delta: 5, Reason: "restock"}); err != nil {
 		t.Fatal(err)
 	}
 	s.Truth.Learn(s.mustGet(t, "A-1").Level)

@@ -33,6 +33,7 @@ var answers = []struct {
 	{ErrNotFound, answer{http.StatusNotFound, "not_found", "There is no such order", false}},
 	{stock.ErrShort, answer{http.StatusConflict, "sold_out", "Not enough is left", false}},
 	{ErrKeyReused, answer{http.StatusUnprocessableEntity, "idempotency_mismatch", "The Idempotency-Key belongs to another order", false}},
+	{stock.ErrKeyReused, answer{http.StatusUnprocessableEntity, "idempotency_mismatch", "The Idempotency-Key belongs to another adjustment", false}},
 	{ErrInFlight, answer{http.StatusConflict, "idempotency_in_flight", "An order with this Idempotency-Key is being placed", true}},
 	{ErrHoldExpired, answer{http.StatusConflict, "hold_expired", "The order was not confirmed in time", false}},
 	{ErrNotHeld, answer{http.StatusConflict, "not_held", "The order has been cancelled", false}},

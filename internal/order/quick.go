@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-json-experiment/json"
 
+	"orderd/internal/idempotency"
 	"orderd/internal/stock"
 )
 
@@ -25,7 +26,7 @@ func (r *routes) quickly(next http.Handler) http.Handler {
 		}
 		body, err := readBody(req)
 		in := &placeRequest{}
-		key, badKey := parseKey(req.Header[keyHeader])
+		key, badKey := idempotency.Parse(req.Header[idempotency.Header])
 		if err != nil || badKey != nil || !in.Body.read(body) {
 			rest := io.Reader(req.Body)
 			if err != nil {
@@ -47,7 +48,7 @@ func (r *routes) quickly(next http.Handler) http.Handler {
 		}
 		w.Header().Set("Location", reply.Location)
 		if reply.Replayed != "" {
-			w.Header().Set("Idempotent-Replayed", reply.Replayed)
+			w.Header().Set(idempotency.Replayed, reply.Replayed)
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusCreated)

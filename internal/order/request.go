@@ -1,11 +1,11 @@
 package order
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 
+	"orderd/internal/idempotency"
 	"orderd/internal/stock"
 )
 
@@ -60,25 +60,11 @@ func (r *Request) check() error {
 // nil for a request without it.
 func (r *Request) written() (key *string, hash []byte, hold *int64) {
 	if r.Key != "" {
-		stored := storedKey(r.Client, r.Key)
+		stored := idempotency.Stored(r.Client, r.Key)
 		key, hash = &stored, r.hash()
 	}
 	if r.HoldSeconds != 0 {
 		hold = &r.HoldSeconds
 	}
 	return key, hash, hold
-}
-
-type clientKey struct{}
-
-// WithClient returns a context of a request that the named client makes.
-func WithClient(ctx context.Context, name string) context.Context {
-	return context.WithValue(ctx, clientKey{}, name)
-}
-
-// ClientOf returns the name of the client whose request it is, empty where
-// clients are not told apart.
-func ClientOf(ctx context.Context) string {
-	name, _ := ctx.Value(clientKey{}).(string)
-	return name
 }

@@ -139,7 +139,7 @@ func TestService_SoldOutIsRefusedWithoutATurn(t *testing.T) {
 	if got := locks.turns.Load(); got != 2 {
 		t.Errorf("%d turns for 20 orders of one unit, want 2", got)
 	}
-	if _, err := s.Store.Adjust(t.Context(), "A-1", 1, "restock"); err != nil {
+	if _, _, err := s.Store.Adjust(t.Context(), stock.Adjustment{SKU: "A-1", Delta: 1, Reason: "restock"}); err != nil {
 		t.Fatal(err)
 	}
 	deadline := time.Now().Add(5 * time.Second)

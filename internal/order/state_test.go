@@ -27,7 +27,12 @@ type till struct {
 	rows   map[string]*tillRow
 	orders []*tillOrder
 	keys   int
+
+	restocks []tillRestock
 }
+
+// A tillRestock is one that had a key, and how it was answered.
+type tillRestock struct{ key, path, body, answer string }
 
 type tillRow struct{ left, sold, version int64 }
 
@@ -89,14 +94,15 @@ func TestState_asAtOneTill(t *testing.T) { // not in parallel: it sets a flag th
 			m.shops[i%2].mustSet(t, sku, m.rows[sku].left, "")
 		}
 		rt.Repeat(map[string]func(*rapid.T){
-			"place":   func(rt *rapid.T) { m.place(t, rt) },
-			"replay":  func(rt *rapid.T) { m.replay(t, rt) },
-			"confirm": func(rt *rapid.T) { m.confirm(t, rt) },
-			"cancel":  func(rt *rapid.T) { m.cancel(t, rt) },
-			"expire":  func(rt *rapid.T) { m.expire(t, rt) },
-			"sweep":   func(rt *rapid.T) { m.sweep(t, rt) },
-			"restock": func(rt *rapid.T) { m.restock(t, rt) },
-			"":        func(rt *rapid.T) { m.compare(t, rt) },
+			"place":         func(rt *rapid.T) { m.place(t, rt) },
+			"replay":        func(rt *rapid.T) { m.replay(t, rt) },
+			"confirm":       func(rt *rapid.T) { m.confirm(t, rt) },
+			"cancel":        func(rt *rapid.T) { m.cancel(t, rt) },
+			"expire":        func(rt *rapid.T) { m.expire(t, rt) },
+			"sweep":         func(rt *rapid.T) { m.sweep(t, rt) },
+			"restock":       func(rt *rapid.T) { m.restock(t, rt) },
+			"restock again": func(rt *rapid.T) { m.restockAgain(t, rt) },
+			"":              func(rt *rapid.T) { m.compare(t, rt) },
 		})
 		m.sweep(t, rt)
 		m.compareLedgers(t, rt)
@@ -297,9 +303,27 @@ func (m *till) restock(t *testing.T, rt *rapid.T) {
 	sku, units := rapid.SampledFrom(m.skus()).Draw(rt, "sku"), rapid.Int64Range(1, 10).Draw(rt, "units")
 	m.rows[sku].left += units
 	m.rows[sku].version++
-	rec := m.shop(rt).send(t, http.MethodPost, "/v1/stock/"+sku+"/adjustments", fmt.Sprintf(`{"delta":%d,"reason":"restock"}`, units))
-	if rec.Code != http.StatusOK {
-		rt.Fatalf("restock is answered %d %s", rec.Code, rec.Body)
+	r := tillRestock{path: "/v1/stock/" + sku + "/adjustments", body: fmt.Sprintf(`{"delta":%d,"reason":"restock"}`, units)}
+	if rapid.Bool().Draw(rt, "with a key") {
+		r.key = strconv.Itoa(len(m.restocks)) // as an order's may be: they are apart
+	}
+	rec := m.shop(rt).post(t, m.client, r.key, r.path, r.body)
+	if rec.Code != http.StatusOK || rec.Header().Get("Idempotent-Replayed") != "" {
+		rt.Fatalf("restock is answered %d %v %s", rec.Code, rec.Header(), rec.Body)
+	}
+	if r.answer = rec.Body.String(); r.key != "" {
+		m.restocks = append(m.restocks, r)
+	}
+}
+
+func (m *till) restockAgain(t *testing.T, rt *rapid.T) {
+	if len(m.restocks) == 0 {
+		rt.Skip("no restocks yet")
+	}
+	r := m.restocks[rapid.IntRange(0, len(m.restocks)-1).Draw(rt, "restock")]
+	rec := m.shop(rt).post(t, m.client, r.key, r.path, r.body)
+	if rec.Code != http.StatusOK || rec.Header().Get("Idempotent-Replayed") != "true" || rec.Body.String() != r.answer {
+		rt.Fatalf("restock again is answered %d %v %s, want %s replayed", rec.Code, rec.Header(), rec.Body, r.answer)
 	}
 }
 

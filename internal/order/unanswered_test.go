@@ -11,7 +11,8 @@ import (
 	"orderd/internal/stock"
 )
 
-// forgetful loses the answer to a COMMIT, and the connection with it.
+// forgetful loses the answer to a COMMIT, and the connection with it, when it is
+// armed: once.
 type forgetful struct {
 	net.Conn
 	armed      *atomic.Bool
@@ -19,7 +20,7 @@ type forgetful struct {
 }
 
 func (f *forgetful) Write(p []byte) (int, error) {
-	if f.armed.Load() && bytes.Contains(p, []byte("commit")) {
+	if bytes.Contains(p, []byte("commit")) && f.armed.CompareAndSwap(true, false) {
 		f.committing.Store(true)
 	}
 	return f.Conn.Write(p)
@@ -44,7 +45,7 @@ func TestStore_AChangeThatMayHaveBeenMadeIsNotCalledUnavailable(t *testing.T) {
 	armed := &atomic.Bool{}
 	broken := stock.NewStore(through(t, db, func(conn net.Conn) net.Conn { return &forgetful{Conn: conn, armed: armed} }), "r1")
 	armed.Store(true)
-	_, err := broken.Adjust(t.Context(), "A", 5, "restock")
+	_, _, err := broken.Adjust(t.Context(), stock.Adjustment{SKU: "A", Delta: 5, Reason: "restock"})
 	if !errors.Is(err, stock.ErrUnknown) || errors.Is(err, stock.ErrUnavailable) {
 		t.Errorf("Adjust = %v, want ErrUnknown", err)
 	}
@@ -54,7 +55,17 @@ func TestStore_AChangeThatMayHaveBeenMadeIsNotCalledUnavailable(t *testing.T) {
 	if p := problemOf(err); p.Code != "outcome_unknown" || p.Retryable {
 		t.Errorf("answered %+v, want outcome_unknown, and not to be tried again unseen", p)
 	}
+	// One with a key can be asked for again, and is.
+	armed.Store(true)
+	item, replayed, err := broken.Adjust(t.Context(), stock.Adjustment{SKU: "A", Delta: 5, Reason: "restock", Key: "k"})
+	if err != nil || !replayed || item.OnHand != 20 || armed.Load() {
+		t.Errorf("with a key Adjust = %+v, %v, %v; want what it found of itself, 20", item, replayed, err)
+	}
+	if item, err := s.Get(t.Context(), "A"); err != nil || item.OnHand != 20 {
+		t.Errorf("%d on hand, %v; want 20", item.OnHand, err)
+	}
 	// To set a level once more does no harm.
+	armed.Store(true)
 	if _, _, err := broken.Set(t.Context(), "A", 20, ""); !errors.Is(err, stock.ErrUnavailable) {
 		t.Errorf("Set = %v, want ErrUnavailable", err)
 	}

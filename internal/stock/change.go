@@ -48,30 +48,6 @@ func (s *Store) Set(ctx context.Context, sku string, onHand int64, guard Guard) 
 	return item, created, err
 }
 
-// Adjust adds delta units, or takes them away if it is negative: never more
-// than are there (ErrShort), never past MaxOnHand (ErrInvalid). ErrUnknown: the
-// ledger tells whether it was done, and who tries again without a look there may
-// do it twice.
-func (s *Store) Adjust(ctx context.Context, sku string, delta int64, reason string) (item Item, err error) {
-	if err := checkReason(reason); err != nil {
-		return Item{}, err
-	}
-	err = s.inTx(ctx, "adjust the stock", func(tx pgx.Tx) error {
-		if item, err = queryItem(ctx, tx, sku, selectForUpdate, sku); err != nil {
-			return err
-		}
-		if delta < 0 && item.OnHand+delta < 0 {
-			return &ShortError{SKU: sku, Requested: -delta, Remaining: max(0, item.OnHand)}
-		}
-		if item.OnHand+delta > MaxOnHand {
-			return &InvalidError{"body.delta", fmt.Sprintf("%d are on hand and %d is the most there can be", item.OnHand, int64(MaxOnHand))}
-		}
-		item, err = s.move(ctx, tx, item, delta, reason)
-		return err
-	})
-	return item, err
-}
-
 // The row stays locked to the end of the transaction: sales wait, and the
 // difference that is recorded is the one that was made.
 const selectForUpdate = "SELECT " + itemColumns + " FROM stock WHERE sku = $1 FOR UPDATE"
@@ -106,7 +82,7 @@ func (s *Store) inTx(ctx context.Context, doing string, change func(pgx.Tx) erro
 	switch {
 	case done && err != nil && !Answered(err):
 		return fmt.Errorf("%s: %w", doing, errors.Join(ErrUnknown, err))
-	case err == nil, errors.Is(err, ErrUnknownSKU), errors.Is(err, ErrShort), errors.Is(err, ErrInvalid):
+	case err == nil, errors.Is(err, ErrUnknownSKU), errors.Is(err, ErrShort), errors.Is(err, ErrInvalid), errors.Is(err, ErrKeyReused):
 		return err
 	default:
 		return Unavailable(doing, err)

@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"orderd/internal/access"
+	"orderd/internal/idempotency"
 )
 
 // Routes are the administrator's HTTP routes: setting, adjusting and reading
@@ -51,8 +54,10 @@ type itemReply struct {
 	Body   stockItem
 }
 
-func replyWith(status int, i Item) *itemReply {
-	return &itemReply{status, stockItem{i.SKU, i.OnHand, i.Sold, i.Received(), i.Version, i.Guard}}
+func replyWith(status int, i Item) *itemReply { return &itemReply{status, bodyOf(i)} }
+
+func bodyOf(i Item) stockItem {
+	return stockItem{i.SKU, i.OnHand, i.Sold, i.Received(), i.Version, i.Guard}
 }
 
 // Register adds the routes to api.
@@ -66,6 +71,7 @@ func (r *Routes) Register(api huma.API) {
 	huma.Register(api, huma.Operation{
 		OperationID: "adjust-stock", Method: http.MethodPost, Path: "/v1/stock/{sku}/adjustments", Tags: tags,
 		Summary: "Add units, or take some away", MaxBodyBytes: MaxBody,
+		Description: "With an `Idempotency-Key`, the same request is answered as the first time, with `Idempotent-Replayed: true`, and may be sent again after any answer that is `retryable`. Without one, an adjustment whose outcome is unknown is not: look at the SKU's movements first.",
 	}, r.adjust)
 	huma.Register(api, huma.Operation{
 		OperationID: "get-stock", Method: http.MethodGet, Path: "/v1/stock/{sku}", Tags: tags,
@@ -111,8 +117,21 @@ func (r *Routes) set(ctx context.Context, in *setRequest) (*itemReply, error) {
 }
 
 type adjustRequest struct {
-	SKU  SKU `path:"sku"`
+	SKU  SKU    `path:"sku"`
+	Key  string `header:"Idempotency-Key" doc:"the client's own name for this adjustment, to send it again with, as for an order. The same client's key for another adjustment is refused; keys of orders are others"`
 	Body stockAdjustment
+}
+
+// Resolve reads the key, which the framework has only cut out.
+func (in *adjustRequest) Resolve(ctx huma.Context) []error {
+	var problems []error
+	in.Key, problems = idempotency.Resolve(ctx)
+	return problems
+}
+
+type adjustReply struct {
+	Replayed string `header:"Idempotent-Replayed" doc:"true: the adjustment had been made before with this key, and was answered so then"`
+	Body     stockItem
 }
 
 type stockAdjustment struct {
@@ -120,16 +139,22 @@ type stockAdjustment struct {
 	Reason string `json:"reason" pattern:"^[a-z][a-z0-9_]{0,31}$" patternDescription:"lower case letters, digits and '_'" example:"restock"`
 }
 
-func (r *Routes) adjust(ctx context.Context, in *adjustRequest) (*itemReply, error) {
+func (r *Routes) adjust(ctx context.Context, in *adjustRequest) (*adjustReply, error) {
 	if in.Body.Delta == 0 {
 		return nil, &InvalidError{"body.delta", "must not be 0"}
 	}
-	item, err := r.Store.Adjust(ctx, string(in.SKU), in.Body.Delta, in.Body.Reason)
+	item, replayed, err := r.Store.Adjust(ctx, Adjustment{
+		Client: access.ClientOf(ctx), Key: in.Key, SKU: string(in.SKU), Delta: in.Body.Delta, Reason: in.Body.Reason,
+	})
 	if err != nil {
 		return nil, err
 	}
 	r.learn(ctx, item)
-	return replyWith(http.StatusOK, item), nil
+	reply := &adjustReply{Body: bodyOf(item)}
+	if replayed {
+		reply.Replayed = "true"
+	}
+	return reply, nil
 }
 
 // learn tells the quick answers of the new level. The change is committed: a
@@ -178,7 +203,7 @@ func (r *Routes) list(ctx context.Context, in *listRequest) (*listReply, error) 
 	}
 	reply.Body.Items = make([]stockItem, len(items))
 	for i, item := range items {
-		reply.Body.Items[i] = replyWith(http.StatusOK, item).Body
+		reply.Body.Items[i] = bodyOf(item)
 	}
 	return reply, nil
 }

@@ -109,11 +109,11 @@ func TestReconciler_RepairsRedisAndTellsTheDirection(t *testing.T) {
 			return errors.Join(s.redis.FlushDB(t.Context()).Err(), s.redis.ScriptFlush(t.Context()).Err())
 		}, [3]string{"10", "1", "predicate"}},
 		"sold without a word to Redis": {stock.High, func(t *testing.T, s shop) error {
-			_, err := s.store.Adjust(t.Context(), "A-1", -3, "broken")
+			_, _, err := s.store.Adjust(t.Context(), stock.Adjustment{SKU: "A-1", Delta: -3, Reason: "broken"})
 			return err
 		}, [3]string{"7", "2", "predicate"}},
 		"restocked without a word to Redis": {stock.Low, func(t *testing.T, s shop) error {
-			_, err := s.store.Adjust(t.Context(), "A-1", 3, "restock")
+			_, _, err := s.store.Adjust(t.Context(), stock.Adjustment{SKU: "A-1", Delta: 3, Reason: "restock"})
 			return err
 		}, [3]string{"13", "2", "predicate"}},
 		"set too high by hand":                       {stock.High, hset("level", 11), [3]string{"10", "1", "predicate"}},
@@ -168,7 +168,7 @@ func TestReconciler_NeverTakesANewerLevelBack(t *testing.T) {
 	s.reconcile(t, time.Millisecond)
 	for range 300 {
 		var err error
-		if item, err = s.store.Adjust(t.Context(), "A-1", -1, "broken"); err != nil {
+		if item, _, err = s.store.Adjust(t.Context(), stock.Adjustment{SKU: "A-1", Delta: -1, Reason: "broken"}); err != nil {
 			t.Fatal(err)
 		}
 		if err = s.cache.Learn(t.Context(), item.Level); err != nil {
@@ -209,7 +209,7 @@ func TestReconciler_DoesNotWaitForTheWalk(t *testing.T) {
 		return sku
 	}
 	await(t, "the walk to have passed", func() bool { return walked() >= "S-001" && walked() < "S-006" })
-	if _, err := s.store.Adjust(t.Context(), "S-000001", -1, "broken"); err != nil {
+	if _, _, err := s.store.Adjust(t.Context(), stock.Adjustment{SKU: "S-000001", Delta: -1, Reason: "broken"}); err != nil {
 		t.Fatal(err)
 	}
 	s.awaitInRedis(t, "S-000001", [3]string{"9", "2", "predicate"})
@@ -226,7 +226,7 @@ func TestReconciler_AnotherGoesOnWhenOneDies(t *testing.T) {
 	s.awaitInRedis(t, "A-1", [3]string{"10", "1", "predicate"})
 	second, _ := s.reconcile(t, 10*time.Millisecond)
 	stop()
-	if _, err := s.store.Adjust(t.Context(), "A-1", -3, "broken"); err != nil {
+	if _, _, err := s.store.Adjust(t.Context(), stock.Adjustment{SKU: "A-1", Delta: -3, Reason: "broken"}); err != nil {
 		t.Fatal(err)
 	}
 	s.awaitInRedis(t, "A-1", [3]string{"7", "2", "predicate"})

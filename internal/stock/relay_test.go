@@ -96,7 +96,7 @@ func TestRelay_TellsWhatHappened(t *testing.T) {
 	mustSet(t, s.store, "OLD", 1, "")
 	counted, _ := s.relay(t, s.redis)
 	mustSet(t, s.store, "A-1", 10, "")
-	if _, err := s.store.Adjust(t.Context(), "A-1", -3, "broken"); err != nil {
+	if _, _, err := s.store.Adjust(t.Context(), stock.Adjustment{SKU: "A-1", Delta: -3, Reason: "broken"}); err != nil {
 		t.Fatal(err)
 	}
 	await(t, "two events", func() bool { return len(entries(t, s.redis)) == 2 })
@@ -139,7 +139,7 @@ func TestRelay_KeepsEachSKUsOrder(t *testing.T) {
 		writers.Go(func() {
 			for n := range 150 {
 				sku := skus[(w+n)%len(skus)]
-				if _, err := s.store.Adjust(t.Context(), sku, -1, "broken"); err != nil {
+				if _, _, err := s.store.Adjust(t.Context(), stock.Adjustment{SKU: sku, Delta: -1, Reason: "broken"}); err != nil {
 					t.Error(err)
 				}
 				if n%10 == 0 {
@@ -186,7 +186,7 @@ func TestRelay_WaitsForWhoWritesBelow(t *testing.T) {
 	mustSet(t, s.store, "B", 1, "")
 	s.awaitDelivered(t)
 	late := s.change(t, "A")
-	if _, err := s.store.Adjust(t.Context(), "B", 1, "restock"); err != nil {
+	if _, _, err := s.store.Adjust(t.Context(), stock.Adjustment{SKU: "B", Delta: 1, Reason: "restock"}); err != nil {
 		t.Fatal(err)
 	}
 	await(t, "the relay to look for whom it waits", func() (seen bool) {
@@ -225,7 +225,7 @@ func TestRelay_DeliversAgainWhatItDoesNotKnowIsDelivered(t *testing.T) {
 	client.AddHook(&crashOnce{})
 	s.relay(t, client)
 	mustSet(t, s.store, "A", 5, "")
-	if _, err := s.store.Adjust(t.Context(), "A", 1, "restock"); err != nil {
+	if _, _, err := s.store.Adjust(t.Context(), stock.Adjustment{SKU: "A", Delta: 1, Reason: "restock"}); err != nil {
 		t.Fatal(err)
 	}
 	await(t, "the repeat", func() bool {

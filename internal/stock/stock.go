@@ -82,6 +82,8 @@ var (
 	ErrShort = errors.New("stock: not enough left")
 	// ErrInvalid: the request can never succeed as it is. See [InvalidError].
 	ErrInvalid = errors.New("stock: invalid request")
+	// ErrKeyReused: the idempotency key belongs to another adjustment.
+	ErrKeyReused = errors.New("stock: idempotency key belongs to another adjustment")
 	// ErrUnavailable: Postgres or Redis cannot answer now.
 	ErrUnavailable = errors.New("stock: store is unavailable")
 )

@@ -23,7 +23,7 @@ func NewStore(db *pgxpool.Pool, replica string) *Store {
 
 // Ping tells whether Postgres answers and has the schema.
 func (s *Store) Ping(ctx context.Context) error {
-	_, err := s.db.Exec(ctx, "SELECT FROM stock LIMIT 0")
+	_, err := s.db.Exec(ctx, "SELECT FROM stock, adjustments LIMIT 0")
 	return Unavailable("ask Postgres for the stock", err)
 }
 

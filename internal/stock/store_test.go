@@ -47,21 +47,21 @@ func TestStore_Adjust(t *testing.T) {
 	_, s := open(t)
 	mustSet(t, s, "A-1", 10, "")
 
-	item, err := s.Adjust(t.Context(), "A-1", 5, "restock")
+	item, _, err := s.Adjust(t.Context(), stock.Adjustment{SKU: "A-1", Delta: 5, Reason: "restock"})
 	if err != nil || item.OnHand != 15 || item.Received() != 15 || item.Version != 2 {
 		t.Fatalf("Adjust(5) = %+v, %v; want 15 at version 2", item, err)
 	}
 	var short *stock.ShortError
-	if _, err = s.Adjust(t.Context(), "A-1", -16, "broken"); !errors.As(err, &short) || short.Remaining != 15 {
+	if _, _, err = s.Adjust(t.Context(), stock.Adjustment{SKU: "A-1", Delta: -16, Reason: "broken"}); !errors.As(err, &short) || short.Remaining != 15 {
 		t.Errorf("Adjust(-16) = %v, want ShortError with 15 remaining", err)
 	}
-	if _, err = s.Adjust(t.Context(), "A-1", stock.MaxOnHand, "restock"); !errors.Is(err, stock.ErrInvalid) {
+	if _, _, err = s.Adjust(t.Context(), stock.Adjustment{SKU: "A-1", Delta: stock.MaxOnHand, Reason: "restock"}); !errors.Is(err, stock.ErrInvalid) {
 		t.Errorf("Adjust past the maximum = %v, want ErrInvalid", err)
 	}
-	if _, err = s.Adjust(t.Context(), "A-1", 1, "Sale"); !errors.Is(err, stock.ErrInvalid) {
+	if _, _, err = s.Adjust(t.Context(), stock.Adjustment{SKU: "A-1", Delta: 1, Reason: "Sale"}); !errors.Is(err, stock.ErrInvalid) {
 		t.Errorf("Adjust with orderd's own reason = %v, want ErrInvalid", err)
 	}
-	if _, err = s.Adjust(t.Context(), "B-1", 1, "restock"); !errors.Is(err, stock.ErrUnknownSKU) {
+	if _, _, err = s.Adjust(t.Context(), stock.Adjustment{SKU: "B-1", Delta: 1, Reason: "restock"}); !errors.Is(err, stock.ErrUnknownSKU) {
 		t.Errorf("Adjust of an unknown SKU = %v, want ErrUnknownSKU", err)
 	}
 	if item, err = s.Get(t.Context(), "A-1"); err != nil || item.OnHand != 15 || item.Version != 2 {

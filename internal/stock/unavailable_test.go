@@ -35,7 +35,7 @@ func TestUnavailable_APostgresThatOnlyReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	db.Reset()
-	if _, err := s.Adjust(t.Context(), "A-1", 1, "restock"); !errors.Is(err, stock.ErrUnavailable) {
+	if _, _, err := s.Adjust(t.Context(), stock.Adjustment{SKU: "A-1", Delta: 1, Reason: "restock"}); !errors.Is(err, stock.ErrUnavailable) {
 		t.Errorf("Adjust = %v, want ErrUnavailable", err)
 	}
 	if item, err := s.Get(t.Context(), "A-1"); err != nil || item.OnHand != 5 {

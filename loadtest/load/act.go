@@ -26,7 +26,8 @@ type Act struct {
 	OrderID string        `json:"order_id,omitempty"` // of a cancel or a confirm
 	SKU     string        `json:"sku,omitempty"`      // of a restock
 	Delta   int64         `json:"delta,omitempty"`
-	Reason  string        `json:"reason,omitempty"` // of a restock; each has its own
+	Reason  string        `json:"reason,omitempty"`          // of a restock; each has its own
+	Key     string        `json:"idempotency_key,omitempty"` // of all attempts at one restock
 	Outcome Outcome       `json:"outcome"`
 	Status  int           `json:"status,omitempty"`
 	Code    string        `json:"code,omitempty"`  // of the problem
@@ -43,7 +44,7 @@ func (c *Client) Do(ctx context.Context, n int, act *Act) {
 		path = "/v1/stock/" + url.PathEscape(act.SKU) + "/adjustments"
 		body = fmt.Sprintf(`{"delta":%d,"reason":%q}`, act.Delta, act.Reason)
 	}
-	a, err := c.send(ctx, http.MethodPost, c.target(n)+path, body, "")
+	a, err := c.send(ctx, http.MethodPost, c.target(n)+path, body, act.Key)
 	if err != nil {
 		act.Outcome = Unknown
 		return

@@ -158,15 +158,30 @@ func (c *client) change(ctx context.Context, deed load.Deed, may func(*mine) boo
 	}
 }
 
-// restock fills a shelf. It is not tried again: nobody could tell it from
-// another.
+// restock fills a shelf, most often with a key: then it is tried until it is known
+// what became of it, and at times once more. Without one it is not: it could not be
+// told from another.
 func (c *client) restock(ctx context.Context) {
 	c.made++
-	act := load.Act{
+	asked := load.Act{
 		Deed: load.Restock, SKU: c.shop.skus[c.random.IntN(skus)], Delta: 1 + c.random.Int64N(restockMost),
 		Reason: fmt.Sprintf("restock_%d", c.made),
 	}
-	if c.do(ctx, &act); act.Outcome == load.Confirmed {
+	times := 1
+	if c.random.IntN(100) < 70 {
+		asked.Key, times = asked.Reason, 1+c.random.IntN(2)
+	}
+	act := asked
+	for range times {
+		act = asked
+		c.do(ctx, &act)
+		for try := 1; act.Outcome == load.Unknown && act.Key != "" && try < persistence && ctx.Err() == nil; try++ {
+			rest(ctx)
+			act = asked
+			c.do(ctx, &act)
+		}
+	}
+	if act.Outcome == load.Confirmed {
 		c.shop.sold.Add(-act.Delta)
 	}
 }

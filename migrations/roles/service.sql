@@ -33,6 +33,7 @@ BEGIN
             ('stock', 'SELECT, INSERT, UPDATE (on_hand, sold, version, fence, updated_at)'),
             ('orders', 'SELECT, INSERT, UPDATE (status, updated_at)'),
             ('movements', 'SELECT, INSERT'),
+            ('adjustments', 'SELECT, INSERT'),
             ('ledger_readers', 'SELECT, INSERT, UPDATE')
         ) AS t (name, granted)
     LOOP
