@@ -33,7 +33,7 @@ test: setup ## run all tests on real servers, with the race detector
 
 fuzz: ## look for inputs that break what reads them, for FUZZTIME (1m) each
 	go test ./internal/order -run '^$$' -fuzz '^FuzzOrder$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 1s
-	go test ./internal/idempotency -run '^$$' -fuzz '^FuzzKey$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 1s
+	go test ./internal/stock -run '^$$' -fuzz '^FuzzKey$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 1s
 	go test ./internal/access -run '^$$' -fuzz '^FuzzKeys$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 1s
 	go test ./cmd/orderd -run '^$$' -fuzz '^FuzzRedisURL$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 1s
 

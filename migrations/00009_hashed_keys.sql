@@ -2,7 +2,7 @@
 -- backup learns no key, and so cannot ask for what it placed, or find out whose key it is.
 --
 -- 'sha256 ' and the hash, in base64, of the client, a line end and the key, which orderd computes
--- (idempotency/key.go). No key that a client sends can look so: keys have no blanks.
+-- (stock/key.go). No key that a client sends can look so: keys have no blanks.
 --
 -- The trigger does it for replicas of the version before, which send the key itself. They find no key any
 -- more: a retry at one of them is refused by the index, and so answered 409 idempotency_in_flight (or

@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 
 	"orderd/internal/access"
-	"orderd/internal/idempotency"
 	"orderd/internal/stock"
 )
 
@@ -93,7 +92,7 @@ type placeRequest struct {
 // Resolve reads the key, which the framework has only cut out.
 func (in *placeRequest) Resolve(ctx huma.Context) []error {
 	var problems []error
-	in.Key, problems = idempotency.Resolve(ctx)
+	in.Key, problems = stock.ResolveKey(ctx)
 	return problems
 }
 

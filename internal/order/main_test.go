@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
+	"orderd/internal/access"
 	"orderd/internal/locking"
 	"orderd/internal/order"
 	"orderd/internal/stack/stacktest"
@@ -76,7 +77,7 @@ func openShopOn(t *testing.T, databaseURL, redisURL string, locks locking.Locker
 	s.health = order.NewHealth(order.Check{Name: "postgres", Ask: store.Ping})
 	s.handler = order.NewHandler(order.HandlerConfig{
 		Service: s.Service,
-		Stock:   &stock.Routes{Store: store, Cache: cache, Truth: truth, Log: s.Log},
+		Stock:   &stock.Routes{Store: store, Cache: cache, Truth: truth, Log: s.Log, Client: access.ClientOf},
 		Locks:   locks,
 		Health:  s.health, Replica: "r1", Version: "test",
 	})

@@ -44,7 +44,7 @@ func (s *shop) open(limits *access.Limits) { s.serve(nil, limits) }
 
 func (s *shop) serve(keys *access.Keys, limits *access.Limits) {
 	s.handler = order.NewHandler(order.HandlerConfig{
-		Service: s.Service, Stock: &stock.Routes{Store: s.Store, Cache: s.Cache, Truth: s.Truth, Log: s.Log},
+		Service: s.Service, Stock: &stock.Routes{Store: s.Store, Cache: s.Cache, Truth: s.Truth, Log: s.Log, Client: access.ClientOf},
 		Locks: s.Locks, Health: s.health, Replica: "r1", Version: "test", Keys: keys, Limits: limits,
 	})
 }

@@ -7,7 +7,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"orderd/internal/idempotency"
 	"orderd/internal/stock"
 )
 
@@ -51,7 +50,7 @@ func (l *Ledger) replays(ctx context.Context, requests []Request) (map[claimedKe
 	clients, keys := make([]string, len(requests)), make([]string, len(requests))
 	asked := make(map[string]claimedKey, len(requests)) // by what is stored of them
 	for i, r := range requests {
-		clients[i], keys[i] = r.Client, idempotency.Stored(r.Client, r.Key)
+		clients[i], keys[i] = r.Client, stock.StoredKey(r.Client, r.Key)
 		asked[keys[i]] = claimedKey{r.Client, r.Key}
 	}
 	// Key by key, each by the index: from statistics of a time when orders had no

@@ -9,7 +9,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-json-experiment/json"
 
-	"orderd/internal/idempotency"
 	"orderd/internal/stock"
 )
 
@@ -26,7 +25,7 @@ func (r *routes) quickly(next http.Handler) http.Handler {
 		}
 		body, err := readBody(req)
 		in := &placeRequest{}
-		key, badKey := idempotency.Parse(req.Header[idempotency.Header])
+		key, badKey := stock.ParseKey(req.Header[stock.KeyHeader])
 		if err != nil || badKey != nil || !in.Body.read(body) {
 			rest := io.Reader(req.Body)
 			if err != nil {
@@ -48,7 +47,7 @@ func (r *routes) quickly(next http.Handler) http.Handler {
 		}
 		w.Header().Set("Location", reply.Location)
 		if reply.Replayed != "" {
-			w.Header().Set(idempotency.Replayed, reply.Replayed)
+			w.Header().Set(stock.ReplayedHeader, reply.Replayed)
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusCreated)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"orderd/internal/idempotency"
 	"orderd/internal/stock"
 )
 
@@ -60,7 +59,7 @@ func (r *Request) check() error {
 // nil for a request without it.
 func (r *Request) written() (key *string, hash []byte, hold *int64) {
 	if r.Key != "" {
-		stored := idempotency.Stored(r.Client, r.Key)
+		stored := stock.StoredKey(r.Client, r.Key)
 		key, hash = &stored, r.hash()
 	}
 	if r.HoldSeconds != 0 {

@@ -16,7 +16,6 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // goose speaks database/sql
 	"github.com/pressly/goose/v3"
 
-	"orderd/internal/idempotency"
 	"orderd/internal/stack/stacktest"
 	"orderd/internal/stock"
 	"orderd/migrations"
@@ -70,7 +69,7 @@ func TestStoredKey_AcrossVersions(t *testing.T) {
 		}
 	}
 	// More than the migration takes at a time, and with all that a key may hold.
-	keys := []string{"k", `back\slash"quote`, strings.Repeat("~", idempotency.MaxLength), strings.Repeat("0", 64), idempotency.StoredMark[:6]}
+	keys := []string{"k", `back\slash"quote`, strings.Repeat("~", stock.MaxKey), strings.Repeat("0", 64), stock.StoredKeyMark[:6]}
 	for len(keys) < 5_100 {
 		keys = append(keys, uuid.NewString())
 	}
@@ -96,14 +95,14 @@ func TestStoredKey_AcrossVersions(t *testing.T) {
 	}
 
 	// A replica of the version before goes on for a while.
-	late := Request{Client: "ann", Key: "late", Lines: []Line{{"A-1", 1}}}
+	late := Request{Client: "ann", Key: "late-and-not-by-chance-in-a-hash", Lines: []Line{{"A-1", 1}}}
 	if ids, err = asBefore(t.Context(), db, late); err != nil {
 		t.Fatal(err)
 	}
 	if o, err := replayed(t, l, late); err != nil || o.ID != ids[0] {
 		t.Errorf("its order is found as %+v, %v; want %s", o, err, ids[0])
 	}
-	fresh := Request{Client: "ann", Key: "fresh", Lines: []Line{{"A-1", 1}}}
+	fresh := Request{Client: "ann", Key: "fresh-and-not-by-chance-in-a-hash", Lines: []Line{{"A-1", 1}}}
 	if _, err := l.Commit(t.Context(), draft{Request: fresh, token: func(string) int64 { return 1 }, held: func() error { return nil }}); err != nil {
 		t.Fatal(err)
 	}

@@ -10,8 +10,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-
-	"orderd/internal/idempotency"
 )
 
 // An Adjustment adds units to a SKU, or takes some away.
@@ -94,7 +92,7 @@ func (s *Store) adjust(ctx context.Context, tx pgx.Tx, a Adjustment) (item Item,
 	}
 	_, err = tx.Exec(ctx, `
 		INSERT INTO adjustments (key, request_hash, sku, version, sold) VALUES ($1, $2, $3, $4, $5)`,
-		idempotency.Stored(a.Client, a.Key), a.hash(), item.SKU, item.Version, item.Sold)
+		StoredKey(a.Client, a.Key), a.hash(), item.SKU, item.Version, item.Sold)
 	return item, false, err
 }
 
@@ -106,7 +104,7 @@ func (s *Store) adjusted(ctx context.Context, tx pgx.Tx, item Item, a Adjustment
 	err := tx.QueryRow(ctx, `
 		SELECT a.sku, a.request_hash, m.on_hand, a.version, a.sold
 		FROM adjustments a JOIN movements m USING (sku, version) WHERE a.key = $1`,
-		idempotency.Stored(a.Client, a.Key)).Scan(&sku, &hash, &item.OnHand, &item.Version, &item.Sold)
+		StoredKey(a.Client, a.Key)).Scan(&sku, &hash, &item.OnHand, &item.Version, &item.Sold)
 	if err == nil && (sku != a.SKU || !bytes.Equal(hash, a.hash())) {
 		err = ErrKeyReused
 	}

@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-
-	"orderd/internal/access"
-	"orderd/internal/idempotency"
 )
 
 // Routes are the administrator's HTTP routes: setting, adjusting and reading
@@ -20,6 +18,8 @@ type Routes struct {
 	Cache *Cache
 	Truth *Truth
 	Log   *slog.Logger
+	// Client tells whose request it is; keys are each client's own.
+	Client func(context.Context) string
 	// AllowUnguarded lets SKUs be created with a guard other than predicate.
 	AllowUnguarded bool
 }
@@ -122,10 +122,26 @@ type adjustRequest struct {
 	Body stockAdjustment
 }
 
+// ResolveKey reads the key of a request of the framework's. What is wrong with it
+// names the header.
+func ResolveKey(ctx huma.Context) (key string, problems []error) {
+	var values []string
+	ctx.EachHeader(func(name, value string) {
+		if strings.EqualFold(name, KeyHeader) {
+			values = append(values, value)
+		}
+	})
+	key, err := ParseKey(values)
+	if err != nil {
+		problems = []error{&huma.ErrorDetail{Location: "header." + KeyHeader, Message: err.Error()}}
+	}
+	return key, problems
+}
+
 // Resolve reads the key, which the framework has only cut out.
 func (in *adjustRequest) Resolve(ctx huma.Context) []error {
 	var problems []error
-	in.Key, problems = idempotency.Resolve(ctx)
+	in.Key, problems = ResolveKey(ctx)
 	return problems
 }
 
@@ -144,7 +160,7 @@ func (r *Routes) adjust(ctx context.Context, in *adjustRequest) (*adjustReply, e
 		return nil, &InvalidError{"body.delta", "must not be 0"}
 	}
 	item, replayed, err := r.Store.Adjust(ctx, Adjustment{
-		Client: access.ClientOf(ctx), Key: in.Key, SKU: string(in.SKU), Delta: in.Body.Delta, Reason: in.Body.Reason,
+		Client: r.Client(ctx), Key: in.Key, SKU: string(in.SKU), Delta: in.Body.Delta, Reason: in.Body.Reason,
 	})
 	if err != nil {
 		return nil, err

@@ -1,13 +1,13 @@
-package idempotency_test
+package stock_test
 
 import (
 	"strings"
 	"testing"
 
-	"orderd/internal/idempotency"
+	"orderd/internal/stock"
 )
 
-func TestParse(t *testing.T) {
+func TestParseKey(t *testing.T) {
 	t.Parallel()
 	longest := strings.Repeat("k", 128)
 	for name, row := range map[string]struct {
@@ -38,7 +38,7 @@ func TestParse(t *testing.T) {
 		"escape at the end":        {[]string{`"a\`}, "", false},
 		"more behind the string":   {[]string{`"a";b=1`}, "", false},
 	} {
-		got, err := idempotency.Parse(row.values)
+		got, err := stock.ParseKey(row.values)
 		if got != row.want || (err == nil) != row.good {
 			t.Errorf("%s: Parse(%q) = %q, %v", name, row.values, got, err)
 		}
@@ -50,39 +50,39 @@ func TestParse(t *testing.T) {
 func FuzzKey(f *testing.F) {
 	for _, value := range []string{
 		"", "a-1", `"a-1"`, `"a\"\\1"`, " a ", "\ta", `"`, `""`, `"\`, `"a"b`, `"a\n"`, "a b", "a\x00", "ä", "a\r\nb: c",
-		strings.Repeat("k", idempotency.MaxLength), strings.Repeat("k", idempotency.MaxLength+1), `"` + strings.Repeat(`\\`, idempotency.MaxLength) + `"`, "sha256 AAAA",
+		strings.Repeat("k", stock.MaxKey), strings.Repeat("k", stock.MaxKey+1), `"` + strings.Repeat(`\\`, stock.MaxKey) + `"`, "sha256 AAAA",
 	} {
 		f.Add(value)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
-		key, err := idempotency.Parse([]string{value})
+		key, err := stock.ParseKey([]string{value})
 		if err != nil {
 			if key != "" {
 				t.Fatalf("Parse(%q) = %q, %v", value, key, err)
 			}
 			return
 		}
-		if key == "" || len(key) > idempotency.MaxLength || strings.ContainsFunc(key, func(c rune) bool { return c <= ' ' || c > '~' }) {
+		if key == "" || len(key) > stock.MaxKey || strings.ContainsFunc(key, func(c rune) bool { return c <= ' ' || c > '~' }) {
 			t.Fatalf("Parse(%q) = %q", value, key)
 		}
-		if stored := idempotency.Stored("ann", key); len(stored) != len(idempotency.StoredMark)+44 || strings.HasPrefix(key, idempotency.StoredMark) {
+		if stored := stock.StoredKey("ann", key); len(stored) != len(stock.StoredKeyMark)+44 || strings.HasPrefix(key, stock.StoredKeyMark) {
 			t.Fatalf("%q is stored as %q", key, stored)
 		}
 		quoted := `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(key) + `"`
-		if again, err := idempotency.Parse([]string{quoted}); err != nil || again != key {
+		if again, err := stock.ParseKey([]string{quoted}); err != nil || again != key {
 			t.Fatalf("Parse(%q) = %q, %v; want %q", quoted, again, err, key)
 		}
 	})
 }
 
-func TestStored_IsEachClientsOwn(t *testing.T) {
+func TestStoredKey_IsEachClientsOwn(t *testing.T) {
 	t.Parallel()
 	// Known from elsewhere: printf 'ann\nk' | openssl dgst -sha256 -binary | base64
 	const want = "sha256 sTUk/QwU1OEZjflv2mkmcgmdcOj2p5qOdkcoZm86rI8="
-	if got := idempotency.Stored("ann", "k"); got != want {
+	if got := stock.StoredKey("ann", "k"); got != want {
 		t.Errorf("Stored = %q, want %q: it is in databases", got, want)
 	}
-	if idempotency.Stored("ann", "k") == idempotency.Stored("bob", "k") {
+	if stock.StoredKey("ann", "k") == stock.StoredKey("bob", "k") {
 		t.Error("the same key of two clients is stored alike: it tells that it is the same")
 	}
 }
