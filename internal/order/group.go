@@ -34,7 +34,7 @@ func NewLanes(s *Service, limit int) *Lanes {
 	for i := range l.lanes {
 		t := &turn{service: s, lane: &l.lanes[i]}
 		l.lanes[i].name, l.lanes[i].limit, l.lanes[i].patience = "lane", limit, s.LockWait
-		l.lanes[i].place = t.placeGroup
+		l.lanes[i].place, l.lanes[i].busy = t.placeGroup, t.busy
 		l.lanes[i].rest, l.lanes[i].came = t.rest, make(chan struct{}, 1)
 	}
 	return l
@@ -193,9 +193,8 @@ func (t *turn) placeOrders(ctx context.Context, orders []Request, answer func([]
 	if !seen {
 		t.levels = nil // the rows had less than was thought, or more
 	}
-	over := t.giveWay(ctx)
+	t.giveWay(ctx)
 	answer(placed, refused)
-	<-over
 	return nil
 }
 

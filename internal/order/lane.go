@@ -24,6 +24,7 @@ type lane struct {
 	limit    int           // of a group
 	patience time.Duration // for which an order waits
 	place    func([]*waiter)
+	busy     func() []string    // SKUs that the next group has to wait for, sorted; may be nil
 	rest     func() (over bool) // called when nobody waits, until it is over or somebody does
 	came     chan struct{}      // of one: tells rest that somebody does; may be nil
 
@@ -163,9 +164,34 @@ func (l *lane) next(rested bool) []*waiter {
 		l.waiting = nil // not to keep the memory of a rush
 		return nil
 	}
-	n := min(len(l.waiting), l.limit)
-	group := slices.Clone(l.waiting[:n])
-	l.waiting = slices.Delete(l.waiting, 0, n)
+	return l.choose()
+}
+
+// choose takes the next group out of those who wait: the first of them, up to the
+// limit. While some SKUs are busy those who want them are passed over, so that the
+// others need not wait for it, unless one of them is the first of all, who is never
+// passed over.
+func (l *lane) choose() []*waiter {
+	var busy []string
+	if l.busy != nil {
+		busy = l.busy()
+	}
+	waits := func(w *waiter) bool {
+		return slices.ContainsFunc(w.Lines, func(line Line) bool { return contains(busy, line.SKU) })
+	}
+	if waits(l.waiting[0]) {
+		busy = nil
+	}
+	group, left := make([]*waiter, 0, min(len(l.waiting), l.limit)), l.waiting[:0]
+	for _, w := range l.waiting {
+		if len(group) < l.limit && !waits(w) {
+			group = append(group, w)
+		} else {
+			left = append(left, w)
+		}
+	}
+	clear(l.waiting[len(left):]) // not to keep who has left
+	l.waiting = left
 	return group
 }
 

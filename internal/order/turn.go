@@ -35,6 +35,8 @@ type turn struct {
 	// them with the lease may be about to. It is when the lease is given back, and no
 	// earlier: nobody asks for them until then.
 	unwritten map[string]stock.Level
+
+	leaving *parting // the lease before, if it may still be on its way back; nil: none
 }
 
 // take makes sure that there is a lease on the keys: the one that is there, or
@@ -45,7 +47,9 @@ func (t *turn) take(ctx context.Context, keys []string, patience time.Duration) 
 	if t.lease != nil && slices.Equal(t.keys, keys) && t.goesOn() {
 		return false, nil
 	}
-	t.end(ctx)
+	if p := t.depart(ctx); p.has(keys) {
+		p.wait()
+	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	t.keys, t.again, t.since = keys, slices.Equal(t.keys, keys), time.Now()
@@ -85,31 +89,6 @@ func (t *turn) rest() (over bool) {
 	return true
 }
 
-// end gives the lease back, if there is one, and writes all levels.
-func (t *turn) end(ctx context.Context) { t.giveBack(ctx)() }
-
-// giveBack gives the lease back, if there is one, and returns what is left to do
-// then. Whoever holds it next must find the levels that were left: they are told
-// them if they wait for it already, which saves everybody who waits the time that
-// it takes to write and to read them. For all others they are written before.
-func (t *turn) giveBack(ctx context.Context) (rest func()) {
-	lease, levels, unwritten := t.lease, t.levels, slices.Collect(maps.Values(t.unwritten))
-	t.lease, t.levels, t.told, t.unwritten = nil, nil, nil, nil
-	write := func() {
-		if len(unwritten) > 0 {
-			t.service.writeBack(ctx, unwritten)
-		}
-	}
-	if lease != nil && levels != nil && isWanted(lease) && lease.PassOn(ctx, notesOf(levels)) {
-		return write
-	}
-	write()
-	if lease != nil {
-		t.service.release(ctx, lease)
-	}
-	return func() {}
-}
-
 // isWanted tells whether somebody else is known to wait for the lease.
 func isWanted(lease *locking.Lease) bool {
 	select {
@@ -118,34 +97,6 @@ func isWanted(lease *locking.Lease) bool {
 	default:
 		return false
 	}
-}
-
-// answerPatience is how long orders that are committed wait for their turn's end.
-const answerPatience = 20 * time.Millisecond
-
-// giveWay ends the turn unless it goes on, and waits until others have the lease:
-// answering takes the processor from that, and each who waits for it would wait for
-// all the answers, too. It waits no longer than those answers may be late, if a
-// server is slow. What it returns closes at the end.
-func (t *turn) giveWay(ctx context.Context) <-chan struct{} {
-	given, over := make(chan struct{}), make(chan struct{})
-	if t.goesOn() {
-		close(over)
-		return over
-	}
-	go func() {
-		defer close(over)
-		rest := t.giveBack(ctx)
-		close(given)
-		rest()
-	}()
-	patience := time.NewTimer(answerPatience)
-	defer patience.Stop()
-	select {
-	case <-given:
-	case <-patience.C:
-	}
-	return over
 }
 
 // look returns the levels of the lease's keys. A level that the holder before has

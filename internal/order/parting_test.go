@@ -1,0 +1,131 @@
+package order
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"orderd/internal/locking"
+	"orderd/internal/stock"
+)
+
+// turnBeforeDeafRedis is a turn with a lease on A, whose level it has to write to a
+// Redis that says nothing until it is hung up on.
+func turnBeforeDeafRedis(t *testing.T, locks locking.Locker) (before *turn, hangUp func()) {
+	t.Helper()
+	deaf, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := redis.NewClient(&redis.Options{Addr: deaf.Addr().String(), MaxRetries: -1})
+	t.Cleanup(func() { client.Close() })
+	lease, err := locks.Acquire(t.Context(), "A")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &turn{
+			service: &Service{
+				Locks: locks, Cache: stock.NewCache(client, nil), Truth: stock.NewTruth(nil),
+				Log: slog.New(slog.DiscardHandler), Metrics: NewMetrics(prometheus.NewRegistry()),
+			},
+			lease: lease, keys: []string{"A"}, since: time.Now(),
+			unwritten: map[string]stock.Level{"A": {SKU: "A", OnHand: 1, Version: 2}},
+		}, func() {
+			if err := deaf.Close(); err != nil { // with it go the connections that nobody has taken
+				t.Error(err)
+			}
+		}
+}
+
+func TestTurn_AnswersDoNotWaitForAServerThatHangs(t *testing.T) {
+	t.Parallel()
+	turn, hangUp := turnBeforeDeafRedis(t, locking.NewNone())
+	turn.giveWay(context.Background())
+	select {
+	case <-turn.leaving.over:
+		t.Error("the answers have waited for Redis, which says nothing")
+	default:
+	}
+	hangUp()
+	turn.end(context.Background())
+	if turn.lease != nil || turn.leaving != nil {
+		t.Error("the turn is over and has its lease still")
+	}
+}
+
+// Orders for other SKUs need not wait until the levels of those before are written
+// and their lease is back; nobody else has that lease before.
+func TestTurn_GoesOnWithOthersWhileALeaseIsOnItsWayBack(t *testing.T) {
+	t.Parallel()
+	locks := locking.NewLocal()
+	turn, hangUp := turnBeforeDeafRedis(t, locks)
+	if got := turn.busy(); !slices.Equal(got, []string{"A"}) {
+		t.Errorf("busy: %v, want A", got)
+	}
+	if waited, err := turn.take(t.Context(), []string{"B"}, time.Minute); err != nil || !waited || turn.lease == nil {
+		t.Fatalf("take = %v, %v; want a lease on B", waited, err)
+	}
+	if got := turn.busy(); !slices.Equal(got, []string{"B"}) {
+		t.Errorf("busy: %v, want B", got)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := locks.Acquire(ctx, "A"); !errors.Is(err, locking.ErrBusy) {
+		t.Errorf("A is there for others, though its level is not written: %v", err)
+	}
+	onItsWay := turn.leaving
+	go hangUp()
+	if _, err := turn.take(t.Context(), []string{"A", "C"}, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-onItsWay.over:
+	default:
+		t.Error("A is taken again, though it is not given back")
+	}
+	turn.end(context.Background())
+	if got := turn.busy(); got != nil {
+		t.Errorf("busy: %v, want nothing", got)
+	}
+	lease, err := locks.Acquire(t.Context(), "A", "B", "C")
+	if err != nil {
+		t.Fatalf("not all is given back: %v", err)
+	}
+	if err := lease.Release(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLane_PassesOverWhoWantsWhatIsBusy(t *testing.T) {
+	t.Parallel()
+	wants := func(skus ...string) *waiter {
+		w := &waiter{}
+		for _, sku := range skus {
+			w.Lines = append(w.Lines, Line{sku, 1})
+		}
+		return w
+	}
+	a, ab, b, c, d := wants("A"), wants("A", "B"), wants("B"), wants("C"), wants("D")
+	for name, row := range map[string]struct {
+		waiting, group, left []*waiter
+	}{
+		"nobody wants it":          {[]*waiter{c, d}, []*waiter{c, d}, []*waiter{}},
+		"one in the middle":        {[]*waiter{c, a, d}, []*waiter{c, d}, []*waiter{a}},
+		"a cart that has it":       {[]*waiter{b, ab, c}, []*waiter{b, c}, []*waiter{ab}},
+		"the first is never":       {[]*waiter{a, c, a}, []*waiter{a, c, a}, []*waiter{}},
+		"more than the limit":      {[]*waiter{c, a, b, d, c}, []*waiter{c, b, d}, []*waiter{a, c}},
+		"more, and the first does": {[]*waiter{a, a, b, d, c}, []*waiter{a, a, b}, []*waiter{d, c}},
+	} {
+		l := &lane{limit: 3, waiting: slices.Clone(row.waiting), busy: func() []string { return []string{"A", "E"} }}
+		if group := l.next(false); !slices.Equal(group, row.group) || !slices.Equal(l.waiting, row.left) {
+			t.Errorf("%s: the group is %v and %v are left, want %v and %v", name, group, l.waiting, row.group, row.left)
+		}
+	}
+}
