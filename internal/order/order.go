@@ -3,9 +3,9 @@
 //
 // An order flows through the files like this: http.go decodes and validates,
 // service.go hands it to a lane, lane.go gathers what waits, group.go places
-// it as a group: turn.go takes the lease, writes the new levels back and
-// releases, view.go looks at the stock, settle.go says who gets what,
-// group_ledger.go commits. Without lanes service.go and
+// it as a group: turn.go takes the lease, view.go looks at the stock, settle.go
+// says who gets what, group_ledger.go commits, parting.go writes the new levels
+// back and releases. Without lanes service.go and
 // ledger.go do the same for one order at a time. Every order ends
 // confirmed, refused or unknown, and never in between: problem.go holds the
 // one table that turns each way of not being confirmed into an HTTP answer. An
