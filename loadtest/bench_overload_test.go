@@ -9,7 +9,7 @@ import (
 
 // Far more come than are taken on: all who are not are told so, and all who are
 // have their orders. How fast is no matter for a test, nor how many the machine
-// can connect; but an order that is let in has to come back within the window to count.
+// can connect.
 func TestBenchOverload_NobodyIsLeftWithoutAnAnswer(t *testing.T) {
 	t.Parallel()
 	code, out, progress := lab(t, "bench", "overload", "--orderd", orderd, "--rounds", "1", "--window", "1s", "--results", t.TempDir(), "--format", "json")
@@ -24,10 +24,10 @@ func TestBenchOverload_NobodyIsLeftWithoutAnAnswer(t *testing.T) {
 		t.Errorf("exit %d for verdict %s on %d bounds", code, r.Verdict, len(r.Overload.Table))
 	}
 	for _, o := range r.Overload.Table {
-		if below := o.BelowIt; below.Accepted == 0 || below.Others > 0 || len(below.Violations) > 0 {
+		if below := o.BelowIt; below.Confirmed == 0 || below.Others > 0 || len(below.Violations) > 0 {
 			t.Errorf("%s, below it: %+v", o.Name, below)
 		}
-		if over := o.OverIt; over.Accepted == 0 || over.Others > 0 || len(over.Violations) > 0 {
+		if over := o.OverIt; over.Confirmed == 0 || over.Others > 0 || len(over.Violations) > 0 {
 			t.Errorf("%s, beyond it: %+v", o.Name, over)
 		}
 	}

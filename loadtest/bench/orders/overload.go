@@ -61,6 +61,7 @@ type Overload struct {
 type Side struct {
 	Accepted   float64            `json:"accepted_per_second"`
 	Latency    report.Percentiles `json:"accepted_ms"`
+	Confirmed  int                `json:"confirmed"`          // in all, also outside of the window
 	Refused    float64            `json:"refused_per_second"` // by 429 or 503
 	Refusal    report.Percentiles `json:"refused_ms"`
 	Others     int                `json:"others"` // answered neither so nor so
@@ -148,6 +149,9 @@ func (l *Lab) side(ctx context.Context, b Bound, of Load, window time.Duration) 
 func sideOf(orders []load.Order, warmUp, window time.Duration) (s Side) {
 	var accepted, refused []time.Duration
 	for _, o := range orders {
+		if o.Outcome == load.Confirmed {
+			s.Confirmed++
+		}
 		refusal := o.Status == http.StatusTooManyRequests || o.Status == http.StatusServiceUnavailable && o.Outcome == load.Busy
 		switch counts := o.Return >= warmUp && o.Return < warmUp+window; {
 		case o.Error != "":

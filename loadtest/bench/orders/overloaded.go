@@ -49,7 +49,8 @@ func medianSide(rounds []Side) Side {
 		Latency: percentiles(func(s Side) report.Percentiles { return s.Latency }),
 		Refusal: percentiles(func(s Side) report.Percentiles { return s.Refusal }),
 	}
-	for _, s := range rounds { // what must not be is summed
+	for _, s := range rounds { // what was, whenever, and what must not be is summed
+		median.Confirmed += s.Confirmed
 		median.Others += s.Others
 		median.Broken += s.Broken
 		median.FirstOther = cmp.Or(median.FirstOther, s.FirstOther)
