@@ -12,10 +12,9 @@ import (
 )
 
 // Every contender takes real turns here; how fast is no matter for a test.
-func TestBenchLocks_EveryContenderTakesTurns(t *testing.T) {
-	t.Parallel()
+func TestBenchLocks_EveryContenderTakesTurns(t *testing.T) { // not in parallel: each has a moment only, and its own limits
 	results := t.TempDir()
-	code, out, progress := lab(t, "bench", "locks", "--rounds", "1", "--window", "200ms", "--processes", "2", "--waiters", "2",
+	code, out, progress := lab(t, "bench", "locks", "--rounds", "1", "--window", "500ms", "--processes", "2", "--waiters", "2",
 		"--holds", "2ms", "--results", results, "--format", "json")
 	if code != exitHeld && code != exitViolated {
 		t.Fatalf("exit %d\n%s\n%s", code, out, progress)

@@ -10,8 +10,7 @@ import (
 // Far more come than are taken on: all who are not are told so, and all who are
 // have their orders. How fast is no matter for a test, nor how many the machine
 // can connect.
-func TestBenchOverload_NobodyIsLeftWithoutAnAnswer(t *testing.T) {
-	t.Parallel()
+func TestBenchOverload_NobodyIsLeftWithoutAnAnswer(t *testing.T) { // not in parallel: it takes all the machine has
 	code, out, progress := lab(t, "bench", "overload", "--orderd", orderd, "--rounds", "1", "--window", "1s", "--results", t.TempDir(), "--format", "json")
 	if code != exitHeld && code != exitViolated {
 		t.Fatalf("exit %d\n%s\n%s", code, out, progress)
