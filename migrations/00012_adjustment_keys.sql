@@ -14,6 +14,3 @@ CREATE TABLE adjustments (
     sold         bigint NOT NULL,
     FOREIGN KEY (sku, version) REFERENCES movements (sku, version)
 );
-
--- +goose Down
-DROP TABLE adjustments;

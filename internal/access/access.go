@@ -1,6 +1,6 @@
 // Package access knows who may use the service, and how much of it: API keys
-// with their clients and roles ([Keys]), and how many requests each may make
-// ([Limits]). It knows nothing of HTTP.
+// with their clients and roles ([Keys]), whose request it is ([ClientOf]), and how
+// many each may make ([Limits]). It knows nothing of HTTP.
 package access
 
 import (

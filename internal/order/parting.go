@@ -23,9 +23,9 @@ type parting struct {
 	over      chan struct{}          // closed at the end
 }
 
-// depart begins to give the lease back, if there is one, and returns what is being
-// given back then: that lease, or one before it. It is done once however the group
-// ends that it was for. One lease at a time is on its way back.
+// depart begins to give the lease back, if there is one, and returns what is on its
+// way back then: that lease, or the one before it. There is one at a time: it waits
+// for the end of the one before.
 func (t *turn) depart(ctx context.Context) *parting {
 	if t.lease == nil && len(t.unwritten) == 0 {
 		return t.leaving

@@ -61,7 +61,7 @@ func TestTurn_AnswersDoNotWaitForAServerThatHangs(t *testing.T) {
 }
 
 // Orders for other SKUs need not wait until the levels of those before are written
-// and their lease is back; nobody else has that lease before.
+// and their lease is back.
 func TestTurn_GoesOnWithOthersWhileALeaseIsOnItsWayBack(t *testing.T) {
 	t.Parallel()
 	locks := locking.NewLocal()
@@ -75,32 +75,63 @@ func TestTurn_GoesOnWithOthersWhileALeaseIsOnItsWayBack(t *testing.T) {
 	if got := turn.busy(); !slices.Equal(got, []string{"B"}) {
 		t.Errorf("busy: %v, want B", got)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	if _, err := locks.Acquire(ctx, "A"); !errors.Is(err, locking.ErrBusy) {
-		t.Errorf("A is there for others, though its level is not written: %v", err)
-	}
-	onItsWay := turn.leaving
-	go hangUp()
-	if _, err := turn.take(t.Context(), []string{"A", "C"}, time.Minute); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case <-onItsWay.over:
-	default:
-		t.Error("A is taken again, though it is not given back")
-	}
+	hangUp()
 	turn.end(context.Background())
 	if got := turn.busy(); got != nil {
 		t.Errorf("busy: %v, want nothing", got)
 	}
-	lease, err := locks.Acquire(t.Context(), "A", "B", "C")
+	lease, err := locks.Acquire(t.Context(), "A", "B")
 	if err != nil {
 		t.Fatalf("not all is given back: %v", err)
 	}
 	if err := lease.Release(t.Context()); err != nil {
 		t.Error(err)
 	}
+}
+
+// Orders for the same wait, and do not queue up behind their own lane.
+func TestTurn_WaitsForWhatIsOnItsWayBack(t *testing.T) {
+	t.Parallel()
+	locks := locking.NewLocal()
+	turn, hangUp := turnBeforeDeafRedis(t, locks)
+	turn.service.Locks = asked{locks, func() {
+		select {
+		case <-turn.leaving.over:
+		default:
+			t.Error("the lock is asked for A, which is not given back")
+		}
+	}}
+	go hangUp()
+	if _, err := turn.take(t.Context(), []string{"A", "C"}, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	turn.end(t.Context())
+}
+
+// asked is a locker that does something first when it is asked for a lock.
+type asked struct {
+	locking.Locker
+	first func()
+}
+
+func (a asked) Acquire(ctx context.Context, keys ...string) (*locking.Lease, error) {
+	a.first()
+	return a.Locker.Acquire(ctx, keys...)
+}
+
+// Nobody has a lease before the levels that it left are written.
+func TestTurn_WritesBeforeItReleases(t *testing.T) {
+	t.Parallel()
+	locks := locking.NewLocal()
+	turn, hangUp := turnBeforeDeafRedis(t, locks)
+	turn.depart(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := locks.Acquire(ctx, "A"); !errors.Is(err, locking.ErrBusy) {
+		t.Errorf("A is there for others, though its level is not written: %v", err)
+	}
+	hangUp()
+	turn.end(t.Context())
 }
 
 func TestLane_PassesOverWhoWantsWhatIsBusy(t *testing.T) {

@@ -69,7 +69,7 @@ func TestStoredKey_AcrossVersions(t *testing.T) {
 		}
 	}
 	// More than the migration takes at a time, and with all that a key may hold.
-	keys := []string{"k", `back\slash"quote`, strings.Repeat("~", stock.MaxKey), strings.Repeat("0", 64), stock.StoredKeyMark[:6]}
+	keys := []string{"k", `back\slash"quote`, strings.Repeat("~", stock.MaxKey), strings.Repeat("0", 64), "sha256"}
 	for len(keys) < 5_100 {
 		keys = append(keys, uuid.NewString())
 	}

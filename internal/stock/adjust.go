@@ -65,10 +65,7 @@ func (s *Store) Adjust(ctx context.Context, a Adjustment) (item Item, replayed b
 	if errors.Is(err, ErrUnknown) || keyTaken(err) {
 		item, replayed, err = adjust()
 	}
-	if errors.Is(err, ErrUnknown) {
-		err = fmt.Errorf("%w: %s", ErrUnavailable, err.Error())
-	}
-	return item, replayed, err
+	return item, replayed, repeatable(err)
 }
 
 func (s *Store) adjust(ctx context.Context, tx pgx.Tx, a Adjustment) (item Item, replayed bool, err error) {

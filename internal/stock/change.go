@@ -42,10 +42,16 @@ func (s *Store) Set(ctx context.Context, sku string, onHand int64, guard Guard) 
 		item, err = s.move(ctx, tx, item, onHand-item.OnHand, "set")
 		return err
 	})
-	if errors.Is(err, ErrUnknown) { // once more does no harm
-		err = fmt.Errorf("%w: %s", ErrUnavailable, err.Error())
+	return item, created, repeatable(err)
+}
+
+// repeatable is the error of a change that may be asked for once more without harm:
+// an outcome that is unknown is nothing that the caller has to look into.
+func repeatable(err error) error {
+	if errors.Is(err, ErrUnknown) {
+		return fmt.Errorf("%w: %s", ErrUnavailable, err.Error())
 	}
-	return item, created, err
+	return err
 }
 
 // The row stays locked to the end of the transaction: sales wait, and the

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -68,11 +67,7 @@ func (r *Routes) Register(api huma.API) {
 		Summary: "Create a SKU, or set its level", MaxBodyBytes: MaxBody,
 		Responses: map[string]*huma.Response{"201": {Description: "Created"}},
 	}, r.set)
-	huma.Register(api, huma.Operation{
-		OperationID: "adjust-stock", Method: http.MethodPost, Path: "/v1/stock/{sku}/adjustments", Tags: tags,
-		Summary: "Add units, or take some away", MaxBodyBytes: MaxBody,
-		Description: "With an `Idempotency-Key`, the same request is answered as the first time, with `Idempotent-Replayed: true`, and may be sent again after any answer that is `retryable`. Without one, an adjustment whose outcome is unknown is not: look at the SKU's movements first.",
-	}, r.adjust)
+	r.registerAdjust(api, tags)
 	huma.Register(api, huma.Operation{
 		OperationID: "get-stock", Method: http.MethodGet, Path: "/v1/stock/{sku}", Tags: tags,
 		Summary: "Read a SKU's level from Postgres",
@@ -114,63 +109,6 @@ func (r *Routes) set(ctx context.Context, in *setRequest) (*itemReply, error) {
 		return replyWith(http.StatusCreated, item), nil
 	}
 	return replyWith(http.StatusOK, item), nil
-}
-
-type adjustRequest struct {
-	SKU  SKU    `path:"sku"`
-	Key  string `header:"Idempotency-Key" doc:"the client's own name for this adjustment, to send it again with, as for an order. The same client's key for another adjustment is refused; keys of orders are others"`
-	Body stockAdjustment
-}
-
-// ResolveKey reads the key of a request of the framework's. What is wrong with it
-// names the header.
-func ResolveKey(ctx huma.Context) (key string, problems []error) {
-	var values []string
-	ctx.EachHeader(func(name, value string) {
-		if strings.EqualFold(name, KeyHeader) {
-			values = append(values, value)
-		}
-	})
-	key, err := ParseKey(values)
-	if err != nil {
-		problems = []error{&huma.ErrorDetail{Location: "header." + KeyHeader, Message: err.Error()}}
-	}
-	return key, problems
-}
-
-// Resolve reads the key, which the framework has only cut out.
-func (in *adjustRequest) Resolve(ctx huma.Context) []error {
-	var problems []error
-	in.Key, problems = ResolveKey(ctx)
-	return problems
-}
-
-type adjustReply struct {
-	Replayed string `header:"Idempotent-Replayed" doc:"true: the adjustment had been made before with this key, and was answered so then"`
-	Body     stockItem
-}
-
-type stockAdjustment struct {
-	Delta  int64  `json:"delta" minimum:"-1000000000000" maximum:"1000000000000" doc:"units to add; negative to take away; not 0"`
-	Reason string `json:"reason" pattern:"^[a-z][a-z0-9_]{0,31}$" patternDescription:"lower case letters, digits and '_'" example:"restock"`
-}
-
-func (r *Routes) adjust(ctx context.Context, in *adjustRequest) (*adjustReply, error) {
-	if in.Body.Delta == 0 {
-		return nil, &InvalidError{"body.delta", "must not be 0"}
-	}
-	item, replayed, err := r.Store.Adjust(ctx, Adjustment{
-		Client: r.Client(ctx), Key: in.Key, SKU: string(in.SKU), Delta: in.Body.Delta, Reason: in.Body.Reason,
-	})
-	if err != nil {
-		return nil, err
-	}
-	r.learn(ctx, item)
-	reply := &adjustReply{Body: bodyOf(item)}
-	if replayed {
-		reply.Replayed = "true"
-	}
-	return reply, nil
 }
 
 // learn tells the quick answers of the new level. The change is committed: a

@@ -49,15 +49,15 @@ func ParseKey(values []string) (key string, err error) {
 	return key, nil
 }
 
-// StoredKeyMark begins what is stored of a key. It has a blank, which no key has.
-const StoredKeyMark = "sha256 "
+// storedKeyMark begins what is stored of a key. It has a blank, which no key has.
+const storedKeyMark = "sha256 "
 
 // StoredKey returns what Postgres keeps of a client's key, and finds it by: whoever
 // reads the table, or a copy of it, learns no key. The trigger hash_order_key, and
 // the migration that hashed the keys of before, say the same.
 func StoredKey(client, key string) string {
 	sum := sha256.Sum256([]byte(client + "\n" + key)) // no client's name has a line end
-	return StoredKeyMark + base64.StdEncoding.EncodeToString(sum[:])
+	return storedKeyMark + base64.StdEncoding.EncodeToString(sum[:])
 }
 
 // unquote returns what a string of RFC 8941 says, in which '"' and '\' have a

@@ -65,7 +65,7 @@ func FuzzKey(f *testing.F) {
 		if key == "" || len(key) > stock.MaxKey || strings.ContainsFunc(key, func(c rune) bool { return c <= ' ' || c > '~' }) {
 			t.Fatalf("Parse(%q) = %q", value, key)
 		}
-		if stored := stock.StoredKey("ann", key); len(stored) != len(stock.StoredKeyMark)+44 || strings.HasPrefix(key, stock.StoredKeyMark) {
+		if stored := stock.StoredKey("ann", key); len(stored) != len("sha256 ")+44 || strings.HasPrefix(key, "sha256 ") {
 			t.Fatalf("%q is stored as %q", key, stored)
 		}
 		quoted := `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(key) + `"`
