@@ -15,6 +15,13 @@ func WokenByTurn(r *Redis) int64 { return r.woken(wakeTurn) }
 // connection that they hear on was lost.
 func WokenByReconnect(r *Redis) int64 { return r.woken(wakeReconnect) }
 
+// Listens reports whether the locker's process is heard of on its channel: a turn is
+// passed on to nobody before.
+func Listens(ctx context.Context, r *Redis) (bool, error) {
+	heard, err := r.client.PubSubNumSub(ctx, r.hub.channel).Result()
+	return heard[r.hub.channel] > 0, err
+}
+
 // A RedisWaiter asks for locks and hears no messages.
 type RedisWaiter struct{ h *redisHolder }
 

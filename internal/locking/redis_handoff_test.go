@@ -15,6 +15,7 @@ import (
 // will be once it is seen in the queue.
 func waitFor(t *testing.T, l *locking.Redis, key string) <-chan *locking.Lease {
 	t.Helper()
+	mustListen(t, l)
 	before := waitersOf(t, l, key)
 	got := make(chan *locking.Lease, 1)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -32,6 +33,21 @@ func waitFor(t *testing.T, l *locking.Redis, key string) <-chan *locking.Lease {
 		}
 	}
 	return got
+}
+
+// mustListen waits until the locker hears whose turn it is: it connects in the
+// background, and until then whoever waits in its process counts as dead.
+func mustListen(t *testing.T, l *locking.Redis) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		if listens, err := locking.Listens(ctx, l); err != nil {
+			t.Fatalf("the locker is not heard of: %v", err)
+		} else if listens {
+			return
+		}
+	}
 }
 
 func waitersOf(t *testing.T, l *locking.Redis, key string) int {

@@ -74,6 +74,7 @@ func TestRedis_notesOutliveTheirMessage(t *testing.T) {
 	t.Parallel()
 	l := openRedis(t, stacktest.Redis(t), longest).(*locking.Redis)
 	held := mustHold(t, l, "a")
+	mustListen(t, l) // or the waiter's process is taken for dead
 	deaf := locking.NewRedisWaiter(l)
 	if token, _ := deaf.Ask(context.Background(), "a"); token != 0 {
 		t.Fatal("granted what is held")
