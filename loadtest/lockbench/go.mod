@@ -2,6 +2,8 @@ module orderd/loadtest/lockbench
 
 go 1.26.0
 
+toolchain go1.26.11
+
 require (
 	github.com/bsm/redislock v0.10.0
 	github.com/go-redsync/redsync/v4 v4.18.1
