@@ -145,7 +145,7 @@ func (c *serveCommand) openLocker(w *watcher) (locking.Locker, error) {
 			return nil, err
 		}
 		return locking.NewRedis(locking.RedisConfig{
-			Server: server, TTL: c.LockTTL, Owner: c.ID, Acks: c.LockAcks, Opened: w.redis("locks"),
+			Server: server, TTL: c.LockTTL, Owner: c.ID, Acks: c.LockAcks, Margin: c.LockMargin, Opened: w.redis("locks"),
 		})
 	case locking.ModeRedlock:
 		masters, err := c.lockMasters()

@@ -16,9 +16,9 @@ type passer interface {
 // PassOn gives the keys to those who are known to wait for them, each with a note
 // that they find with Note, and reports whether that has ended the lease, as
 // Release does. Otherwise keys are left that nobody waits for, or nobody knows what
-// became of them. Whoever takes these gets no note: what the notes say has to be
-// written where others look for it before the lease is released, which has to be
-// soon, as it is not renewed any more.
+// became of them, and the lease goes on with them. Whoever takes these gets no note: what
+// the notes say has to be written where others look for it before the lease is released.
+// Who was told a note may leave without having used it, and the next is not told.
 //
 // It saves the next holder to ask for what this one knows: the value block of the
 // VMS lock manager does that (W. E. Snaman, D. W. Thiel: The VAX/VMS Distributed
@@ -43,6 +43,10 @@ func (l *Lease) PassOn(ctx context.Context, notes map[string]string) bool {
 	kept := p.pass(context.WithoutCancel(ctx), held, texts)
 	l.mu.Lock()
 	l.held = kept
+	if len(kept) > 0 { // written before they are released, which may take longer than they have left
+		l.renewal.ended = false
+		l.renewal.timer.Reset(l.renewalDue())
+	}
 	l.mu.Unlock()
 	return len(kept) == 0 && l.Release(ctx) == nil
 }

@@ -29,6 +29,10 @@ type RedisConfig struct {
 	// Acks is how many of the server's replicas must have a lock before it is
 	// granted, so that it survives a failover to one of them; 0: none.
 	Acks int
+	// Margin is what a holder wants to have left of a lease when it uses it last. Who is
+	// passed a lock has it for a second or less at first: if that is not well above the
+	// margin, it is asked for in full before Acquire returns.
+	Margin time.Duration
 	// Opened is handed the client before its first use, to watch what it does; may
 	// be nil.
 	Opened func(redis.UniversalClient)
@@ -44,6 +48,7 @@ type Redis struct {
 	serial    atomic.Int64
 	ttl       time.Duration
 	claim     time.Duration // how long whoever is next has to come
+	least     time.Duration // what must be left of that to go on without asking
 	call      time.Duration // limit of one request
 	acks      int
 	clustered string // "1" or "0", as the scripts take it
@@ -71,6 +76,7 @@ func NewRedis(cfg RedisConfig) (*Redis, error) {
 		name:      cfg.Owner + ":" + process,
 		ttl:       cfg.TTL,
 		claim:     min(cfg.TTL, mostClaim),
+		least:     max(min(cfg.TTL, mostClaim)/4, 2*cfg.Margin),
 		call:      call,
 		acks:      cfg.Acks,
 		clustered: "0",

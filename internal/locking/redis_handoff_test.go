@@ -139,6 +139,27 @@ func TestRedis_aLeaseThatWasPassedOnIsKept(t *testing.T) {
 	mustGiveBack(t, got)
 }
 
+// A holder who wants to have more left of a lease than is given to whoever is next has
+// it from the start.
+func TestRedis_aLeaseThatWasPassedOnLeavesTheMargin(t *testing.T) {
+	t.Parallel()
+	server, err := redisOptions(stacktest.Redis(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const margin = 5 * time.Second
+	r, err := locking.NewRedis(locking.RedisConfig{Server: server, TTL: longest, Owner: "test", Margin: margin})
+	l := closing(t, r, err)
+	lease := mustHold(t, l, "a")
+	next := waitFor(t, l, "a")
+	mustGiveBack(t, lease)
+	got := <-next
+	if err := got.Check(margin); err != nil {
+		t.Error(err)
+	}
+	mustGiveBack(t, got)
+}
+
 // Messages are lost with the connection that they are heard on.
 func TestRedis_aLostMessageCostsNoTurn(t *testing.T) {
 	t.Parallel()

@@ -65,15 +65,16 @@ func (h *redisHolder) take(ctx context.Context, l *Lease, keys []string) error {
 
 // passed returns the grant that a message tells of. The lock was passed on after
 // the server had answered the latest request, as the token says, and so it is
-// kept for the claim from after that request was sent. That leaves time for the
-// first renewal, which says that the owner is there.
+// kept for the claim from after that request was sent. If that leaves little time for
+// the first renewal, which says that the owner is there, or for what the lease is for,
+// the owner asks, as it has to after any other message.
 //
 // Where locks have to be acknowledged, the owner has to ask for that.
 func (h *redisHolder) passed(woken redisWake, a asked, key string) (grant, bool) {
 	lock, _, _ := redisNames(key)
 	g := grant{key: key, token: woken.token, until: a.sent.Add(trusted(h.redis.claim)), note: woken.note}
 	ok := woken.cause == wakeTurn && woken.lock == lock && woken.token > a.last &&
-		h.redis.acks == 0 && time.Until(g.until) > h.redis.claim/4
+		h.redis.acks == 0 && time.Until(g.until) > h.redis.least
 	return g, ok
 }
 

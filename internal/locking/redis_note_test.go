@@ -69,6 +69,23 @@ func TestRedis_onlyWhatIsWaitedForIsHandedOn(t *testing.T) {
 	mustGiveBack(t, lease)
 }
 
+// What was not passed on is kept until it is released, however long that takes.
+func TestRedis_whatIsNotHandedOnIsKept(t *testing.T) {
+	t.Parallel()
+	l := openRedis(t, stacktest.Redis(t), 500*time.Millisecond).(*locking.Redis)
+	held := mustHold(t, l, "a")
+	until := held.Until()
+	if held.PassOn(t.Context(), map[string]string{"a": "5 left"}) {
+		t.Fatal("passed on, though nobody waits")
+	}
+	for !held.Until().After(until) {
+		if err := held.Check(0); err != nil {
+			t.Fatalf("not renewed: %v", err)
+		}
+	}
+	mustGiveBack(t, held)
+}
+
 // A message is lost at times. Whoever asks then is told the note with the lock.
 func TestRedis_notesOutliveTheirMessage(t *testing.T) {
 	t.Parallel()

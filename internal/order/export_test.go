@@ -1,4 +1,31 @@
 package order
 
+import (
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"orderd/internal/locking"
+)
+
 // OneLane has all orders wait in one, however many processors there are.
 func (l *Lanes) OneLane() { l.lanes = l.lanes[:1] }
+
+// OpenRedisLocks opens the locks of replica r1 in a Redis.
+func OpenRedisLocks(t *testing.T, url string, ttl time.Duration) locking.Locker {
+	t.Helper()
+	options, err := redis.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	locks, err := locking.NewRedis(locking.RedisConfig{
+		Server: &redis.UniversalOptions{Addrs: []string{options.Addr}, DB: options.DB},
+		TTL:    ttl, Owner: "r1",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = locks.Close() })
+	return locks
+}

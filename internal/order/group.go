@@ -189,7 +189,7 @@ func (t *turn) placeOrders(ctx context.Context, orders []Request, answer func([]
 		seen = seen && (unsold[i] == nil) == (refused[at] == nil)
 		placed[at], refused[at] = sold[i], unsold[i]
 	}
-	t.learn(sold, v.levels)
+	t.learn(sold, v)
 	if !seen {
 		t.levels = nil // the rows had less than was thought, or more
 	}

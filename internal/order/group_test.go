@@ -329,8 +329,8 @@ func TestGroup_ReplicasSellEveryUnitOnce(t *testing.T) {
 	if _, err := migrations.Up(t.Context(), database); err != nil {
 		t.Fatal(err)
 	}
-	first := openShopOn(t, database, levels, openRedisLocksAt(t, locks, 10*time.Second))
-	second := openShopOn(t, database, levels, openRedisLocksAt(t, locks, 10*time.Second))
+	first := openShopOn(t, database, levels, order.OpenRedisLocks(t, locks, 10*time.Second))
+	second := openShopOn(t, database, levels, order.OpenRedisLocks(t, locks, 10*time.Second))
 	first.Lanes, second.Lanes = order.NewLanes(first.Service, 8), order.NewLanes(second.Service, 8)
 	const buyers, each = 16, 10
 	skus := []string{"A-1", "B-1", "C-1"}

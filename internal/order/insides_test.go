@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"orderd/internal/locking"
+	"orderd/internal/order"
 	"orderd/internal/stack"
 	"orderd/internal/stack/stacktest"
 )
@@ -63,7 +64,7 @@ func TestInsides_StayInside(t *testing.T) {
 	}
 	nobody := "redis://" + deaf(t)
 	without("the stock's Redis", locking.NewNone(), nobody)
-	without("the locks' Redis", openRedisLocksAt(t, nobody, time.Second), stacktest.Redis(t))
+	without("the locks' Redis", order.OpenRedisLocks(t, nobody, time.Second), stacktest.Redis(t))
 	for _, table := range []string{"stock", "orders"} {
 		if _, err := s.db.Exec(t.Context(), "ALTER TABLE "+table+" RENAME TO "+table+"_of_another_version"); err != nil {
 			t.Fatal(err)

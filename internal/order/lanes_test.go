@@ -78,24 +78,23 @@ func TestLanes_AServerThatIsSlowForAGroupMayBeQuickEnoughForItsParts(t *testing.
 }
 
 // Whoever waits for a lease is told the levels with it, and has no need of Redis'
-// copy: that is written only then, and here it is not at all. No guard would help.
+// copy: that is written only then, and here it is not at all.
 func TestLanes_WhoIsNextIsToldTheLevels(t *testing.T) {
 	t.Parallel()
 	database, levels, locks := stacktest.Postgres(t), stacktest.Redis(t), stacktest.Redis(t)
 	if _, err := migrations.Up(t.Context(), database); err != nil {
 		t.Fatal(err)
 	}
-	first := openShopOn(t, database, levels, openRedisLocksAt(t, locks, time.Minute))
-	second := openShopOn(t, database, levels, openRedisLocksAt(t, locks, time.Minute))
-	first.mustSet(t, "A", 1, stock.GuardNone)
-	if err := second.Cache.Learn(t.Context(), stock.Level{SKU: "A", OnHand: 1, Version: 1, Guard: stock.GuardNone}); err != nil {
+	first := openShopOn(t, database, levels, order.OpenRedisLocks(t, locks, time.Minute))
+	second := openShopOn(t, database, levels, order.OpenRedisLocks(t, locks, time.Minute))
+	first.mustSet(t, "A", 1, stock.GuardPredicate)
+	if err := second.Cache.Learn(t.Context(), stock.Level{SKU: "A", OnHand: 1, Version: 1, Guard: stock.GuardPredicate}); err != nil {
 		t.Fatal(err)
 	}
 	if err := first.redis.Close(); err != nil { // it can neither read nor write a level
 		t.Fatal(err)
 	}
-	operator := openRedisLocksAt(t, locks, time.Minute).(*locking.Redis)
-	t.Cleanup(func() { _ = operator.Close() })
+	operator := order.OpenRedisLocks(t, locks, time.Minute).(*locking.Redis)
 	lease, err := operator.Acquire(t.Context(), "A")
 	if err != nil {
 		t.Fatal(err)
@@ -103,6 +102,7 @@ func TestLanes_WhoIsNextIsToldTheLevels(t *testing.T) {
 	errs := make([]error, 2)
 	var buying sync.WaitGroup
 	for i, s := range []*shop{first, second} {
+		mustHear(t, s.Locks)
 		s.LockWait = 20 * time.Second
 		s.Lanes = order.NewLanes(s.Service, 8)
 		buying.Go(func() { _, errs[i] = s.Place(context.Background(), one("A")) })
@@ -111,7 +111,7 @@ func TestLanes_WhoIsNextIsToldTheLevels(t *testing.T) {
 			return err == nil && status.Waiters == i+1
 		})
 	}
-	if !lease.PassOn(t.Context(), map[string]string{"A": "1 1 none"}) {
+	if !lease.PassOn(t.Context(), map[string]string{"A": "1 1 predicate"}) {
 		t.Fatal("not passed on, though two wait")
 	}
 	buying.Wait()
@@ -120,21 +120,47 @@ func TestLanes_WhoIsNextIsToldTheLevels(t *testing.T) {
 	}
 }
 
+// mustHear waits until the locker hears whose turn it is: it begins to listen in the
+// background, and until then whoever waits in its process counts as dead.
+func mustHear(t *testing.T, locks locking.Locker) {
+	t.Helper()
+	lease, err := locks.Acquire(t.Context(), "ears")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := make(chan error)
+	go func() {
+		next, err := locks.Acquire(t.Context(), "ears")
+		if err == nil {
+			err = next.Release(t.Context())
+		}
+		other <- err
+	}()
+	select {
+	case <-lease.Wanted():
+	case <-time.After(20 * time.Second):
+		t.Error("the locker does not hear that somebody waits")
+	}
+	if err := errors.Join(lease.Release(t.Context()), <-other); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Whoever was told the levels and sells nothing sees to it that Redis has them: the
 // one who told them may not have come to that, and the next one asks Redis.
 func TestLanes_WhatWasToldIsWritten(t *testing.T) {
 	t.Parallel()
 	locks := stacktest.Redis(t)
-	s := openShop(t, openRedisLocksAt(t, locks, time.Minute))
+	s := openShop(t, order.OpenRedisLocks(t, locks, time.Minute))
 	s.LockWait = 20 * time.Second
 	s.Lanes = order.NewLanes(s.Service, 8)
 	s.mustSet(t, "A", 5, stock.GuardNone)
-	operator := openRedisLocksAt(t, locks, time.Minute).(*locking.Redis)
-	t.Cleanup(func() { _ = operator.Close() })
+	operator := order.OpenRedisLocks(t, locks, time.Minute).(*locking.Redis)
 	lease, err := operator.Acquire(t.Context(), "A")
 	if err != nil {
 		t.Fatal(err)
 	}
+	mustHear(t, s.Locks)
 	impatient, leave := context.WithCancel(t.Context())
 	left := make(chan error)
 	go func() {

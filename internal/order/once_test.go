@@ -57,7 +57,7 @@ func openTwo(t *testing.T) (first, second *shop) {
 	if _, err := migrations.Up(t.Context(), url); err != nil {
 		t.Fatal(err)
 	}
-	open := func() *shop { return openShopOn(t, url, redis, openRedisLocksAt(t, locks, 10*time.Second)) }
+	open := func() *shop { return openShopOn(t, url, redis, order.OpenRedisLocks(t, locks, 10*time.Second)) }
 	return open(), open()
 }
 

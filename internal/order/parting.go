@@ -12,7 +12,6 @@ import (
 
 // A parting is a lease that is being given back while its lane goes on: with
 // orders for other SKUs, for which it takes the next lease, or with the answers.
-// Nil: there is none.
 type parting struct {
 	service   *Service
 	keys      []string
@@ -23,26 +22,33 @@ type parting struct {
 	over      chan struct{}          // closed at the end
 }
 
+// partings are those of a turn that may not be over, the latest last.
+type partings []*parting
+
 // depart begins to give the lease back, if there is one, and returns what is on its
-// way back then: that lease, or the one before it. There is one at a time: it waits
-// for the end of the one before.
+// way back then.
 func (t *turn) depart(ctx context.Context) *parting {
-	if t.lease == nil && len(t.unwritten) == 0 {
-		return t.leaving
-	}
-	t.leaving.wait()
+	t.leaving = slices.DeleteFunc(t.leaving, (*parting).isOver)
 	p := &parting{
 		service: t.service, keys: t.keys, lease: t.lease, levels: t.levels, unwritten: slices.Collect(maps.Values(t.unwritten)),
 		given: make(chan struct{}), over: make(chan struct{}),
 	}
-	t.lease, t.levels, t.told, t.unwritten, t.leaving = nil, nil, nil, nil, p
+	if p.lease == nil && len(p.unwritten) == 0 {
+		p.run(ctx) // there is nothing to do
+		return p
+	}
+	t.lease, t.levels, t.told, t.unwritten = nil, nil, nil, nil
+	t.leaving = append(t.leaving, p)
 	go p.run(context.WithoutCancel(ctx)) // whoever ends the turn waits for it
 	return p
 }
 
 // end gives the lease back, if there is one, and writes all levels.
 func (t *turn) end(ctx context.Context) {
-	t.depart(ctx).wait()
+	t.depart(ctx)
+	for _, p := range t.leaving {
+		<-p.over
+	}
 	t.leaving = nil
 }
 
@@ -52,7 +58,7 @@ func (t *turn) end(ctx context.Context) {
 // written before.
 func (p *parting) run(ctx context.Context) {
 	defer close(p.over)
-	if p.lease != nil && p.levels != nil && isWanted(p.lease) && p.lease.PassOn(ctx, notesOf(p.levels)) {
+	if p.lease != nil && p.tellable() && isWanted(p.lease) && p.lease.PassOn(ctx, notesOf(p.levels)) {
 		close(p.given)
 		p.write(ctx)
 		return
@@ -70,17 +76,39 @@ func (p *parting) write(ctx context.Context) {
 	}
 }
 
-// wait waits for the end, which the lease and the write-back have limits for.
-func (p *parting) wait() {
-	if p != nil {
-		<-p.over
+// tellable reports whether others may have the lease before its levels are written.
+// Who is told one may not come to use it, and leave the lease to somebody who is not:
+// those see Redis' copy as it was. Where rows count their units themselves, or are
+// claimed, that costs time, and where nothing but the lease keeps two from selling the
+// same unit, it would sell one twice.
+func (p *parting) tellable() bool {
+	for _, level := range p.levels {
+		if level.Guard != stock.GuardPredicate && level.Guard != stock.GuardClaim {
+			return false
+		}
+	}
+	return p.levels != nil
+}
+
+// isOver reports whether it is over. What waits for that is bounded: the lease and
+// the write-back have limits.
+func (p *parting) isOver() bool {
+	select {
+	case <-p.over:
+		return true
+	default:
+		return false
 	}
 }
 
-// has tells whether one of the keys is not back yet, or may not be: who asks for it
-// before would only queue up behind itself.
-func (p *parting) has(keys []string) bool {
-	return p != nil && slices.ContainsFunc(keys, func(key string) bool { return contains(p.keys, key) })
+// await waits until none of the keys is on its way back: who asks for one before would
+// only queue up behind itself.
+func (all partings) await(keys []string) {
+	for _, p := range all {
+		if slices.ContainsFunc(keys, func(key string) bool { return contains(p.keys, key) }) {
+			<-p.over
+		}
+	}
 }
 
 // contains tells whether a key is among some that are sorted.
@@ -90,21 +118,20 @@ func contains(keys []string, key string) bool {
 }
 
 // busy returns the keys that have to be given back before the lane can have them
-// again, sorted: those of a lease that another group may still share, or of one on
-// its way back.
+// again, sorted: those of a lease that another group may still share, and of those on
+// their way back.
 func (t *turn) busy() []string {
-	switch {
-	case t.lease != nil:
-		return t.keys
-	case t.leaving == nil:
-		return nil
+	var keys []string
+	if t.lease != nil {
+		keys = t.keys
 	}
-	select {
-	case <-t.leaving.over:
-		return nil
-	default:
-		return t.leaving.keys
+	for _, p := range t.leaving {
+		if !p.isOver() {
+			keys = append(slices.Clip(keys), p.keys...)
+			slices.Sort(keys)
+		}
 	}
+	return keys
 }
 
 // answerPatience is how long orders that are committed wait for their turn's end.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"orderd/internal/locking"
+	"orderd/internal/stack/stacktest"
 	"orderd/internal/stock"
 )
 
@@ -24,7 +26,7 @@ func turnBeforeDeafRedis(t *testing.T, locks locking.Locker) (before *turn, hang
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := redis.NewClient(&redis.Options{Addr: deaf.Addr().String(), MaxRetries: -1})
+	client := redis.NewClient(&redis.Options{Addr: deaf.Addr().String(), MaxRetries: -1, ReadTimeout: time.Minute})
 	t.Cleanup(func() { client.Close() })
 	lease, err := locks.Acquire(t.Context(), "A")
 	if err != nil {
@@ -49,7 +51,7 @@ func TestTurn_AnswersDoNotWaitForAServerThatHangs(t *testing.T) {
 	turn, hangUp := turnBeforeDeafRedis(t, locking.NewNone())
 	turn.giveWay(context.Background())
 	select {
-	case <-turn.leaving.over:
+	case <-turn.leaving[0].over:
 		t.Error("the answers have waited for Redis, which says nothing")
 	default:
 	}
@@ -57,6 +59,103 @@ func TestTurn_AnswersDoNotWaitForAServerThatHangs(t *testing.T) {
 	turn.end(context.Background())
 	if turn.lease != nil || turn.leaving != nil {
 		t.Error("the turn is over and has its lease still")
+	}
+}
+
+// Nor do they wait for a lease before theirs, and those who are told the levels have
+// theirs at once.
+func TestTurn_ALeaseIsGivenThoughOneBeforeHangs(t *testing.T) {
+	t.Parallel()
+	locks := OpenRedisLocks(t, stacktest.Redis(t), time.Minute)
+	turn, hangUp := turnBeforeDeafRedis(t, locks)
+	if _, err := turn.take(t.Context(), []string{"B"}, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	turn.levels = map[string]stock.Level{"B": {SKU: "B", OnHand: 1, Version: 2, Guard: stock.GuardPredicate}}
+	turn.unwritten = maps.Clone(turn.levels)
+	next := waitsFor(t, locks, turn.lease, "B")
+	turn.giveWay(context.Background())
+	lease := <-next
+	if note := lease.Note("B"); note != "1 2 predicate" {
+		t.Errorf("who has B next is told %q", note)
+	}
+	for _, p := range turn.leaving {
+		if p.isOver() {
+			t.Errorf("%v is given back and written, though Redis says nothing", p.keys)
+		}
+	}
+	if got := turn.busy(); !slices.Equal(got, []string{"A", "B"}) {
+		t.Errorf("busy: %v, want A and B", got)
+	}
+	hangUp()
+	turn.end(context.Background())
+	if err := lease.Release(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// waitsFor has somebody wait for the one SKU of the lease, who gets it.
+func waitsFor(t *testing.T, locks locking.Locker, lease *locking.Lease, sku string) <-chan *locking.Lease {
+	t.Helper()
+	next := make(chan *locking.Lease, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	go func() {
+		defer cancel()
+		lease, err := locks.Acquire(ctx, sku)
+		if err != nil {
+			t.Errorf("Acquire(%s) = %v", sku, err)
+		}
+		next <- lease
+	}()
+	select {
+	case <-lease.Wanted(): // so that messages are heard: whoever does not hear them gets nothing
+	case <-ctx.Done():
+		t.Fatal("the holder does not hear of who waits")
+	}
+	for status := (locking.Status{}); status.Waiters == 0; {
+		var err error
+		if status, err = locks.(locking.Inspector).Inspect(ctx, sku); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return next
+}
+
+// Where nothing but the lease keeps two from selling one unit, nobody has it before
+// the levels are written: who is told them may leave, and the next is not told.
+func TestTurn_TellsLevelsOnlyWhereRowsAreGuarded(t *testing.T) {
+	t.Parallel()
+	for guard, tells := range map[stock.Guard]bool{
+		stock.GuardPredicate: true, stock.GuardClaim: true, stock.GuardFence: false, stock.GuardNone: false,
+	} {
+		locks := OpenRedisLocks(t, stacktest.Redis(t), time.Minute)
+		turn, hangUp := turnBeforeDeafRedis(t, locks)
+		turn.levels = map[string]stock.Level{"A": {SKU: "A", OnHand: 1, Version: 2, Guard: guard}}
+		next := waitsFor(t, locks, turn.lease, "A")
+		p := turn.depart(t.Context())
+		patience := 20 * time.Millisecond
+		if tells {
+			patience = 20 * time.Second
+		}
+		select {
+		case <-p.given:
+			if !tells {
+				t.Errorf("guard %s: given, though the level is not written", guard)
+			}
+		case <-time.After(patience):
+			if tells {
+				t.Errorf("guard %s: not given, though it could be told", guard)
+			}
+		}
+		hangUp()
+		turn.end(t.Context())
+		lease := <-next
+		if told := lease.Note("A") != ""; told != tells {
+			t.Errorf("guard %s: told %v, want %v", guard, told, tells)
+		}
+		if err := lease.Release(t.Context()); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -72,8 +171,8 @@ func TestTurn_GoesOnWithOthersWhileALeaseIsOnItsWayBack(t *testing.T) {
 	if waited, err := turn.take(t.Context(), []string{"B"}, time.Minute); err != nil || !waited || turn.lease == nil {
 		t.Fatalf("take = %v, %v; want a lease on B", waited, err)
 	}
-	if got := turn.busy(); !slices.Equal(got, []string{"B"}) {
-		t.Errorf("busy: %v, want B", got)
+	if got := turn.busy(); !slices.Equal(got, []string{"A", "B"}) {
+		t.Errorf("busy: %v, want A and B", got)
 	}
 	hangUp()
 	turn.end(context.Background())
@@ -96,7 +195,7 @@ func TestTurn_WaitsForWhatIsOnItsWayBack(t *testing.T) {
 	turn, hangUp := turnBeforeDeafRedis(t, locks)
 	turn.service.Locks = asked{locks, func() {
 		select {
-		case <-turn.leaving.over:
+		case <-turn.leaving[0].over:
 		default:
 			t.Error("the lock is asked for A, which is not given back")
 		}

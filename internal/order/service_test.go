@@ -18,23 +18,7 @@ import (
 
 func openRedisLocks(t *testing.T) locking.Locker {
 	t.Helper()
-	return openRedisLocksAt(t, stacktest.Redis(t), 10*time.Second)
-}
-
-func openRedisLocksAt(t *testing.T, url string, ttl time.Duration) locking.Locker {
-	t.Helper()
-	options, err := redis.ParseURL(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	locks, err := locking.NewRedis(locking.RedisConfig{
-		Server: &redis.UniversalOptions{Addrs: []string{options.Addr}, DB: options.DB},
-		TTL:    ttl, Owner: "r1",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return locks
+	return order.OpenRedisLocks(t, stacktest.Redis(t), 10*time.Second)
 }
 
 func TestService_Place(t *testing.T) {
@@ -177,7 +161,7 @@ func TestService_BusyLeavesNothing(t *testing.T) {
 func TestService_ALostLeaseIsNotCommitted(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Redis(t)
-	s := openShop(t, openRedisLocksAt(t, url, 300*time.Millisecond))
+	s := openShop(t, order.OpenRedisLocks(t, url, 300*time.Millisecond))
 	s.mustSet(t, "A-1", 5, stock.GuardPredicate)
 	s.Work = time.Second // long enough for a renewal to find the key gone
 	result := make(chan error, 1)

@@ -36,7 +36,7 @@ type turn struct {
 	// earlier: nobody asks for them until then.
 	unwritten map[string]stock.Level
 
-	leaving *parting // the lease before, if it may still be on its way back; nil: none
+	leaving partings // leases before, which may still be on their way back
 }
 
 // take makes sure that there is a lease on the keys: the one that is there, or
@@ -47,9 +47,8 @@ func (t *turn) take(ctx context.Context, keys []string, patience time.Duration) 
 	if t.lease != nil && slices.Equal(t.keys, keys) && t.goesOn() {
 		return false, nil
 	}
-	if p := t.depart(ctx); p.has(keys) {
-		p.wait()
-	}
+	t.depart(ctx)
+	t.leaving.await(keys)
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	t.keys, t.again, t.since = keys, slices.Equal(t.keys, keys), time.Now()
@@ -111,16 +110,17 @@ func (t *turn) look(ctx context.Context) (map[string]stock.Level, error) {
 	return t.service.Cache.Levels(ctx, t.keys)
 }
 
-// learn keeps what a group that was committed has left. The levels before it are
-// what the turn has looked at.
-func (t *turn) learn(sold []Order, before map[string]stock.Level) {
-	after := leftBy(sold, before)
+// learn keeps what a group that was committed has left. What it did not sell is
+// known only if Postgres has said so, in this group or in one before.
+func (t *turn) learn(sold []Order, v *view) {
+	after := leftBy(sold, v.levels)
+	known := t.levels != nil
 	t.levels, t.told = nil, nil
-	if len(before) == len(t.keys) { // else one is unknown, and may not be any more
-		t.levels = before
-		for _, level := range after {
-			t.levels[level.SKU] = level
-		}
+	for _, level := range after {
+		v.levels[level.SKU], v.sure[level.SKU] = level, true
+	}
+	if known || len(v.sure) == len(t.keys) {
+		t.levels = v.levels
 	}
 	t.service.Truth.Learn(after...)
 	if t.unwritten == nil {

@@ -77,3 +77,27 @@ func TestTurn_WhatIsToldOfLevels(t *testing.T) {
 		}
 	}
 }
+
+// What a group has not sold is not known to the next for that it was looked at: Redis may
+// be wrong, and nobody is refused on its word alone.
+func TestTurn_KeepsWhatPostgresHasSaid(t *testing.T) {
+	t.Parallel()
+	levels := map[string]stock.Level{"A": {SKU: "A", OnHand: 1, Version: 2}, "B": {SKU: "B", OnHand: 5, Version: 1000}}
+	sold := []Order{{Lines: []PlacedLine{{SKU: "A", Quantity: 1, Remaining: 0, StockVersion: 3}}}}
+	want := map[string]stock.Level{"A": {SKU: "A", Version: 3}, "B": levels["B"]}
+	for name, row := range map[string]struct {
+		before map[string]stock.Level
+		sure   map[string]bool
+		want   map[string]stock.Level
+	}{
+		"B is looked at":        {nil, map[string]bool{}, nil},
+		"B is confirmed":        {nil, map[string]bool{"B": true}, want},
+		"all are known already": {levels, map[string]bool{}, want},
+	} {
+		turn := &turn{service: &Service{Truth: stock.NewTruth(nil)}, keys: []string{"A", "B"}, levels: maps.Clone(row.before)}
+		turn.learn(sold, &view{levels: maps.Clone(levels), sure: row.sure})
+		if !maps.Equal(turn.levels, row.want) {
+			t.Errorf("%s: knows %v, want %v", name, turn.levels, row.want)
+		}
+	}
+}

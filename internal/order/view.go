@@ -10,6 +10,7 @@ import (
 // A view is what is known of a group's stock before the commit.
 type view struct {
 	levels  map[string]stock.Level
+	sure    map[string]bool // SKUs whose level Postgres has said: Redis' word, or the holder's before, is a hint
 	shelves map[string]*shelf
 	lost    map[string]error // SKUs that a later lease has claimed
 }
@@ -48,7 +49,7 @@ func (t *turn) view(ctx context.Context, orders []Request) (*view, error) {
 			wanted[line.SKU] += line.Quantity
 		}
 	}
-	v := &view{levels: levels, shelves: map[string]*shelf{}, lost: map[string]error{}}
+	v := &view{levels: levels, sure: map[string]bool{}, shelves: map[string]*shelf{}, lost: map[string]error{}}
 	for sku, level := range levels {
 		if level.Guard == stock.GuardClaim {
 			claimed, err := t.service.claim(ctx, t.lease, sku)
@@ -58,7 +59,7 @@ func (t *turn) view(ctx context.Context, orders []Request) (*view, error) {
 			case err != nil:
 				return nil, err
 			default:
-				level = claimed
+				level, v.sure[sku] = claimed, true
 			}
 		}
 		if level.OnHand < wanted[sku] {
@@ -69,7 +70,7 @@ func (t *turn) view(ctx context.Context, orders []Request) (*view, error) {
 			// What the turn knows may be newer than an answer that is shared. What Redis says is not
 			// more than a hint, whatever version it claims: a hand or a restored Postgres may be behind it.
 			if t.levels == nil || confirmed.Version >= level.Version {
-				level = confirmed
+				level, v.sure[sku] = confirmed, true
 			}
 		}
 		levels[sku] = level // for the turn's next group, too
