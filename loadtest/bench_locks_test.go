@@ -31,8 +31,9 @@ func TestBenchLocks_EveryContenderTakesTurns(t *testing.T) { // not in parallel:
 	}
 	for _, c := range r.Locks.Cells {
 		m := c.Median
-		if m.TurnsPerSecond == 0 || m.Failures > 0 || m.Wait.Longest < m.Wait.P50 {
-			t.Errorf("%s, %s: %+v, want turns and no errors", c.Contender, c.Setting, m)
+		// Libraries may fail, which is told.
+		if m.TurnsPerSecond == 0 || c.Mode && m.Failures > 0 || m.Wait.Longest < m.Wait.P50 {
+			t.Errorf("%s, %s: %+v, want turns and, of our own, no errors", c.Contender, c.Setting, m)
 		}
 		// Two processes with a local lock each are what the referee is for.
 		if apart := c.OneProcess && c.Processes > 1; (m.Overlaps > 0) != apart {

@@ -60,12 +60,13 @@ func TestKilled_LeavesNothing(t *testing.T) {
 	})
 }
 
-// await polls until done, for at most 30 s.
+// await polls until done, for at most 2 minutes: what starts shares the machine with other
+// tests.
 func await(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !done(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !done(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited 30 s for %s", what)
+			t.Fatalf("waited 2 minutes for %s", what)
 		}
 	}
 }

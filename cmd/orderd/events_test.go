@@ -14,7 +14,7 @@ func TestServe_TellsOfEveryChangeInOrder(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)
 	d.env = []string{"ORDERD_EVENTS_STREAM=orderd:events"}
-	r1, r2 := d.start(t, "r1", "redis"), d.start(t, "r2", "redis", "--batch-max", "1")
+	r1, r2 := d.start(t, "r1", "redis", patient...), d.start(t, "r2", "redis", append(patient, "--batch-max", "1")...)
 	skus := []string{"A-1", "B-1", "C-1"}
 	for _, sku := range skus {
 		r1.mustSet(t, sku, 1000, "predicate")

@@ -34,6 +34,10 @@ func read(t *testing.T, url string) string {
 	return string(body)
 }
 
+// patient has replicas wait for turns longer than a busy machine is late: all their
+// orders have to be placed.
+var patient = []string{"--lock-wait", "11s"}
+
 // A notifier is a log that tells when a text has been written.
 type notifier struct {
 	text string

@@ -164,7 +164,7 @@ func TestMetrics_OfAlertsAndDashboardAreThere(t *testing.T) {
 func TestMetrics_CountWhatIsOversold(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)
-	r := d.start(t, "r1", "none", "--work", "1s")
+	r := d.start(t, "r1", "none", "--work", "3s") // both have looked before either writes
 	r.mustSet(t, "A-1", 3, "none")
 	const orderTwo = `{"lines":[{"sku":"A-1","quantity":2}]}`
 	sold := make(chan int, 2)

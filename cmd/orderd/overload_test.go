@@ -16,12 +16,13 @@ func TestOverload_EachIsPlacedOrToldToComeAgain(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		flags  []string
+		held   bool // until somebody is refused, no order has its turn
 		status int
 		code   string
 	}{
-		"a full lane":         {[]string{"--work", "3s", "--batch-max", "1024", "--lock-wait", "8s"}, http.StatusServiceUnavailable, "busy"},
-		"a rate for all":      {[]string{"--rate-limit", "0.01:100"}, http.StatusTooManyRequests, "rate_limited"},
-		"a rate for a client": {[]string{"--client-rate-limit", "0.01:100"}, http.StatusTooManyRequests, "rate_limited"},
+		"a full lane":         {nil, true, http.StatusServiceUnavailable, "busy"},
+		"a rate for all":      {[]string{"--rate-limit", "0.01:100"}, false, http.StatusTooManyRequests, "rate_limited"},
+		"a rate for a client": {[]string{"--client-rate-limit", "0.01:100"}, false, http.StatusTooManyRequests, "rate_limited"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -29,7 +30,11 @@ func TestOverload_EachIsPlacedOrToldToComeAgain(t *testing.T) {
 			setup := d.start(t, "r1", "redis")
 			const units, clients = 100_000, 800 // a lane has room for 512, behind those being placed
 			setup.mustSet(t, "A-1", units, "predicate")
-			r := d.start(t, "r2", "redis", row.flags...)
+			r := d.start(t, "r2", "redis", append(row.flags, patient...)...)
+			release := func() {}
+			if row.held {
+				release = sync.OnceFunc(takeTurn(t, d, "A-1"))
+			}
 			var placed, refused atomic.Int64
 			var all sync.WaitGroup
 			for range clients {
@@ -57,12 +62,14 @@ func TestOverload_EachIsPlacedOrToldToComeAgain(t *testing.T) {
 						placed.Add(1)
 					case resp.StatusCode == row.status && p.Code == row.code && p.Retryable && resp.Header.Get("Retry-After") != "":
 						refused.Add(1)
+						release()
 					default:
 						t.Errorf("answered %s %+v, Retry-After %q", resp.Status, p, resp.Header.Get("Retry-After"))
 					}
 				})
 			}
 			all.Wait()
+			release()
 			if placed.Load() == 0 || refused.Load() == 0 || placed.Load()+refused.Load() != clients {
 				t.Errorf("%d placed and %d refused of %d, want some of each", placed.Load(), refused.Load(), clients)
 			}

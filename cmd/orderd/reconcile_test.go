@@ -34,7 +34,7 @@ func TestServe_ReconcilesWhileItSells(t *testing.T) {
 	t.Parallel()
 	const units = 200
 	d := newDeployment(t)
-	r1, r2 := d.start(t, "r1", "redis"), d.start(t, "r2", "redis")
+	r1, r2 := d.start(t, "r1", "redis", patient...), d.start(t, "r2", "redis", patient...)
 	r1.mustSet(t, "A-1", units, "predicate")
 	levels := d.stockRedis(t)
 	var buyers sync.WaitGroup

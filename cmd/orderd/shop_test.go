@@ -48,7 +48,7 @@ func TestServe_AKeyOutlivesItsReplica(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newDeployment(t)
-			r1, r2 := d.start(t, "r1", "redis", "--work", row.work, "--lock-ttl", "1s"), d.start(t, "r2", "redis")
+			r1, r2 := d.start(t, "r1", "redis", "--work", row.work, "--lock-ttl", "3s"), d.start(t, "r2", "redis", patient...)
 			r1.mustSet(t, "A-1", 1, "predicate")
 			told := make(chan string, 1)
 			go func() {
@@ -90,7 +90,7 @@ func TestServe_AHoldOutlivesItsReplica(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)
 	// Its turn may die with it, and is over after the TTL.
-	r1, r2 := d.start(t, "r1", "redis", "--lock-ttl", "1s"), d.start(t, "r2", "redis")
+	r1, r2 := d.start(t, "r1", "redis", "--lock-ttl", "3s"), d.start(t, "r2", "redis", patient...)
 	r1.mustSet(t, "A-1", 1, "predicate")
 	const hold = `{"lines":[{"sku":"A-1","quantity":1}],"hold_seconds":1}`
 	status, order := r1.send(t, http.MethodPost, "/v1/orders", hold)

@@ -88,9 +88,7 @@ func TestServe_CutsOffWhoeverSendsByDrops(t *testing.T) {
 			})
 		}
 	}
-	if n := r.metric(t, "process_open_fds"); n < files+200 {
-		t.Errorf("%g files open, %g before: the connections are not there", n, files)
-	}
+	await(t, "the connections to be there", func() bool { return r.metric(t, "process_open_fds") >= files+200 })
 	if status, answer := r.send(t, http.MethodPost, "/v1/orders", orderOne); status != http.StatusCreated {
 		t.Errorf("an order meanwhile is answered %d %v, want 201", status, answer)
 	}

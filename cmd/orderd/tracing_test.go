@@ -253,7 +253,7 @@ func TestTraces_ErrorsAreOurOwn(t *testing.T) {
 	d := newDeployment(t)
 	var c *collector
 	c, d.env = traced(t)
-	r := d.start(t, "r1", "redis", "--lock-wait", "100ms")
+	r := d.start(t, "r1", "redis", "--lock-wait", "1s")
 	r.mustSet(t, "A-1", 1, "predicate")
 	release := takeTurn(t, d, "A-1")
 	if _, answer := r.send(t, http.MethodPost, "/v1/orders", orderOne); answer["code"] != "busy" {

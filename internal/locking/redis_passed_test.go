@@ -27,7 +27,7 @@ func TestRedisHolder_messagesThatGrantNothing(t *testing.T) {
 		"it has to be acknowledged":    {redisWake{wakeTurn, lock, last + 1, "n"}, now, 1, false},
 		"the claim is nearly over, so": {redisWake{wakeTurn, lock, last + 1, "n"}, now.Add(-mostClaim * 9 / 10), 0, false},
 	} {
-		h := &redisHolder{redis: &Redis{claim: mostClaim, acks: row.acks}}
+		h := &redisHolder{redis: &Redis{claim: mostClaim, least: mostClaim / 4, acks: row.acks}}
 		g, ok := h.passed(row.wake, asked{sent: row.sent, last: last}, "a")
 		if ok != row.want {
 			t.Errorf("%s: passed() = %v", name, ok)

@@ -152,6 +152,7 @@ func TestRedlock_attemptsThatFailLeaveNothingBehind(t *testing.T) {
 	for _, i := range []int{0, 2, 4} {
 		f.clients[i].Set(t.Context(), redlockPrefix+"a", "another|1|1", longTTL)
 	}
+	release(t, acquire(t, connected(t, l), "b")) // the masters know the scripts, and have connections
 	busy(t, l, "a")
 	until(t, 10*time.Second, "the others alone have the lock", func() bool {
 		return slices.Equal(f.locks(t, "a"), []int{0, 2, 4})

@@ -140,7 +140,6 @@ func TestHTTP_BadInputNamesTheFieldAndWritesNothing(t *testing.T) {
 func TestHTTP_RefusalsTellWhetherToComeAgain(t *testing.T) {
 	t.Parallel()
 	s := openShop(t, openRedisLocks(t))
-	s.LockWait = 50 * time.Millisecond
 	s.mustSet(t, "A-1", 1, "")
 	s.mustSet(t, "B-1", 1, "")
 	held, err := s.Locks.Acquire(t.Context(), "B-1")
@@ -155,6 +154,9 @@ func TestHTTP_RefusalsTellWhetherToComeAgain(t *testing.T) {
 	order := func(sku string, quantity int) *httptest.ResponseRecorder {
 		return s.send(t, http.MethodPost, "/v1/orders", fmt.Sprintf(`{"lines":[{"sku":%q,"quantity":%d}]}`, sku, quantity))
 	}
+	s.LockWait = 500 * time.Millisecond
+	busy := order("B-1", 1)
+	s.LockWait = 20 * time.Second
 	for name, row := range map[string]struct {
 		rec       *httptest.ResponseRecorder
 		status    int
@@ -164,7 +166,7 @@ func TestHTTP_RefusalsTellWhetherToComeAgain(t *testing.T) {
 	}{
 		"sold out":    {order("A-1", 2), http.StatusConflict, "sold_out", "A-1", false},
 		"unknown SKU": {order("NO", 1), http.StatusNotFound, "not_found", "NO", false},
-		"busy":        {order("B-1", 1), http.StatusServiceUnavailable, "busy", "", true},
+		"busy":        {busy, http.StatusServiceUnavailable, "busy", "", true},
 	} {
 		// problemIn checks that Retry-After comes with what is retryable, and with nothing else.
 		p := problemIn(t, row.rec)

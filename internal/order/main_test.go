@@ -70,7 +70,7 @@ func openShopOn(t *testing.T, databaseURL, redisURL string, locks locking.Locker
 	cache, truth := stock.NewCache(client, store), stock.NewTruth(store)
 	reg := prometheus.NewRegistry()
 	s := &shop{db: db, redis: client, metrics: reg, Service: &order.Service{
-		Locks: locks, LockWait: 2 * time.Second, LockMargin: 50 * time.Millisecond,
+		Locks: locks, LockWait: 20 * time.Second, LockMargin: 50 * time.Millisecond,
 		Store: store, Cache: cache, Truth: truth, Ledger: order.NewLedger(db, "r1"),
 		Log: slog.New(slog.DiscardHandler), Metrics: order.NewMetrics(reg),
 	}}

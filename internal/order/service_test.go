@@ -141,15 +141,16 @@ func TestService_SoldOutIsRefusedWithoutATurn(t *testing.T) {
 func TestService_BusyLeavesNothing(t *testing.T) {
 	t.Parallel()
 	s := openShop(t, openRedisLocks(t))
-	s.LockWait = 50 * time.Millisecond
 	s.mustSet(t, "A-1", 5, "")
 	held, err := s.Locks.Acquire(t.Context(), "A-1")
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.LockWait = 500 * time.Millisecond
 	if _, err := s.Place(t.Context(), one("A-1")); !errors.Is(err, locking.ErrBusy) {
 		t.Errorf("Place while another holds the lock = %v, want ErrBusy", err)
 	}
+	s.LockWait = 20 * time.Second
 	if err := held.Release(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -161,9 +162,9 @@ func TestService_BusyLeavesNothing(t *testing.T) {
 func TestService_ALostLeaseIsNotCommitted(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Redis(t)
-	s := openShop(t, order.OpenRedisLocks(t, url, 300*time.Millisecond))
+	s := openShop(t, order.OpenRedisLocks(t, url, 3*time.Second))
 	s.mustSet(t, "A-1", 5, stock.GuardPredicate)
-	s.Work = time.Second // long enough for a renewal to find the key gone
+	s.Work = 2 * time.Second // long enough for a renewal to find the key gone
 	result := make(chan error, 1)
 	go func() {
 		_, err := s.Place(context.Background(), one("A-1"))
@@ -188,7 +189,7 @@ func deleteLocks(t *testing.T, url string) {
 	}
 	client := redis.NewClient(options)
 	defer client.Close()
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(20 * time.Second)
 	for {
 		locks, err := client.Keys(t.Context(), "orderd:lock:*:A-1").Result()
 		if err != nil {
@@ -231,7 +232,7 @@ func TestService_OnlyTheLockStandsBetween(t *testing.T) {
 func TestService_WithoutALockItOversells(t *testing.T) {
 	t.Parallel()
 	s := openShop(t, locking.NewNone())
-	s.Work = 500 * time.Millisecond // both have looked before either writes
+	s.Work = 2 * time.Second // both have looked before either writes
 	for guard, want := range map[stock.Guard]int64{stock.GuardNone: 2, stock.GuardPredicate: 1} {
 		sku := "A-" + string(guard)
 		s.mustSet(t, sku, 1, guard)

@@ -51,7 +51,7 @@ func TestParentKilled(t *testing.T) {
 	}
 	fileThere := func(name string) func(string, *bufio.Scanner) error {
 		return func(dir string, _ *bufio.Scanner) error {
-			deadline := time.Now().Add(20 * time.Second)
+			deadline := time.Now().Add(time.Minute)
 			for time.Now().Before(deadline) {
 				if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
 					return nil

@@ -115,6 +115,8 @@ func TestRelay_TellsWhatHappened(t *testing.T) {
 			t.Errorf("event %v, want %v", e.Values, want)
 		}
 	}
+	// It is counted once it is remembered, after that.
+	await(t, "two to be counted", func() bool { return counter(t, counted, "orderd_events_delivered_total") >= 2 })
 	if got := counter(t, counted, "orderd_events_delivered_total"); got != 2 {
 		t.Errorf("%v delivered, want 2: what was before is not told", got)
 	}

@@ -173,6 +173,12 @@ func testOrder(t *testing.T, o Options) {
 	if o.CrossProcess {
 		lockers = append(lockers, steady(t, o, b), steady(t, o, b))
 	}
+	if o.Tells { // who does not hear yet that it is its turn loses its place
+		for _, l := range lockers {
+			ear := newKey(t)
+			mustHear(t, mustAcquire(t, l, ear), l, ear)
+		}
+	}
 	const waiters = 8
 	lease := mustAcquire(t, lockers[0], key)
 	var (
