@@ -67,7 +67,8 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 		Locks: s.locks, Health: health, Replica: c.ID, Version: version(),
 		Keys: edge.keys, Limits: edge.limits,
 	})
-	defer inBackground(ctx, edge.changes.run)()
+	// Until the end: a hangup while requests are being answered must not end the process.
+	defer inBackground(context.WithoutCancel(ctx), edge.changes.run)()
 	return c.serve(ctx, log, health, c.apiServer(traces.http(api), edge.tls, log), newServer(adminHandler(metrics), log))
 }
 

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 )
 
 // checkLimit bounds the question to one dependency. A balancer asks every
@@ -22,6 +24,7 @@ type Check struct {
 // Health answers /livez and /readyz.
 type Health struct {
 	checks   []Check
+	asking   singleflight.Group
 	draining atomic.Bool
 }
 
@@ -45,7 +48,7 @@ func (h *Health) ready(w http.ResponseWriter, r *http.Request) {
 		writeStatus(w, http.StatusServiceUnavailable, map[string]string{"status": "draining"})
 		return
 	}
-	results := h.ask(r.Context())
+	results := h.ask()
 	status, body := http.StatusOK, map[string]string{"status": "ok"}
 	for i, c := range h.checks {
 		body[c.Name] = "ok"
@@ -57,17 +60,22 @@ func (h *Health) ready(w http.ResponseWriter, r *http.Request) {
 	writeStatus(w, status, body)
 }
 
-// ask asks all at once, and returns what is wrong with each.
-func (h *Health) ask(ctx context.Context) []error {
-	ctx, cancel := context.WithTimeout(ctx, checkLimit)
-	defer cancel()
-	results := make([]error, len(h.checks))
-	var asking sync.WaitGroup
-	for i, c := range h.checks {
-		asking.Go(func() { results[i] = c.Ask(ctx) })
-	}
-	asking.Wait()
-	return results
+// ask asks all at once, and returns what is wrong with each. Everybody may ask, and so
+// those who do while it is being asked share the answer: what each of them would take
+// is taken from orders.
+func (h *Health) ask() []error {
+	answer, _, _ := h.asking.Do("", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), checkLimit)
+		defer cancel()
+		results := make([]error, len(h.checks))
+		var asking sync.WaitGroup
+		for i, c := range h.checks {
+			asking.Go(func() { results[i] = c.Ask(ctx) })
+		}
+		asking.Wait()
+		return results, nil
+	})
+	return answer.([]error)
 }
 
 func writeStatus(w http.ResponseWriter, status int, body map[string]string) {

@@ -1,6 +1,7 @@
 package order_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -8,9 +9,12 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"orderd/internal/access"
 	"orderd/internal/locking"
 	"orderd/internal/order"
 	"orderd/internal/stock"
@@ -154,7 +158,7 @@ func TestHTTP_RefusalsTellWhetherToComeAgain(t *testing.T) {
 	order := func(sku string, quantity int) *httptest.ResponseRecorder {
 		return s.send(t, http.MethodPost, "/v1/orders", fmt.Sprintf(`{"lines":[{"sku":%q,"quantity":%d}]}`, sku, quantity))
 	}
-	s.LockWait = 500 * time.Millisecond
+	s.LockWait = 2 * time.Second // time for an answer, without which it is not known to be held
 	busy := order("B-1", 1)
 	s.LockWait = 20 * time.Second
 	for name, row := range map[string]struct {
@@ -252,6 +256,7 @@ func TestHTTP_StockBadInput(t *testing.T) {
 		"orderd's own reason":       {"POST", "/v1/stock/A-1/adjustments", `{"delta":1,"reason":"sale"}`, 422, "body.reason"},
 		"unknown query":             {"GET", "/v1/stock?page=2", ``, 422, "query.page"},
 		"limit 0":                   {"GET", "/v1/stock?limit=0", ``, 422, "query.limit"},
+		"cursor of the stock":       {"GET", "/v1/stock?cursor=%00", ``, 422, "query.cursor"},
 		"order id":                  {"GET", "/v1/orders/1", ``, 422, "path.id"},
 		"cursor":                    {"GET", "/v1/orders?cursor=x", ``, 422, "query.cursor"},
 	} {
@@ -273,6 +278,13 @@ func TestHTTP_StockBadInput(t *testing.T) {
 	}
 	if rec := s.post(t, "", `"k"`, adjustments, addOne); rec.Code != http.StatusOK {
 		t.Errorf("an adjustment with a key is answered %d %s", rec.Code, rec.Body)
+	}
+	// A replay answers with the level as of then: Redis, which may have lost that of now, is not told.
+	if err := s.redis.FlushDB(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if rec := s.post(t, "", "k", adjustments, addOne); rec.Header().Get("Idempotent-Replayed") != "true" || s.redis.DBSize(t.Context()).Val() != 0 {
+		t.Errorf("a replay is answered %d %v, and Redis has %d levels; want it replayed and none", rec.Code, rec.Header(), s.redis.DBSize(t.Context()).Val())
 	}
 	rec = s.post(t, "", "k", adjustments, `{"delta":2,"reason":"restock"}`)
 	if p := problemIn(t, rec); rec.Code != http.StatusUnprocessableEntity || p.Code != "idempotency_mismatch" || p.Retryable {
@@ -353,6 +365,39 @@ func TestHTTP_Health(t *testing.T) {
 	}
 	if rec := s.send(t, http.MethodGet, "/livez", ""); rec.Code != http.StatusOK {
 		t.Errorf("/livez while draining = %d, want 200", rec.Code)
+	}
+}
+
+// Everybody may ask whether orders can be taken. It is asked once at a time, however many do.
+func TestHealth_ManyWhoAskShareTheAnswer(t *testing.T) {
+	t.Parallel()
+	var asking, most atomic.Int64
+	health := order.NewHealth(order.Check{Name: "postgres", Ask: func(context.Context) error {
+		defer asking.Add(-1)
+		if n := asking.Add(1); n > most.Load() {
+			most.Store(n)
+		}
+		time.Sleep(10 * time.Millisecond) // what it takes
+		return nil
+	}})
+	s := openShop(t, locking.NewNone())
+	handler := order.NewHandler(order.HandlerConfig{
+		Service: s.Service, Stock: &stock.Routes{Store: s.Store, Cache: s.Cache, Truth: s.Truth, Log: s.Log, Client: access.ClientOf},
+		Locks: s.Locks, Health: health, Replica: "r1", Version: "test",
+	})
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() {
+			rec := httptest.NewRecorder()
+			handler.ServeHTTP(rec, httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/readyz", nil))
+			if rec.Code != http.StatusOK {
+				t.Errorf("/readyz = %d %s", rec.Code, rec.Body)
+			}
+		})
+	}
+	all.Wait()
+	if n := most.Load(); n != 1 {
+		t.Errorf("Postgres was asked %d times at once, want 1", n)
 	}
 }
 

@@ -1,7 +1,6 @@
 package order
 
 import (
-	"context"
 	"errors"
 	"time"
 
@@ -122,7 +121,7 @@ func (h *Health) Collector() prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "orderd_ready", Help: "1 if orders can be taken, as /readyz tells; 0 if not.",
 	}, func() float64 {
-		if h.draining.Load() || errors.Join(h.ask(context.Background())...) != nil {
+		if h.draining.Load() || errors.Join(h.ask()...) != nil {
 			return 0
 		}
 		return 1

@@ -146,7 +146,7 @@ func TestService_BusyLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.LockWait = 500 * time.Millisecond
+	s.LockWait = 2 * time.Second // time for an answer, without which it is not known to be held
 	if _, err := s.Place(t.Context(), one("A-1")); !errors.Is(err, locking.ErrBusy) {
 		t.Errorf("Place while another holds the lock = %v, want ErrBusy", err)
 	}

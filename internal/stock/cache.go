@@ -62,12 +62,17 @@ func (c *Cache) known(ctx context.Context, skus []string) (map[string]Level, err
 	for i, sku := range skus {
 		replies[i] = pipe.HMGet(ctx, cacheKey(sku), "level", "version", "guard")
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, Unavailable("read the levels in Redis", err)
-	}
+	_, _ = pipe.Exec(ctx) // its error is that of the first reply that has one
 	levels := make(map[string]Level, len(skus))
 	for i, sku := range skus {
-		if level, ok := parseLevel(sku, replies[i].Val()); ok {
+		values, err := replies[i].Result()
+		if redis.HasErrorPrefix(err, "WRONGTYPE") {
+			continue // somebody has put something else there, which is no level
+		}
+		if err != nil {
+			return nil, Unavailable("read the levels in Redis", err)
+		}
+		if level, ok := parseLevel(sku, values); ok {
 			levels[sku] = level
 		}
 	}

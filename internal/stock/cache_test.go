@@ -57,6 +57,28 @@ func TestCache_RebuildsWhatRedisForgot(t *testing.T) {
 	}
 }
 
+// What somebody has put in a level's place is no level, and no reason to fail.
+func TestCache_AKeyThatIsNoHashIsNoLevel(t *testing.T) {
+	t.Parallel()
+	_, s := open(t)
+	client := openRedis(t)
+	c := stock.NewCache(client, s)
+	mustSet(t, s, "A-1", 5, "")
+	mustSet(t, s, "B-1", 6, "")
+	for range 2 { // the first is put right by the second
+		if err := client.Set(t.Context(), "orderd:stock:A-1", "50", 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		levels, err := c.Levels(t.Context(), []string{"A-1", "B-1"})
+		if err != nil || levels["A-1"].OnHand != 5 || levels["B-1"].OnHand != 6 {
+			t.Fatalf("Levels = %+v, %v; want 5 and 6", levels, err)
+		}
+		if kept := client.HGet(t.Context(), "orderd:stock:A-1", "level").Val(); kept != "5" {
+			t.Errorf("Redis keeps %q, want the level", kept)
+		}
+	}
+}
+
 func TestCache_FailsClosed(t *testing.T) {
 	t.Parallel()
 	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1})

@@ -145,6 +145,9 @@ type stockPage struct {
 }
 
 func (r *Routes) list(ctx context.Context, in *listRequest) (*listReply, error) {
+	if in.Cursor != "" && !ValidSKU(in.Cursor) {
+		return nil, &InvalidError{"query.cursor", "must be the next_cursor of another page"}
+	}
 	// One more than asked for tells whether there is another page.
 	items, err := r.Store.List(ctx, in.Cursor, in.Limit+1)
 	if err != nil {

@@ -65,10 +65,11 @@ func (r *Routes) adjust(ctx context.Context, in *adjustRequest) (*adjustReply, e
 	if err != nil {
 		return nil, err
 	}
-	r.learn(ctx, item)
 	reply := &adjustReply{Body: bodyOf(item)}
 	if replayed {
-		reply.Replayed = "true"
+		reply.Replayed = "true" // with the level as of then, which is not the one of now
+	} else {
+		r.learn(ctx, item)
 	}
 	return reply, nil
 }

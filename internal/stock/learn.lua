@@ -4,8 +4,12 @@
 -- Answers 1 if the level was kept, 0 if the one there is as new or newer: two replicas may write
 -- back in another order than they committed in, and the version tells which level is the later.
 --
--- What is not a whole level counts as none, here and wherever levels are read.
-local known = redis.call('HMGET', KEYS[1], 'level', 'version', 'guard')
+-- What is not a whole level counts as none, here and wherever levels are read, and so does what is no hash.
+local known = redis.pcall('HMGET', KEYS[1], 'level', 'version', 'guard')
+if known.err then
+	redis.call('DEL', KEYS[1])
+	known = {}
+end
 local function number(s) return s and string.match(s, '^-?%d+$') and tonumber(s) end
 if number(known[1]) and number(known[2]) and known[3] and number(known[2]) >= tonumber(ARGV[2]) then
 	return 0

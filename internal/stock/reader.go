@@ -1,7 +1,9 @@
 package stock
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -14,13 +16,27 @@ type reader struct {
 	name string
 }
 
-// register begins at the ledger's end, unless the reader has begun before.
+// register begins at the ledger's end, unless the reader has begun before: behind all
+// that was written before, and before all that is written from now on.
 func (r reader) register(ctx context.Context) error {
-	_, err := r.db.Exec(ctx, `
-		INSERT INTO ledger_readers (name, position) SELECT $1, coalesce(max(id), 0) FROM movements
-		ON CONFLICT (name) DO NOTHING`, r.name)
+	var begun bool
+	err := r.db.QueryRow(ctx, `SELECT exists (SELECT FROM ledger_readers WHERE name = $1)`, r.name).Scan(&begun)
+	if err != nil || begun {
+		return Unavailable("begin to read the ledger", err)
+	}
+	m, err := r.mark(ctx)
+	if err != nil {
+		return err
+	}
+	if settled, err := r.settled(ctx, m); err != nil || !settled {
+		return cmp.Or(err, Unavailable("begin to read the ledger", errStillWritten))
+	}
+	_, err = r.db.Exec(ctx, `
+		INSERT INTO ledger_readers (name, position) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`, r.name, m.id)
 	return Unavailable("begin to read the ledger", err)
 }
+
+var errStillWritten = errors.New("somebody is still writing what was begun before")
 
 // A mark is the ledger's end at some time: the highest id, and the transactions
 // that were writing then. Ids are given out before COMMIT, and rows below the

@@ -35,10 +35,9 @@ type Reconciler struct {
 	every  time.Duration
 	log    *slog.Logger
 
-	registered bool
-	drifts     *prometheus.CounterVec
-	failures   prometheus.Counter
-	lastPass   prometheus.Gauge
+	drifts   *prometheus.CounterVec
+	failures prometheus.Counter
+	lastPass prometheus.Gauge
 }
 
 // NewReconciler returns a reconciler that makes a pass every so often. It
@@ -118,16 +117,14 @@ func (r *Reconciler) pass(ctx context.Context) error {
 // claim takes the turn unless somebody has just had it. Nothing is held: the
 // turn of a replica that dies or freezes is over when the next one is due.
 func (r *Reconciler) claim(ctx context.Context) (t turn, mine bool, err error) {
-	if !r.registered {
-		if err := r.reader.register(ctx); err != nil {
-			return turn{}, false, err
-		}
-		r.registered = true
+	if err := r.reader.register(ctx); err != nil { // each time: somebody may have deleted the row
+		return turn{}, false, err
 	}
-	// Less than a whole interval: the replicas' clocks tick where they like.
+	// Less than a whole interval: the replicas' clocks tick where they like. And what Postgres' clock,
+	// which may have been set back, has yet to come to was not just now.
 	err = r.reader.db.QueryRow(ctx, `
 		UPDATE ledger_readers SET read_at = clock_timestamp()
-		WHERE name = $1 AND read_at <= clock_timestamp() - $2::interval
+		WHERE name = $1 AND read_at NOT BETWEEN clock_timestamp() - $2::interval AND clock_timestamp()
 		RETURNING position, walked`, r.reader.name, r.every*3/4).Scan(&t.position, &t.walked)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return turn{}, false, nil

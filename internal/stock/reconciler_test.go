@@ -123,6 +123,9 @@ func TestReconciler_RepairsRedisAndTellsTheDirection(t *testing.T) {
 		"newer and lower than a restored Postgres":   {stock.Low, hset("level", 1, "version", 50), [3]string{"10", "1", "predicate"}},
 		"newer than a restored Postgres, same level": {stock.Version, hset("version", 50), [3]string{"10", "1", "predicate"}},
 		"not a number":                               {stock.Missing, hset("level", "many"), [3]string{"10", "1", "predicate"}},
+		"not a hash": {stock.Missing, func(t *testing.T, s shop) error {
+			return s.redis.Set(t.Context(), "orderd:stock:A-1", "10", 0).Err()
+		}, [3]string{"10", "1", "predicate"}},
 		"not whole": {stock.Missing, func(t *testing.T, s shop) error {
 			return s.redis.HDel(t.Context(), "orderd:stock:A-1", "guard").Err()
 		}, [3]string{"10", "1", "predicate"}},
@@ -235,6 +238,31 @@ func TestReconciler_AnotherGoesOnWhenOneDies(t *testing.T) {
 	}
 	if got := drifts(t, second)["high"]; got != 1 {
 		t.Errorf("the second found %v too high, want 1", got)
+	}
+}
+
+// Its place in the ledger may be gone, and Postgres' clock may have been set back since
+// it was there.
+func TestReconciler_GoesOnWhateverBecomesOfItsPlace(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	mustSet(t, s.store, "A-1", 10, "")
+	s.reconcile(t, 10*time.Millisecond)
+	s.awaitInRedis(t, "A-1", [3]string{"10", "1", "predicate"})
+	for _, change := range []string{
+		"UPDATE ledger_readers SET read_at = clock_timestamp() + interval '1 hour'", "DELETE FROM ledger_readers",
+	} {
+		if _, err := s.db.Exec(t.Context(), change); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.redis.FlushDB(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		s.awaitInRedis(t, "A-1", [3]string{"10", "1", "predicate"})
+		await(t, "its place to be there", func() (there bool) {
+			err := s.db.QueryRow(t.Context(), "SELECT exists (SELECT FROM ledger_readers WHERE read_at <= now())").Scan(&there)
+			return err == nil && there
+		})
 	}
 }
 

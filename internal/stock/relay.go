@@ -19,6 +19,9 @@ const (
 	// eventPause is how long the relay sleeps when it has delivered what there was,
 	// though more has come meanwhile: small batches cost the shop more than large ones.
 	eventPause = 50 * time.Millisecond
+	// eventTurn is how long others leave the relay to the replica that has delivered last.
+	// To find where the ledger ends for good takes Postgres longer than to see that.
+	eventTurn = 4 * eventPause
 	// eventRetry is how long it sleeps after an error.
 	eventRetry = time.Second
 	// deliveryLimit bounds the delivery of a batch, and each look at what there is
@@ -47,6 +50,7 @@ type Relay struct {
 	log       *slog.Logger
 
 	registered bool
+	position   int64 // of the last event that this replica delivered
 	delivered  prometheus.Counter
 	failures   prometheus.Counter
 	backlog    prometheus.Gauge
@@ -99,8 +103,13 @@ func (r *Relay) round(ctx context.Context) error {
 		}
 		r.registered = true
 	}
-	m, err := r.measure(ctx)
-	if err != nil || m.id == 0 {
+	waiting, err := r.measure(ctx)
+	if err != nil || !waiting {
+		return err
+	}
+	var m mark
+	err = within(ctx, func(ctx context.Context) (err error) { m, err = r.reader.mark(ctx); return })
+	if err != nil {
 		return err
 	}
 	settled := false
@@ -127,35 +136,30 @@ func within(ctx context.Context, look func(context.Context) error) error {
 	return look(ctx)
 }
 
-// measure tells the metrics how much waits, and returns the ledger's end, or
-// zero if nothing does.
-func (r *Relay) measure(ctx context.Context) (mark, error) {
+// measure tells the metrics how much waits, and reports whether something does that
+// another replica has not just been at.
+func (r *Relay) measure(ctx context.Context) (waiting bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, deliveryLimit)
 	defer cancel()
-	m, err := r.reader.mark(ctx)
-	if err != nil {
-		return mark{}, err
-	}
-	var position int64
+	var position, end int64
 	var age float64
+	var recently bool // and not in the future, should the clock have been set back
 	err = r.reader.db.QueryRow(ctx, `
-		SELECT position, coalesce((
+		SELECT position, coalesce((SELECT max(id) FROM movements), 0), coalesce((
 			SELECT extract(epoch FROM greatest(clock_timestamp() - at, '0'))::float8
-			FROM movements WHERE id > position AND id <= $2 ORDER BY id LIMIT 1
-		), 0) FROM ledger_readers WHERE name = $1`, r.reader.name, m.id).Scan(&position, &age)
+			FROM movements WHERE id > position ORDER BY id LIMIT 1
+		), 0), read_at BETWEEN clock_timestamp() - $2::interval AND clock_timestamp()
+		FROM ledger_readers WHERE name = $1`, r.reader.name, eventTurn).Scan(&position, &end, &age, &recently)
 	if errors.Is(err, pgx.ErrNoRows) { // somebody has it begin anew
 		r.registered = false
-		return mark{}, nil
+		return false, nil
 	}
 	if err != nil {
-		return mark{}, Unavailable("find what is not delivered yet", err)
+		return false, Unavailable("find what is not delivered yet", err)
 	}
-	r.backlog.Set(float64(max(0, m.id-position)))
+	r.backlog.Set(float64(max(0, end-position)))
 	r.lag.Set(age)
-	if m.id <= position {
-		return mark{}, nil
-	}
-	return m, nil
+	return end > position && (position == r.position || !recently), nil
 }
 
 // deliver delivers the next batch up to the mark and returns how many events it
@@ -191,8 +195,9 @@ func (r *Relay) deliver(ctx context.Context, upTo mark) (n int, err error) {
 			return err
 		}
 		n = len(events)
+		r.position = events[n-1].id
 		_, err = tx.Exec(ctx, `UPDATE ledger_readers SET position = $2, read_at = now() WHERE name = $1`,
-			r.reader.name, events[n-1].id)
+			r.reader.name, r.position)
 		return err
 	})
 	if err != nil {

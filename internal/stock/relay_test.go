@@ -178,6 +178,18 @@ func (s shop) change(t *testing.T, sku string) pgx.Tx {
 	return tx
 }
 
+// awaitSettling waits until a reader of the ledger looks whether those have ended who may
+// still write what is below.
+func (s shop) awaitSettling(t *testing.T) {
+	t.Helper()
+	await(t, "the relay to look for whom it waits", func() (seen bool) {
+		err := s.db.QueryRow(t.Context(), `
+			SELECT exists (SELECT FROM pg_stat_activity
+			WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%= ANY ($1))%')`).Scan(&seen)
+		return err == nil && seen
+	})
+}
+
 // A row whose id is lower than that of rows that were committed before it must
 // not be passed by.
 func TestRelay_WaitsForWhoWritesBelow(t *testing.T) {
@@ -191,16 +203,39 @@ func TestRelay_WaitsForWhoWritesBelow(t *testing.T) {
 	if _, _, err := s.store.Adjust(t.Context(), stock.Adjustment{SKU: "B", Delta: 1, Reason: "restock"}); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "the relay to look for whom it waits", func() (seen bool) {
-		err := s.db.QueryRow(t.Context(), `
-			SELECT exists (SELECT FROM pg_stat_activity
-			WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%= ANY ($1))%')`).Scan(&seen)
-		return err == nil && seen
-	})
+	s.awaitSettling(t)
 	if err := late.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	s.awaitDelivered(t)
+}
+
+// A relay that begins while others write begins behind them, and passes nobody by.
+func TestRelay_BeginsBehindWhoIsWriting(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	mustSet(t, s.store, "A", 1, "")
+	mustSet(t, s.store, "B", 1, "")
+	late := s.change(t, "A")
+	if _, _, err := s.store.Adjust(t.Context(), stock.Adjustment{SKU: "B", Delta: 1, Reason: "restock"}); err != nil {
+		t.Fatal(err)
+	}
+	r := stock.NewRelay(s.db, s.redis, stream, 100, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	background(t, r.Run)
+	s.awaitSettling(t)
+	begun := func() (begun bool) {
+		if err := s.db.QueryRow(t.Context(), "SELECT exists (SELECT FROM ledger_readers)").Scan(&begun); err != nil {
+			t.Fatal(err)
+		}
+		return begun
+	}
+	if begun() {
+		t.Error("it has begun, though somebody is about to write what is before that")
+	}
+	if err := late.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the relay to begin", begun)
 }
 
 // crashOnce fails a batch after Redis has taken it, as if the relay had died there.

@@ -61,21 +61,28 @@ func (t *Truth) Confirm(ctx context.Context, sku string, quantity int64) (Level,
 		return last.level, nil
 	}
 	// The read belongs to all who wait for it: the first caller's end must not end it.
-	detached := context.WithoutCancel(ctx)
-	reply := t.asking.DoChan(sku, func() (any, error) { return t.ask(detached, sku, quantity) })
-	select {
-	case r := <-reply:
-		if r.Err != nil {
-			return Level{}, r.Err
+	detached, began := context.WithoutCancel(ctx), t.now()
+	for {
+		reply := t.asking.DoChan(sku, func() (any, error) { return t.ask(detached, sku, quantity) })
+		select {
+		case r := <-reply:
+			if r.Err != nil {
+				return Level{}, r.Err
+			}
+			last := r.Val.(answer)
+			if last.level.OnHand >= quantity {
+				// Enough, it seems, but the shared read may have begun before this caller got the lock,
+				// and others may have sold since.
+				own, err := t.ask(ctx, sku, quantity)
+				return own.level, err
+			}
+			if !last.asked.Before(began) || t.now().Sub(last.asked) <= Freshness {
+				return last.level, nil
+			}
+			// It was long under way, and there may be more since. The next one begins now.
+		case <-ctx.Done():
+			return Level{}, Unavailable("confirm the stock", context.Cause(ctx))
 		}
-		if level := r.Val.(Level); level.OnHand < quantity {
-			return level, nil
-		}
-		// Enough, it seems, but the shared read may have begun before this caller got the lock,
-		// and others may have sold since.
-		return t.ask(ctx, sku, quantity)
-	case <-ctx.Done():
-		return Level{}, Unavailable("confirm the stock", context.Cause(ctx))
 	}
 }
 
@@ -87,33 +94,34 @@ func (t *Truth) remembered(sku string, quantity int64) (answer, bool) {
 	return last, ok && last.level.OnHand < quantity
 }
 
-func (t *Truth) ask(ctx context.Context, sku string, quantity int64) (Level, error) {
+func (t *Truth) ask(ctx context.Context, sku string, quantity int64) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
 	asked := t.now()
 	levels, err := t.store.Levels(ctx, []string{sku})
 	if err != nil {
-		return Level{}, err
+		return answer{}, err
 	}
 	if len(levels) == 0 {
-		return Level{}, &UnknownSKUError{sku}
+		return answer{}, &UnknownSKUError{sku}
 	}
-	if levels[0].OnHand < quantity {
-		t.remember(levels[0], asked)
+	a := answer{levels[0], asked}
+	if a.level.OnHand < quantity {
+		t.remember(a)
 	}
-	return levels[0], nil
+	return a, nil
 }
 
-func (t *Truth) remember(level Level, asked time.Time) {
+func (t *Truth) remember(a answer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if last, ok := t.short[level.SKU]; ok && last.level.Version > level.Version {
+	if last, ok := t.short[a.level.SKU]; ok && last.level.Version > a.level.Version {
 		return
 	}
 	if len(t.short) >= rememberedMax {
 		clear(t.short) // it only saves reads; the next look fills it again
 	}
-	t.short[level.SKU] = answer{level, asked}
+	t.short[a.level.SKU] = a
 }
 
 // Learn forgets what a newer level contradicts: who has just restocked is not

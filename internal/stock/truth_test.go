@@ -81,6 +81,24 @@ func TestTruth_EnoughIsReadAfterTheCallBegan(t *testing.T) {
 	})
 }
 
+func TestTruth_ShortIsNotToldOnAReadThatWasLongUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shelf{slow: time.Second}
+		truth := stock.NewTruth(s)
+		go func() { _, _ = truth.Confirm(t.Context(), "A-1", 1) }()
+		time.Sleep(500 * time.Millisecond)
+		s.onHand.Store(7) // restocked while the read is under way
+		s.version.Store(1)
+		if level, err := truth.Confirm(t.Context(), "A-1", 1); err != nil || level.OnHand != 7 {
+			t.Errorf("Confirm = %+v, %v; want 7: the shared read began long before the call", level, err)
+		}
+		if reads := s.reads.Load(); reads > 3 {
+			t.Errorf("%d reads for two who ask", reads)
+		}
+		time.Sleep(2 * time.Second)
+	})
+}
+
 func TestTruth_ForgetsWhatANewerLevelContradicts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shelf{}
