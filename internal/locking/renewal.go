@@ -68,7 +68,8 @@ func (l *Lease) renewalDue() time.Duration {
 // renewNow renews the lease and sets the time of the next renewal.
 func (l *Lease) renewNow() {
 	l.mu.Lock()
-	if l.renewal.ended || l.life.Err() != nil {
+	// One at a time: the timer may have run out just before it was set anew.
+	if l.renewal.ended || l.renewal.under != nil || l.life.Err() != nil {
 		l.mu.Unlock()
 		return
 	}

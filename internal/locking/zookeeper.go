@@ -69,7 +69,7 @@ func NewZooKeeper(cfg ZooKeeperConfig) (*ZooKeeper, error) {
 	status.unproven = cfg.Auth != ""
 	z := &ZooKeeper{
 		acl:    acl,
-		dialer: &zkDialer{patience: cfg.SessionTimeout, over: status.over, tls: cfg.TLS},
+		dialer: &zkDialer{patience: cfg.SessionTimeout, granted: status.granted, over: status.over, tls: cfg.TLS},
 		status: status,
 		owner:  []byte(cfg.Owner),
 		call:   callTimeout(cfg.SessionTimeout),
@@ -155,12 +155,7 @@ type zkAnswer[T any] struct {
 func zkStart[T any](z *ZooKeeper, request func() (T, error)) <-chan zkAnswer[T] {
 	answer := make(chan zkAnswer[T], 1)
 	send := func() {
-		s, _ := z.status.current()
-		asked := time.Now()
 		value, err := request()
-		if s != nil && err == nil {
-			s.hear(asked)
-		}
 		answer <- zkAnswer[T]{value, err}
 	}
 	if !z.crew.run(send) {

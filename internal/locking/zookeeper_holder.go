@@ -104,27 +104,49 @@ func (h *zkHolder) takeError(ctx context.Context, err error, p *zkPlace, l *Leas
 	return errors.Join(ErrUnavailable, err)
 }
 
-// renew implements keeper. The session lives by whatever the client sends;
-// asking for the nodes tells that the servers have heard it, and that nobody
-// has deleted them.
+// renew implements keeper. The session lives by whatever the client sends; that the
+// servers have heard it, and that nobody has deleted the nodes, is confirmed by a
+// change. If one was made just now, any server may say that the nodes are there.
 func (h *zkHolder) renew(ctx context.Context, held []grant) (time.Duration, error) {
 	if _, err := h.zk.status.ready(ctx, h.zk.call); err != nil {
 		return 0, err
 	}
+	ask := h.there
+	if time.Since(h.session.heard()) > h.session.timeout()/8 {
+		ask = h.confirmed
+	}
+	if err := ask(ctx, held); err != nil {
+		return 0, err
+	}
+	// Were it another session by now, it would be that one's life they tell of.
+	if h.session.life.Err() != nil {
+		return 0, ErrLost
+	}
+	return h.session.timeout() - time.Since(h.session.heard()), nil
+}
+
+// confirmed has most of the servers say that the nodes are there.
+func (h *zkHolder) confirmed(ctx context.Context, held []grant) error {
+	nodes := make([]string, len(held))
+	for i, g := range held {
+		nodes[i] = g.node
+	}
+	_, err := zkAwait(ctx, zkStart(h.zk, h.zk.confirm(nodes...)))
+	return err
+}
+
+// there has one of the servers say so.
+func (h *zkHolder) there(ctx context.Context, held []grant) error {
 	answers := make([]<-chan zkAnswer[*zk.Stat], len(held))
 	for i, g := range held {
 		answers[i] = zkStart(h.zk, h.session.owns(h.zk.conn, g.node))
 	}
 	for _, answer := range answers {
 		if _, err := zkAwait(ctx, answer); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	// Were it another session by now, it would be that one's life they tell of.
-	if h.session.life.Err() != nil {
-		return 0, ErrLost
-	}
-	return h.session.timeout(), nil
+	return nil
 }
 
 // release implements keeper.

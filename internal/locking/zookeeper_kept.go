@@ -105,7 +105,8 @@ func (z *ZooKeeper) alone(node string) *zkKept {
 func (z *ZooKeeper) keep(k *zkKept) bool {
 	z.keeping.mu.Lock()
 	defer z.keeping.mu.Unlock()
-	if k.wanted {
+	// The release may have been late, and have left the place to be swept.
+	if k.wanted || z.keeping.all[k.node] != k {
 		z.keeping.drop(k)
 		return false
 	}
@@ -184,7 +185,7 @@ func (p *zkPlace) reenter(ctx context.Context, d *demand) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.zk.call)
 	defer cancel()
 	asked := time.Now()
-	again, err := zkAwait(ctx, zkStart(p.zk, func() (zkMade, error) { return p.zk.again(k, entries) }))
+	again, err := zkAwait(ctx, zkStart(p.zk, zkWritten(p.zk, func() (zkMade, error) { return p.zk.again(k, entries) })))
 	if err == nil && again.alone && p.session.life.Err() == nil {
 		p.zk.keeping.took(k, again.entries)
 		p.sent, p.again, p.node, p.token, p.as = true, true, k.node, again.token, asked

@@ -52,9 +52,10 @@ func (h *zkHosts) Connected() {
 
 // A zkDialer opens the client's connections, one at a time, and can cut them.
 type zkDialer struct {
-	patience time.Duration // with a server that accepts a connection and says nothing
-	over     func() bool   // whether the session cannot be alive any more
-	tls      *tls.Config   // nil: in the clear
+	patience time.Duration        // with a server that accepts a connection and says nothing
+	granted  func() time.Duration // the session's time-out: a server that has said hello has that
+	over     func() bool          // whether the session cannot be alive any more
+	tls      *tls.Config          // nil: in the clear
 
 	mu     sync.Mutex
 	conn   net.Conn
@@ -75,7 +76,7 @@ func (d *zkDialer) dial(network, address string, limit time.Duration) (net.Conn,
 		return nil, errors.Join(net.ErrClosed, conn.Close())
 	}
 	d.conn = conn
-	return &zkConn{Conn: conn, patience: d.patience, fresh: d.over()}, nil
+	return &zkConn{Conn: conn, patience: d.patience, granted: d.granted, fresh: d.over()}, nil
 }
 
 // encrypt makes sure who is at the other end, within a limit, and that nobody
@@ -120,7 +121,16 @@ func (d *zkDialer) close() {
 type zkConn struct {
 	net.Conn
 	patience time.Duration
+	granted  func() time.Duration
 	fresh    bool // the next write is a greeting to mend
+	greeted  bool // the server has answered it
+}
+
+// Read implements net.Conn.
+func (c *zkConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.greeted = c.greeted || n > 0
+	return n, err
 }
 
 // Write implements net.Conn, but for its errors: it ends the connection instead.
@@ -142,7 +152,11 @@ func (c *zkConn) Write(b []byte) (int, error) {
 
 // SetReadDeadline sets the deadline, or an earlier one.
 func (c *zkConn) SetReadDeadline(t time.Time) error {
-	latest := time.Now().Add(c.patience)
+	patience := c.patience
+	if c.greeted { // the client asks rarely enough for the time-out that was granted
+		patience = max(patience, c.granted())
+	}
+	latest := time.Now().Add(patience)
 	if t.IsZero() || t.After(latest) {
 		t = latest
 	}

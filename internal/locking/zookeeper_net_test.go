@@ -31,6 +31,28 @@ func TestZKConn_waitsForNoServerLongerThanItsPatience(t *testing.T) {
 	})
 }
 
+// A server that grants a longer time-out than was asked for is asked as rarely, once it has said so.
+func TestZKConn_waitsForAServerThatHasSaidHello(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer far.Close()
+		defer near.Close()
+		conn := &zkConn{Conn: near, patience: time.Second, granted: func() time.Duration { return 4 * time.Second }}
+		go func() { _, _ = far.Write([]byte("h")) }()
+		if _, err := conn.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		if err := conn.SetReadDeadline(time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) != 4*time.Second {
+			t.Errorf("Read() = %v after %v, want a time-out after 4s", err, time.Since(began))
+		}
+	})
+}
+
 func TestZKHosts_restOnlyWhenAllHaveFailed(t *testing.T) {
 	t.Parallel()
 	hosts := &zkHosts{}

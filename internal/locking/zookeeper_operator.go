@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,7 +32,8 @@ func (z *ZooKeeper) Inspect(ctx context.Context, key string) (Status, error) {
 			_, err = zkAsk(ctx, z, func() (struct{}, error) {
 				data, stat, err := z.conn.Get(folder + "/" + holder)
 				if err == nil {
-					s.Owner = string(data) + ":" + holder
+					// The place may be had again, in another turn: each changes the version.
+					s.Owner = fmt.Sprintf("%s:%s#%d", data, holder, stat.Version)
 					s.Since, s.Token = time.UnixMilli(stat.Mtime), stat.Mzxid
 				}
 				return struct{}{}, err
@@ -72,13 +74,15 @@ func (z *ZooKeeper) NextToken(ctx context.Context, key string) (int64, error) {
 
 // Evict implements Evictor.
 func (z *ZooKeeper) Evict(ctx context.Context, key, owner string) (bool, error) {
-	node := zkFolder(key) + "/" + owner[strings.LastIndex(owner, ":")+1:]
-	if path.Dir(node) != zkFolder(key) {
+	name, turn, _ := strings.Cut(owner[strings.LastIndex(owner, ":")+1:], "#")
+	node := zkFolder(key) + "/" + name
+	version, err := strconv.ParseInt(turn, 10, 32)
+	if err != nil || path.Dir(node) != zkFolder(key) {
 		return false, nil
 	}
-	_, err := zkAsk(ctx, z, func() (struct{}, error) { return struct{}{}, z.conn.Delete(node, -1) })
+	_, err = zkAsk(ctx, z, func() (struct{}, error) { return struct{}{}, z.conn.Delete(node, int32(version)) })
 	switch {
-	case errors.Is(err, zk.ErrNoNode):
+	case errors.Is(err, zk.ErrNoNode), errors.Is(err, zk.ErrBadVersion):
 		return false, nil
 	case err != nil:
 		return false, errors.Join(ErrUnavailable, fmt.Errorf("evict: %w", err))

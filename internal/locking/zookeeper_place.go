@@ -29,7 +29,7 @@ type zkPlace struct {
 
 	// What is known of the queue.
 	before string    // the place before this one; "" if it is the first
-	as     time.Time // from before the servers were last asked, in the session
+	as     time.Time // when the servers had heard of the session
 	passed bool      // whether it is first by what it was told, not by a look
 }
 
@@ -109,7 +109,7 @@ func (p *zkPlace) create(ctx context.Context) (alone bool, err error) {
 	}
 	p.sent = true
 	asked := time.Now()
-	answer := zkStart(p.zk, p.make)
+	answer := zkStart(p.zk, zkWritten(p.zk, p.make))
 	select {
 	case a := <-answer:
 		if a.err != nil {

@@ -30,8 +30,40 @@ type zkSession struct {
 
 func (s *zkSession) timeout() time.Duration { return time.Duration(s.ttl.Load()) }
 
-// hear notes that a request, sent no earlier than asked, was answered. If the
-// session is alive now it was alive then: another one begins only after its end.
+// zkWritten returns the request for a change, which notes that the servers have heard
+// of the session. Only most of them together can make one. One that is cut off from
+// the others answers what it is asked, for seconds in which those end the session and
+// let the next one in.
+func zkWritten[T any](z *ZooKeeper, change func() (T, error)) func() (T, error) {
+	return func() (T, error) {
+		s, _ := z.status.current()
+		asked := time.Now()
+		value, err := change()
+		if s != nil && err == nil {
+			s.hear(asked)
+		}
+		return value, err
+	}
+}
+
+// confirm returns the request that has most of the servers say that nodes are there:
+// a change of nothing. ErrLost says that one is not.
+func (z *ZooKeeper) confirm(nodes ...string) func() (struct{}, error) {
+	return zkWritten(z, func() (struct{}, error) {
+		var there []any
+		for _, node := range nodes {
+			there = append(there, &zk.CheckVersionRequest{Path: node, Version: -1})
+		}
+		_, err := z.conn.Multi(there...)
+		if errors.Is(err, zk.ErrNoNode) {
+			err = ErrLost
+		}
+		return struct{}{}, err
+	})
+}
+
+// hear notes that a change, sent no earlier than asked, was made. If the session is
+// alive now it was alive then: another one begins only after its end.
 func (s *zkSession) hear(asked time.Time) {
 	if s.life.Err() != nil {
 		return
@@ -44,7 +76,7 @@ func (s *zkSession) hear(asked time.Time) {
 }
 
 // heard returns a time from which on the servers keep the session for its
-// time-out at least: when the latest request that they have answered was begun.
+// time-out at least: when the latest change that they have made for it was begun.
 func (s *zkSession) heard() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -185,6 +217,14 @@ func (st *zkStatus) over() bool {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	return st.session != nil && !st.connected && time.Since(st.since) > 2*st.session.timeout()
+}
+
+// granted returns the session's time-out, 0 if there is no session.
+func (st *zkStatus) granted() time.Duration {
+	if s, _ := st.current(); s != nil {
+		return s.timeout()
+	}
+	return 0
 }
 
 // current returns the session, nil if there is none, and whether it has a

@@ -13,7 +13,6 @@ import (
 
 // look finds out what is before the place.
 func (p *zkPlace) look(ctx context.Context) error {
-	asked := time.Now()
 	names, err := zkAsk(ctx, p.zk, func() ([]string, error) {
 		names, _, err := p.zk.conn.Children(p.folder)
 		return names, err
@@ -26,7 +25,13 @@ func (p *zkPlace) look(ctx context.Context) error {
 	if !present || p.session.life.Err() != nil {
 		return fmt.Errorf("%s: %w", p.node, errPlaceLost)
 	}
-	p.before, p.as, p.passed = before, asked, false
+	// Who says so may be cut off from the other servers, which may have let others in.
+	if before == "" && time.Since(p.session.heard()) > p.session.timeout()/4 {
+		if _, err := zkAsk(ctx, p.zk, p.zk.confirm(p.node)); err != nil {
+			return fmt.Errorf("confirm the place %s: %w", p.node, err)
+		}
+	}
+	p.before, p.as, p.passed = before, p.session.heard(), false
 	return nil
 }
 
@@ -116,9 +121,11 @@ func (z *ZooKeeper) end(node string) error {
 // session, they learn no more than that it is gone, and look.
 func (z *ZooKeeper) free(node string) error {
 	z.neighbours.tell(node)
-	_, err := z.conn.Multi(
-		&zk.SetDataRequest{Path: node, Version: -1},
-		&zk.DeleteRequest{Path: node, Version: -1})
+	_, err := zkWritten(z, func() ([]zk.MultiResponse, error) {
+		return z.conn.Multi(
+			&zk.SetDataRequest{Path: node, Version: -1},
+			&zk.DeleteRequest{Path: node, Version: -1})
+	})()
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -84,6 +85,74 @@ func TestZooKeeper_whoIsToldOfItsTurnAsksWhetherItIsThere(t *testing.T) {
 	}
 	if err := robbed.Release(t.Context()); !errors.Is(err, locking.ErrLost) {
 		t.Errorf("Release() = %v, want ErrLost", err)
+	}
+}
+
+// A place may be had again in a turn that is not the one an operator has looked at.
+func TestZooKeeper_operatorsTakeAwayTheTurnTheySaw(t *testing.T) {
+	t.Parallel()
+	addr, key := stacktest.ZooKeeper(t), "seen"
+	l := awaitAnswer(t, openZooKeeper(t, addr, long))
+	operator := awaitAnswer(t, openZooKeeper(t, addr, long)).(*locking.ZooKeeper)
+	var seen locking.Status
+	for range 20 { // until the place has been kept
+		lease := take(t, l, key)
+		now, err := operator.Inspect(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, _, _ := strings.Cut(seen.Owner, "#")
+		kept := before != "" && strings.HasPrefix(now.Owner, before+"#")
+		if kept {
+			if evicted, err := operator.Evict(t.Context(), key, seen.Owner); err != nil || evicted {
+				t.Errorf("Evict(%q) = %v, %v while %q holds it, want false", seen.Owner, evicted, err, now.Owner)
+			}
+			if evicted, err := operator.Evict(t.Context(), key, now.Owner); err != nil || !evicted {
+				t.Errorf("Evict(%q) = %v, %v, want it done", now.Owner, evicted, err)
+			}
+			if err := lease.Release(t.Context()); !errors.Is(err, locking.ErrLost) {
+				t.Errorf("Release() = %v, want ErrLost", err)
+			}
+			return
+		}
+		giveBack(t, lease)
+		seen = now
+	}
+	t.Error("no place was kept")
+}
+
+// A server that is cut off from the others answers for a while what it is asked. Those
+// end the session meanwhile: what one says by itself is no reason to trust the lease.
+func TestZooKeeper_aServerThatIsCutOffKeepsNoLease(t *testing.T) {
+	t.Parallel()
+	e, err := stacktest.Stack(t).ZooKeeperEnsemble(t.Context(), "cut-off", 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leader, err := e.Leader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	alone := (leader + 1) % 3
+	const timeout = 2 * time.Second
+	l := awaitAnswer(t, openZooKeeper(t, e.Addrs[alone], timeout))
+	lease := take(t, l, "k")
+	for i, server := range e.Servers {
+		if i != alone {
+			if err := server.Signal(syscall.SIGSTOP); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = server.Signal(syscall.SIGCONT) })
+		}
+	}
+	cut := time.Now()
+	select {
+	case <-lease.Lost():
+	case <-time.After(20 * time.Second):
+		t.Error("the lease is not lost, though most servers are silent")
+	}
+	if until := lease.Until(); until.After(cut.Add(timeout)) {
+		t.Errorf("trusted until %v after the others fell silent, want at most %v", until.Sub(cut), timeout)
 	}
 }
 
