@@ -42,6 +42,10 @@
 // even if every call hangs. It closes at once when the backend says that the
 // key is no longer the holder's.
 //
+// A ZooKeeper lease is counted from a change that most of the servers have made: one
+// that is cut off from the others goes on answering for a while what it is asked,
+// after they have let the next one in. So a renewal is a change, too, of nothing.
+//
 // This window closes for a holder that runs. One that is paused, by a garbage
 // collector, a hypervisor or SIGSTOP, learns of its loss only afterwards: it
 // can check its lease, be paused for a minute, and write. The clock that is

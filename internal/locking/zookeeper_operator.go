@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"strconv"
 	"strings"
 	"time"
 
@@ -76,11 +75,11 @@ func (z *ZooKeeper) NextToken(ctx context.Context, key string) (int64, error) {
 func (z *ZooKeeper) Evict(ctx context.Context, key, owner string) (bool, error) {
 	name, turn, _ := strings.Cut(owner[strings.LastIndex(owner, ":")+1:], "#")
 	node := zkFolder(key) + "/" + name
-	version, err := strconv.ParseInt(turn, 10, 32)
-	if err != nil || path.Dir(node) != zkFolder(key) {
+	var version int32
+	if n, _ := fmt.Sscan(turn, &version); n != 1 || path.Dir(node) != zkFolder(key) {
 		return false, nil
 	}
-	_, err = zkAsk(ctx, z, func() (struct{}, error) { return struct{}{}, z.conn.Delete(node, int32(version)) })
+	_, err := zkAsk(ctx, z, func() (struct{}, error) { return struct{}{}, z.conn.Delete(node, version) })
 	switch {
 	case errors.Is(err, zk.ErrNoNode), errors.Is(err, zk.ErrBadVersion):
 		return false, nil
