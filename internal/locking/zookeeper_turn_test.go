@@ -134,7 +134,7 @@ func TestZooKeeper_aServerThatIsCutOffKeepsNoLease(t *testing.T) {
 		t.Fatal(err)
 	}
 	alone := (leader + 1) % 3
-	const timeout = 2 * time.Second
+	const timeout = 6 * time.Second // a renewal is due while the one left still answers, for 3 s
 	l := awaitAnswer(t, openZooKeeper(t, e.Addrs[alone], timeout))
 	lease := take(t, l, "k")
 	for i, server := range e.Servers {
