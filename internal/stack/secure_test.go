@@ -111,17 +111,10 @@ func TestSecureZooKeeper_SpeaksTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shake := func(ca *Authority) error {
-		conn, err := (&tls.Dialer{Config: &tls.Config{RootCAs: ca.Pool()}}).DialContext(t.Context(), "tcp", z.SecureAddr)
-		if err != nil {
-			return err
-		}
-		return conn.Close()
-	}
-	if err := shake(ca); err != nil {
+	if err := z.shakesHands(t.Context(), ca); err != nil {
 		t.Errorf("its authority's certificate: %v", err)
 	}
-	if err := shake(newAuthority(t)); err == nil {
+	if err := z.shakesHands(t.Context(), newAuthority(t)); err == nil {
 		t.Error("another authority vouches for it")
 	}
 }

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
@@ -23,6 +24,15 @@ ssl.keyStore.location=%s
 ssl.keyStore.type=PEM
 ssl.clientAuth=none
 `
+
+// shakesHands connects by TLS.
+func (z *SecureZooKeeper) shakesHands(ctx context.Context, ca *Authority) error {
+	conn, err := (&tls.Dialer{Config: &tls.Config{RootCAs: ca.Pool()}}).DialContext(ctx, "tcp", z.SecureAddr)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
 
 // SecureZooKeeper starts a ZooKeeper server with a certificate of the authority.
 func (s *Stack) SecureZooKeeper(ctx context.Context, name string, ca *Authority) (*SecureZooKeeper, error) {
@@ -48,7 +58,12 @@ func (s *Stack) SecureZooKeeper(ctx context.Context, name string, ca *Authority)
 		z.Addr, z.SecureAddr = address(ports[0]), address(ports[1])
 		var err error
 		z.Process, err = s.startZooKeeper(ctx, name, dir, zooHeap, fmt.Sprintf(zooSecure, dir, ports[0], ports[1], both),
-			func(ctx context.Context) error { return zooKeeperReady(ctx, z.Addr, dir) })
+			func(ctx context.Context) error {
+				if err := zooKeeperReady(ctx, z.Addr, dir); err != nil {
+					return err
+				}
+				return z.shakesHands(ctx, ca) // it opens this port after the other
+			})
 		return err
 	})
 	if err != nil {

@@ -62,12 +62,15 @@ func (c *Cache) known(ctx context.Context, skus []string) (map[string]Level, err
 	for i, sku := range skus {
 		replies[i] = pipe.HMGet(ctx, cacheKey(sku), "level", "version", "guard")
 	}
-	_, _ = pipe.Exec(ctx) // its error is that of the first reply that has one
+	// Its error is that of the first reply that has one, or of all, which then may know nothing of it.
+	if _, err := pipe.Exec(ctx); err != nil && !isWrongType(err) {
+		return nil, Unavailable("read the levels in Redis", err)
+	}
 	levels := make(map[string]Level, len(skus))
 	for i, sku := range skus {
 		values, err := replies[i].Result()
-		if redis.HasErrorPrefix(err, "WRONGTYPE") {
-			continue // somebody has put something else there, which is no level
+		if isWrongType(err) {
+			continue
 		}
 		if err != nil {
 			return nil, Unavailable("read the levels in Redis", err)
@@ -78,6 +81,10 @@ func (c *Cache) known(ctx context.Context, skus []string) (map[string]Level, err
 	}
 	return levels, nil
 }
+
+// isWrongType tells that somebody has put something else in a level's place, which is
+// no level.
+func isWrongType(err error) bool { return redis.HasErrorPrefix(err, "WRONGTYPE") }
 
 // rebuild reads the missing levels from Postgres into levels and keeps them.
 func (c *Cache) rebuild(ctx context.Context, missing []string, levels map[string]Level) error {

@@ -79,6 +79,26 @@ func TestCache_AKeyThatIsNoHashIsNoLevel(t *testing.T) {
 	}
 }
 
+// unsent fails pipelines before they are sent, as a connection does that cannot be had:
+// the commands themselves know nothing of it.
+type unsent struct{}
+
+func (unsent) DialHook(next redis.DialHook) redis.DialHook          { return next }
+func (unsent) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+func (unsent) ProcessPipelineHook(redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(context.Context, []redis.Cmder) error { return errors.New("not sent") }
+}
+
+func TestCache_FailsClosedWhatIsNotSent(t *testing.T) {
+	t.Parallel()
+	client := openRedis(t)
+	client.AddHook(unsent{})
+	c := stock.NewCache(client, nobodyAsked(t))
+	if _, err := c.Levels(t.Context(), []string{"A-1"}); !errors.Is(err, stock.ErrUnavailable) {
+		t.Errorf("Levels = %v, want ErrUnavailable", err)
+	}
+}
+
 func TestCache_FailsClosed(t *testing.T) {
 	t.Parallel()
 	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1})
