@@ -70,13 +70,13 @@ func NewRedis(cfg RedisConfig) (*Redis, error) {
 	if cfg.Acks < 0 {
 		return nil, fmt.Errorf("lock redis: %d acknowledgements", cfg.Acks)
 	}
-	process, call := rand.Text(), callTimeout(cfg.TTL)
+	process, call, claim := rand.Text(), callTimeout(cfg.TTL), min(cfg.TTL, mostClaim)
 	r := &Redis{
 		client:    openLockClient(cfg.Server, call),
 		name:      cfg.Owner + ":" + process,
 		ttl:       cfg.TTL,
-		claim:     min(cfg.TTL, mostClaim),
-		least:     max(min(cfg.TTL, mostClaim)/4, 2*cfg.Margin),
+		claim:     claim,
+		least:     max(claim/4, 2*cfg.Margin),
 		call:      call,
 		acks:      cfg.Acks,
 		clustered: "0",

@@ -72,7 +72,7 @@ func TestRedis_onlyWhatIsWaitedForIsHandedOn(t *testing.T) {
 // What was not passed on is kept until it is released, however long that takes.
 func TestRedis_whatIsNotHandedOnIsKept(t *testing.T) {
 	t.Parallel()
-	l := openRedis(t, stacktest.Redis(t), 500*time.Millisecond).(*locking.Redis)
+	l := openRedis(t, stacktest.Redis(t), 3*time.Second).(*locking.Redis)
 	held := mustHold(t, l, "a")
 	until := held.Until()
 	if held.PassOn(t.Context(), map[string]string{"a": "5 left"}) {

@@ -69,7 +69,7 @@ func (l *Lease) renewalDue() time.Duration {
 func (l *Lease) renewNow() {
 	l.mu.Lock()
 	// One at a time: the timer may have run out just before it was set anew.
-	if l.renewal.ended || l.renewal.under != nil || l.life.Err() != nil {
+	if l.ended || l.renewal.ended || l.renewal.under != nil || l.life.Err() != nil {
 		l.mu.Unlock()
 		return
 	}

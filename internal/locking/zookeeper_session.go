@@ -30,38 +30,6 @@ type zkSession struct {
 
 func (s *zkSession) timeout() time.Duration { return time.Duration(s.ttl.Load()) }
 
-// zkWritten returns the request for a change, which notes that the servers have heard
-// of the session. Only most of them together can make one. One that is cut off from
-// the others answers what it is asked, for seconds in which those end the session and
-// let the next one in.
-func zkWritten[T any](z *ZooKeeper, change func() (T, error)) func() (T, error) {
-	return func() (T, error) {
-		s, _ := z.status.current()
-		asked := time.Now()
-		value, err := change()
-		if s != nil && err == nil {
-			s.hear(asked)
-		}
-		return value, err
-	}
-}
-
-// confirm returns the request that has most of the servers say that nodes are there:
-// a change of nothing. ErrLost says that one is not.
-func (z *ZooKeeper) confirm(nodes ...string) func() (struct{}, error) {
-	return zkWritten(z, func() (struct{}, error) {
-		var there []any
-		for _, node := range nodes {
-			there = append(there, &zk.CheckVersionRequest{Path: node, Version: -1})
-		}
-		_, err := z.conn.Multi(there...)
-		if errors.Is(err, zk.ErrNoNode) {
-			err = ErrLost
-		}
-		return struct{}{}, err
-	})
-}
-
 // hear notes that a change, sent no earlier than asked, was made. If the session is
 // alive now it was alive then: another one begins only after its end.
 func (s *zkSession) hear(asked time.Time) {
