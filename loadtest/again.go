@@ -1,8 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,11 +34,27 @@ func (c *auditCommand) Run(con *console, verdict *audit.Verdict) error {
 	for i := range r.Cells {
 		cell := &r.Cells[i]
 		records[i].Clients = cell.Clients
+		before := cell.Invariants
 		again(r.Command, cell, records[i])
+		missing(cell, before)
 	}
 	r.Conclude()
 	*verdict = r.Verdict
 	return c.print(con, r)
+}
+
+// missing adds to a cell that was judged again what was decided of it before and
+// cannot be any more, as undecided: its records are gone.
+func missing(cell *report.Cell, before []audit.Invariant) {
+	for _, was := range before {
+		same := func(i audit.Invariant) bool { return i.Name == was.Name }
+		if !slices.ContainsFunc(cell.Invariants, same) && !slices.ContainsFunc(cell.Counted, same) {
+			cell.Invariants = append(cell.Invariants, audit.Invariant{
+				Name: was.Name, Verdict: audit.Undecided, Evidence: "what it was decided by is not in the history any more",
+			})
+		}
+	}
+	cell.Conclude()
 }
 
 // again judges a cell of a finished run of the command.
@@ -72,7 +88,7 @@ func (c *reportCommand) Run(con *console) error {
 		return drawAgain(con, folder, c.Markdown)
 	}
 	if c.Markdown != "" {
-		return errors.New("--markdown: is for benchmarks")
+		return fmt.Errorf("%w: --markdown: is for benchmarks", errUsage)
 	}
 	if err := folder.Write(r); err != nil {
 		return fmt.Errorf("write the report: %w", err)

@@ -56,4 +56,41 @@ func TestAuditAndReport_OfFaults(t *testing.T) {
 	if code, out, _ := lab(t, "audit", latest); code != exitViolated {
 		t.Errorf("audit of an edited history = %d\n%s", code, out)
 	}
+	if code, _, progress := lab(t, "report", latest, "--markdown", filepath.Join(results, "page.md")); code != exitUsage || !strings.Contains(progress, "--markdown") {
+		t.Errorf("report --markdown of faults = %d %s, want it refused by name", code, progress)
+	}
+}
+
+// What was decided by records that are gone is undecided, and not as expected.
+func TestAudit_OfARunWhoseRecordsAreGone(t *testing.T) {
+	t.Parallel()
+	records := audit.Records{
+		Clients: 1, Left: &audit.Left{Looked: []string{"Postgres"}},
+		Ops: []load.Op{
+			{Quantity: 1, Outcome: load.Confirmed, OrderID: "x", Version: 2, Return: 5},
+			{Seq: 1, Quantity: 1, Outcome: load.SoldOut, Call: 6, Return: 9},
+		},
+		Ledger: []load.Movement{
+			{Version: 1, Delta: 1, OnHand: 1, Reason: "created"}, {Version: 2, Delta: -1, Reason: "sale", OrderID: "x"},
+		},
+	}
+	cell := report.Cell{Lock: "none", Guard: "predicate", Clients: 1, Expectation: report.Hold}
+	cell.Judge(records, time.Second)
+	if !cell.Met {
+		t.Fatalf("%+v, want it as expected", cell)
+	}
+	records.Left = nil
+	results := t.TempDir()
+	folder, err := report.NewFolder(results, "compare", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := report.Result{SchemaVersion: report.SchemaVersion, Command: "compare", Cells: []report.Cell{cell}}
+	if err := folder.Finish(r, []audit.Records{records}); err != nil {
+		t.Fatal(err)
+	}
+	code, out, _ := lab(t, "audit", filepath.Join(results, "latest"))
+	if code != exitUndecided || !strings.Contains(out, audit.NothingHeld) {
+		t.Errorf("audit = %d, want it undecided whether anything is left behind\n%s", code, out)
+	}
 }

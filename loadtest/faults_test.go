@@ -2,11 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"orderd/loadtest/audit"
+	"orderd/loadtest/fault"
 	"orderd/loadtest/report"
 )
 
@@ -33,6 +36,24 @@ func TestFaults_TellsWhatBrokeAndWhatDidNot(t *testing.T) {
 	editHistory(t, filepath.Join(latest, "history.jsonl"))
 	if code, out, _ := lab(t, "audit", latest); code != exitViolated {
 		t.Errorf("audit of an edited history = %d\n%s", code, out)
+	}
+}
+
+// The document tells of each fault what the program does.
+func TestFaults_AreTheDocumentedOnes(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/laboratory.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := strings.Count(string(page), "\n| `")
+	for _, f := range fault.All {
+		if row := fmt.Sprintf("\n| `%s` | %s |\n", f.Name, f.Title); !strings.Contains(string(page), row) {
+			t.Errorf("docs/laboratory.md lacks the row %s", row)
+		}
+	}
+	if rows != len(fault.All) {
+		t.Errorf("docs/laboratory.md has %d rows of faults, and there are %d", rows, len(fault.All))
 	}
 }
 

@@ -43,6 +43,9 @@ type commands struct {
 	Doctor   doctorCommand   `cmd:"" help:"Tell which servers are found, and how to install the missing ones."`
 }
 
+// errUsage is in the error of a command that finds out late that it is used wrongly.
+var errUsage = errors.New("wrong usage")
+
 // A console is what the commands talk to people through: results go to out,
 // everything else to progress.
 type console struct {
@@ -93,6 +96,8 @@ func run(c *console) int {
 	switch err := command.Run(); {
 	case c.ctx.Err() != nil && err != nil:
 		return c.fail(exitFailed, errors.New("interrupted"))
+	case errors.Is(err, errUsage):
+		return c.fail(exitUsage, err)
 	case err != nil:
 		return c.fail(exitFailed, err)
 	}

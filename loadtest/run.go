@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
 	"runtime"
 	"strconv"
@@ -15,11 +16,19 @@ import (
 	"orderd/loadtest/report"
 )
 
-// readyLimit is how long run waits for the deployment to be ready.
-const readyLimit = 30 * time.Second
+// readyLimit is how long run waits for the deployment to be ready, and ledgerLimit
+// for its ledger.
+const (
+	readyLimit  = 30 * time.Second
+	ledgerLimit = time.Minute
+)
+
+// apiKeyVariable has the key of a deployment that wants one. It is no flag: those are
+// for everybody on the machine to read.
+const apiKeyVariable = "LOADTEST_API_KEY"
 
 type runCommand struct {
-	Target   []string           `required:"" env:"LOADTEST_TARGET" placeholder:"URL" help:"Base URLs of the replicas, or of the balancer in front of them."`
+	Target   []string           `required:"" env:"LOADTEST_TARGET" placeholder:"URL" help:"Base URLs of the replicas, or of the balancer in front of them. If they want API keys, LOADTEST_API_KEY has an admin's."`
 	SKU      string             `name:"sku" placeholder:"SKU" help:"SKU to sell. Default: a new one."`
 	Guard    string             `default:"predicate" enum:"${guards}" help:"What Postgres itself checks: ${enum}. All but predicate need orderd to run with --allow-unguarded."`
 	Stock    int64              `default:"200" help:"Units to set the SKU to."`
@@ -73,6 +82,9 @@ func (c *runCommand) Run(con *console, verdict *audit.Verdict) error {
 	}
 	client := load.NewClient(targets, c.Clients)
 	defer client.Close()
+	if key := os.Getenv(apiKeyVariable); key != "" {
+		client.Authorize(key)
+	}
 	records, err := c.drive(con, client, &cell)
 	if err != nil {
 		return err
@@ -111,14 +123,14 @@ func (c *runCommand) drive(con *console, client *load.Client, cell *report.Cell)
 	ctx, cancel := context.WithTimeout(con.ctx, c.Timeout)
 	defer cancel()
 	if err := client.SetStock(ctx, cell.SKU, c.Stock, c.Guard); err != nil {
-		return audit.Records{}, err
+		return audit.Records{}, fmt.Errorf("set the stock, which takes an admin's key in %s where keys are wanted: %w", apiKeyVariable, err)
 	}
 	// A SKU that was sold out before may be called so for a moment more.
 	select {
 	case <-time.After(2 * audit.TruthAge):
 	case <-ctx.Done():
 	}
-	start, err := client.Version(ctx, cell.SKU)
+	_, start, err := client.Level(ctx, cell.SKU)
 	if err != nil {
 		return audit.Records{}, err
 	}
@@ -130,11 +142,18 @@ func (c *runCommand) drive(con *console, client *load.Client, cell *report.Cell)
 	var took time.Duration
 	r.Ops, took = drive.Run(ctx, client)
 	bar.stop()
-	if len(r.Ops) < c.Orders {
-		return r, fmt.Errorf("%d of %d orders answered in %s (--timeout): %w", len(r.Ops), c.Orders, c.Timeout, context.Cause(ctx))
+	if ctx.Err() != nil { // the last ones may have been cut off, too
+		return r, fmt.Errorf("%d of %d orders sent in %s (--timeout): %w", len(r.Ops), c.Orders, c.Timeout, context.Cause(ctx))
 	}
+	reading, cancel := context.WithTimeout(con.ctx, ledgerLimit)
+	defer cancel()
+	var row audit.Level // before the ledger, which has to have it
+	if row.OnHand, row.Version, err = client.Level(reading, cell.SKU); err != nil {
+		return r, err
+	}
+	r.Levels = []audit.Level{row}
 	// From the movement that the drive started from.
-	if r.Ledger, err = client.Ledger(ctx, cell.SKU, start-1); err != nil {
+	if r.Ledger, err = client.Ledger(reading, cell.SKU, start-1); err != nil {
 		return r, err
 	}
 	cell.Replicas = replicasSeen(r.Ops)

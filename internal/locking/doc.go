@@ -42,9 +42,9 @@
 // even if every call hangs. It closes at once when the backend says that the
 // key is no longer the holder's.
 //
-// A ZooKeeper lease is counted from a change that most of the servers have made: one
-// that is cut off from the others goes on answering for a while what it is asked,
-// after they have let the next one in. So a renewal is a change, too, of nothing.
+// A ZooKeeper lease is counted from a write that a majority of the servers has
+// acknowledged: a server that is cut off from the others goes on answering reads for a
+// while, when they have let the next one in already. So a renewal is a write, too, of nothing.
 //
 // This window closes for a holder that runs. One that is paused, by a garbage
 // collector, a hypervisor or SIGSTOP, learns of its loss only afterwards: it
@@ -64,25 +64,25 @@
 // long as the clock was not set back. RedLock takes the largest of its masters'
 // tokens, and has most of them remember it before the lease is used. In
 // ZooKeeper it is the number of the change by which the holder entered the
-// key's queue (czxid), or had its last place once more: the ensemble orders changes, and serves the queue in their
-// order. In PostgreSQL it is the next value of a sequence, taken while the locks are held.
+// key's queue (czxid), or took its last place again: the ensemble orders changes, and serves
+// the queue in their order. In PostgreSQL it is the next value of a sequence, taken while the locks are held.
 // The modes none and local cannot order the leases of several processes: 0.
 //
 // # What a turn costs
 //
-// Redis passes a lock on within the script that releases it, and with it, by
-// [Lease.PassOn], what the holder before knows of the thing that is locked.
+// The script that releases a lock in Redis also hands it to the next waiter, and with
+// it, by [Lease.PassOn], a note of what the holder knows about the thing that is locked.
 //
-// In ZooKeeper a turn is two durable writes, to enter the queue and to leave it, and nothing but the
-// second is between two holders: whoever watched the place before sees in what way
-// it was left. Two places of one process that are next to each other do not wait
+// In ZooKeeper a turn costs two durable writes, to enter the queue and to leave it. Only
+// the second is between two holders: a waiter sees from the change of the node before its
+// own that the lock was released, and need not read the queue again. Two places of one process that are next to each other do not wait
 // even for that. Where nobody else is in the queue, the process keeps its place for
 // a moment after the release, and can have it again for one write that fails if
 // anybody has entered since; the order of arrival holds in any case.
 //
 // # Operators
 //
-// Who holds a key, and how many wait, tells an [Inspector]. An [Evictor] takes
+// An [Inspector] tells who holds a key and how many wait. An [Evictor] takes
 // the key away, after the store has been told to refuse the old holder's token.
 //
 // # How it fails

@@ -6,9 +6,9 @@
 // it as a group: turn.go takes the lease, view.go looks at the stock, settle.go
 // says who gets what, group_ledger.go commits, parting.go writes the new levels
 // back and releases. Without lanes service.go and
-// ledger.go do the same for one order at a time. Every order ends
-// confirmed, refused or unknown, and never in between: problem.go holds the
-// one table that turns each way of not being confirmed into an HTTP answer. An
+// ledger.go do the same for one order at a time. Every request for an order ends
+// placed (confirmed or held), refused or unknown, and never in between: problem.go holds
+// the one table that turns each way of not being placed into an HTTP answer. An
 // order with a key goes through once.go first, which answers it if it has been
 // placed before. What becomes of an order after it was placed, whether it is
 // kept, cancelled or swept, is in change.go and ending.go.

@@ -6,7 +6,7 @@
 // alone: [Truth] asks Postgres first, once for all who ask within 100 ms.
 //
 // Two follow the ledger: the [Reconciler] repairs Redis towards Postgres, and
-// the [Relay] tells a Redis stream of each change.
+// the [Relay] publishes each change to a Redis stream.
 package stock
 
 import (

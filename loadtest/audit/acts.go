@@ -1,6 +1,10 @@
 package audit
 
-import "orderd/loadtest/load"
+import (
+	"time"
+
+	"orderd/loadtest/load"
+)
 
 // Reasons of movements that return units.
 const (
@@ -37,9 +41,11 @@ func actsAreWritten(b *books) (Verdict, string) {
 	}
 	asked := map[load.Deed]map[string]bool{load.Cancel: {}, load.Confirm: {}} // for sure or perhaps
 	counts := map[load.Deed]int{}
+	var refused []*load.Act
 	for i := range b.Acts {
 		act := &b.Acts[i]
 		if act.Outcome == load.Failed {
+			refused = append(refused, act)
 			continue
 		}
 		if counts[act.Deed]++; act.Deed == load.Restock {
@@ -53,9 +59,39 @@ func actsAreWritten(b *books) (Verdict, string) {
 	if verdict, evidence := b.returnsWereAskedFor(back, asked); verdict == Violated {
 		return verdict, evidence
 	}
+	for _, act := range refused {
+		if !b.rightly(act, asked[load.Cancel][act.OrderID]) {
+			return found("the %s of order %s, of which its client had been told, was answered %s", act.Deed, act.OrderID, act.Code)
+		}
+	}
 	return held("%d cancels, %d confirms, %d restocks; the units of %d orders came back",
 		counts[load.Cancel], counts[load.Confirm], counts[load.Restock], len(back))
 }
+
+// rightly tells whether a cancel or confirm was refused for a reason that there was.
+// An order that its client was told of can be cancelled whatever became of it, and
+// is confirmed unless it was cancelled, or its time over.
+func (b *books) rightly(act *load.Act, cancelled bool) bool {
+	op := b.told[act.OrderID]
+	if op == nil || act.Call < op.Return || act.Deed == load.Restock {
+		return true
+	}
+	switch act.Code {
+	case "rate_limited", "timeout": // nobody looked
+		return true
+	case "not_held":
+		return act.Deed == load.Confirm && cancelled
+	case "hold_expired":
+		hold := time.Duration(op.Hold) * time.Second
+		return act.Deed == load.Confirm && act.Return > op.Call+hold-clocksDiffer
+	default:
+		return false
+	}
+}
+
+// clocksDiffer is by how much the database's clock may have run otherwise, during a
+// hold, than the one that requests are timed by: one of them is set right by others.
+const clocksDiffer = 20 * time.Millisecond
 
 // agree tells whether an act that was done is so by the reason for which the
 // order's units came back, if they did.

@@ -17,6 +17,7 @@ type books struct {
 	told   map[string]*load.Op // the confirmed ones, by the id that the answer names; the first if there are more
 	sales  map[saleKey]load.Movement
 	lines  map[string]int // how many movements an order has
+	acts   map[actKey]window
 }
 
 // A book is what is known of one SKU.
@@ -36,7 +37,7 @@ type saleKey struct{ sku, order string }
 
 func open(r Records) *books {
 	b := &books{
-		Records: r, orders: attempts(r.Ops),
+		Records: r, orders: Orders(r.Ops), acts: actsOf(r),
 		told: map[string]*load.Op{}, sales: map[saleKey]load.Movement{}, lines: map[string]int{},
 	}
 	bySKU := map[string]*book{}
@@ -85,10 +86,10 @@ func summed(op *load.Op) map[string]demand {
 	return demands
 }
 
-// attempts makes one order of all attempts with the same idempotency key that
+// Orders makes one order of all attempts with the same idempotency key that
 // were confirmed or may have been: it may have been placed from the first call
 // on, and was by the first answer that says so.
-func attempts(ops []load.Op) []load.Op {
+func Orders(ops []load.Op) []load.Op {
 	if !slices.ContainsFunc(ops, func(op load.Op) bool { return op.Key != "" }) {
 		return ops
 	}

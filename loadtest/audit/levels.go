@@ -34,6 +34,9 @@ func quickLevelConverges(b *books) (Verdict, string) {
 			}
 		}
 	}
+	if known == 0 {
+		return silent() // it was not asked, or has lost them all
+	}
 	if mended > 0 {
 		return held("%d of %d levels are in Redis, and right, %d of them only since the reconciler ran", known, len(b.Levels), mended)
 	}

@@ -49,7 +49,7 @@ func putToTheTest(b *books) (Verdict, string) {
 		return Undecided, fmt.Sprintf("the fault %q was not seen to have fired", b.Fault.Name)
 	case b.Fault == nil && sold == 0:
 		return Undecided, "nothing was sold"
-	case b.Fault == nil && refused == 0:
+	case b.Fault == nil && refused == 0 && b.oversold() == 0:
 		return Undecided, "the stock never ran out"
 	case b.Clients > 1 && most < 2:
 		return Undecided, "no two orders were under way at once"

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"orderd/loadtest/load"
 )
@@ -125,6 +126,7 @@ func lineText(sku string, quantity int64) string { return fmt.Sprintf("%d %s", q
 // that the database has only one.
 func oncePerKey(b *books) (Verdict, string) {
 	answered, digests := map[string]string{}, map[string]string{}
+	since := map[string]time.Duration{} // the client was told that it is placed
 	keys := map[string]bool{}
 	for _, op := range b.Ops {
 		if op.Key == "" {
@@ -140,7 +142,15 @@ func oncePerKey(b *books) (Verdict, string) {
 		if other, again := digests[op.Key]; again && other != op.Digest {
 			return found("key %s was not answered alike each time: order %s", op.Key, op.OrderID)
 		}
+		if told, again := since[op.Key]; !again || op.Return < told {
+			since[op.Key] = op.Return
+		}
 		answered[op.Key], digests[op.Key] = op.OrderID, op.Digest
+	}
+	for _, op := range b.Ops {
+		if told, placed := since[op.Key]; placed && op.Call > told && deniesKey(op) {
+			return found("key %s was answered as order %s, and later as %s", op.Key, answered[op.Key], op.Code)
+		}
 	}
 	placed := map[[2]string]string{}
 	for _, o := range b.Placed {
@@ -154,6 +164,11 @@ func oncePerKey(b *books) (Verdict, string) {
 		return silent()
 	}
 	return held("%d keys in %d attempts", len(keys), len(b.Ops))
+}
+
+// deniesKey tells whether an answer says that the key has no order, or another one.
+func deniesKey(op load.Op) bool {
+	return op.Outcome == load.SoldOut || slices.Contains([]string{"not_found", "invalid", "idempotency_mismatch"}, op.Code)
 }
 
 // noOrphans joins the database's orders with the ledger.

@@ -21,6 +21,8 @@ type Records struct {
 	Leases []Lease
 	// Exclusive tells that nothing but the lock keeps the stock right, and must.
 	Exclusive bool
+	// Tokens tells that the lock's leases have tokens, and sales have to have them.
+	Tokens bool
 	// Placed are the orders in the database. Nil if nobody looked.
 	Placed []Placed
 	// Levels are the stock levels after the last order. Nil if nobody looked.

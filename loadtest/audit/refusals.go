@@ -17,13 +17,13 @@ const TruthAge = 100 * time.Millisecond
 // request, or up to TruthAge before it: of a cart, for one of its SKUs.
 //
 // A version is not stamped with the moment of its commit. It lies between the
-// call and the return of its own order; so a version may have been the present
-// one from its own call to the return of the order after it. Only a refusal
-// that no such moment can explain is called false.
+// call and the return of its own order, cancel or restock; so a version may have
+// been the present one from its own call to the return of what came after it. Only
+// a refusal that no such moment can explain is called false.
 func soldOutWasTrue(b *books) (Verdict, string) {
 	explained := map[*load.Op]bool{}
 	for _, one := range b.skus {
-		one.explain(b.told, explained)
+		one.explain(b.spans(one), explained)
 	}
 	refusals := 0
 	for i := range b.orders {
@@ -42,8 +42,7 @@ func soldOutWasTrue(b *books) (Verdict, string) {
 // explain marks the refusals that the SKU's levels explain. The versions that
 // may have been the present one during a request are those next to each other,
 // and hardly more than there were orders under way.
-func (b *book) explain(told map[string]*load.Op, explained map[*load.Op]bool) {
-	spans := b.spans(told)
+func (b *book) explain(spans []span, explained map[*load.Op]bool) {
 	for _, d := range b.demands {
 		if d.op.Outcome != load.SoldOut {
 			continue
@@ -69,24 +68,19 @@ const (
 	forever = math.MaxInt64
 )
 
-// spans are those of the ledger's versions, both ends in order: a version began
-// after all before it, and ended before all after it. A return came after its
-// order was placed; nobody knows how long after.
-func (b *book) spans(told map[string]*load.Op) []span {
-	spans := make([]span, len(b.ledger))
+// spans are those of the SKU's versions, both ends in order: a version began
+// after all before it, and ended before all after it.
+func (b *books) spans(of *book) []span {
+	spans := make([]span, len(of.ledger))
 	from := time.Duration(longAgo)
-	for i, m := range b.ledger {
-		if op := told[m.OrderID]; op != nil {
-			from = max(from, op.Call)
-		}
+	for i, m := range of.ledger {
+		from = max(from, b.when(m).from)
 		spans[i].level, spans[i].from = m.OnHand, from
 	}
 	to := time.Duration(forever)
-	for i, m := range slices.Backward(b.ledger) {
+	for i, m := range slices.Backward(of.ledger) {
 		spans[i].to = to
-		if op := told[m.OrderID]; op != nil && m.Reason == sale {
-			to = min(to, op.Return)
-		}
+		to = min(to, b.when(m).to)
 	}
 	return spans
 }

@@ -55,7 +55,7 @@ func linearizable(b *books) (Verdict, string) {
 		if len(one.ledger) == 0 {
 			continue
 		}
-		history := one.history()
+		history := b.history(one)
 		searched += len(history)
 		switch porcupine.CheckOperationsTimeout(one.counter(), history, max(1, time.Until(deadline))) {
 		case porcupine.Illegal:
@@ -94,26 +94,20 @@ func (b *book) counter() porcupine.Model {
 	return model.ToModel()
 }
 
-// history is what the search has to explain. What was refused for any other
-// reason than the stock had no effect, and of a cart's refusal nobody knows
-// which line it was for. Units came back at some time after they were taken, and
-// a restock at any.
-func (b *book) history() []porcupine.Operation {
+// history is what the search has to explain of a SKU. What was refused for any
+// other reason than the stock had no effect, and of a cart's refusal nobody knows
+// which line it was for.
+func (b *books) history(of *book) []porcupine.Operation {
 	var history []porcupine.Operation
-	call := map[string]int64{}
-	for _, d := range b.demands {
-		if d.op.OrderID != "" {
-			call[d.op.OrderID] = int64(d.op.Call)
-		}
-	}
-	for _, m := range b.driven() {
+	for _, m := range of.driven() {
 		if m.Reason != sale {
+			w := b.when(m)
 			history = append(history, porcupine.Operation{
-				Call: call[m.OrderID], Return: forever, Output: answer{back, m.Delta, m.OnHand},
+				Call: int64(w.from), Return: int64(w.to), Output: answer{back, m.Delta, m.OnHand},
 			})
 		}
 	}
-	for _, d := range b.demands {
+	for _, d := range of.demands {
 		op := porcupine.Operation{
 			ClientId: d.op.Client, Call: int64(d.op.Call), Return: int64(d.op.Return),
 			Output: answer{d.op.Outcome, d.quantity, d.left},

@@ -37,7 +37,7 @@ func TestSearch_ASecondOpinionOfItsOwn(t *testing.T) {
 		"the unknown one did not":              {[]load.Op{sold(0, 1, 1), unknown, sold(3, 4, 0)}, porcupine.Ok},
 	} {
 		b := open(Records{Ops: row.ops, Ledger: []load.Movement{{Version: 1, OnHand: 2}}})
-		if got := porcupine.CheckOperations(b.skus[0].counter(), b.skus[0].history()); got != (row.want == porcupine.Ok) {
+		if got := porcupine.CheckOperations(b.skus[0].counter(), b.history(b.skus[0])); got != (row.want == porcupine.Ok) {
 			t.Errorf("%s: %v, want %s", name, got, row.want)
 		}
 	}

@@ -1,6 +1,10 @@
 package audit
 
-import "orderd/loadtest/load"
+import (
+	"slices"
+
+	"orderd/loadtest/load"
+)
 
 // oversold is how many more units were sold than ever came in: how far the
 // levels are below zero.
@@ -45,8 +49,8 @@ func neverOversold(b *books) (Verdict, string) {
 	return held("%d versions, the last with %d left", len(b.Ledger), b.skus[0].last())
 }
 
-// addsUp checks that no version is missing or doubled and that each level is
-// the one before it and the change.
+// addsUp checks that no version is missing or doubled, that each level is the one
+// before it and the change, and that the SKU's row says what the ledger does.
 func addsUp(b *books) (Verdict, string) {
 	verdict, evidence := b.each(func(one *book) (Verdict, string) {
 		for i := 1; i < len(one.ledger); i++ {
@@ -59,10 +63,28 @@ func addsUp(b *books) (Verdict, string) {
 					m.Version, one.of(), m.OnHand, before.OnHand, m.Delta, before.OnHand+m.Delta)
 			}
 		}
-		return held("")
+		return b.rowFollows(one)
 	})
 	if verdict == Violated {
 		return verdict, evidence
 	}
 	return held("%d movements", len(b.Ledger))
+}
+
+// rowFollows checks that the SKU's row, which was read before the ledger, has a
+// version of the ledger, and its level.
+func (b *books) rowFollows(one *book) (Verdict, string) {
+	for _, l := range b.Levels {
+		if l.SKU != one.sku {
+			continue
+		}
+		i := slices.IndexFunc(one.ledger, func(m load.Movement) bool { return m.Version == l.Version })
+		if i < 0 {
+			return found("the row%s is at version %d, which the ledger has not", one.of(), l.Version)
+		}
+		if m := one.ledger[i]; m.OnHand != l.OnHand {
+			return found("the row%s has %d left at version %d, the ledger %d", one.of(), l.OnHand, l.Version, m.OnHand)
+		}
+	}
+	return held("")
 }

@@ -12,10 +12,13 @@ import (
 // before it, and that no two replicas had the same. The orders of one group
 // share their lease, and so their token.
 func tokensGrow(b *books) (Verdict, string) {
-	tokens := map[int64]bool{}
+	tokens, without := map[int64]bool{}, 0
 	verdict, evidence := b.each(func(one *book) (Verdict, string) {
 		var before load.Movement
 		for _, m := range one.driven() {
+			if m.Reason == sale && m.Token == 0 {
+				without++
+			}
 			if m.Reason != sale || m.Token == 0 {
 				continue
 			}
@@ -35,6 +38,8 @@ func tokensGrow(b *books) (Verdict, string) {
 	switch {
 	case verdict == Violated:
 		return verdict, evidence
+	case b.Tokens && without > 0:
+		return found("%d sales have no token", without)
 	case len(tokens) == 0:
 		return silent()
 	default:

@@ -139,6 +139,29 @@ func TestWithoutDriveTested(t *testing.T) {
 	}
 }
 
+// Of many tries the first that was not as expected is told, and rather one that
+// proves something.
+func TestInstead(t *testing.T) {
+	t.Parallel()
+	good := report.Cell{Met: true, Verdict: audit.Held}
+	open, bad := report.Cell{Verdict: audit.Undecided}, report.Cell{Verdict: audit.Violated}
+	for name, row := range map[string]struct {
+		told, next report.Cell
+		want       bool
+	}{
+		"the last of those that are as expected": {good, good, true},
+		"the first that is not":                  {good, open, true},
+		"and no later one that is":               {open, good, false},
+		"but one that proves something":          {open, bad, true},
+		"the first of these":                     {bad, bad, false},
+		"and nothing undecided after it":         {bad, open, false},
+	} {
+		if got := instead(&row.told, &row.next); got != row.want {
+			t.Errorf("%s: %v, want %v", name, got, row.want)
+		}
+	}
+}
+
 func TestConclude(t *testing.T) {
 	t.Parallel()
 	const held, violated, undecided = audit.Held, audit.Violated, audit.Undecided
@@ -154,6 +177,7 @@ func TestConclude(t *testing.T) {
 		"broke and should have held":        {violated, held, report.Hold, violated, false},
 		"broke, and the books are wrong":    {violated, violated, report.Break, violated, false},
 		"broke, and nobody saw the fault":   {violated, undecided, report.Break, undecided, false},
+		"broke, should have held, unseen":   {violated, undecided, report.Hold, violated, false},
 		"held, and nobody saw the fault":    {held, undecided, report.Hold, undecided, false},
 		"either, held":                      {held, held, report.Either, held, true},
 		"either, broke":                     {violated, held, report.Either, violated, true},

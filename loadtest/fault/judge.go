@@ -22,8 +22,6 @@ const (
 const (
 	faultFired = "the fault happened"
 	theyMet    = "the two were in each other's way"
-
-	driveTested = "the drive put it to the test" // the audit's
 )
 
 // judge fills in the cell from what was seen of the scene. cause is why the
@@ -82,7 +80,7 @@ func Again(cell *report.Cell, r audit.Records) {
 // for one unit cannot give, one of which may be nobody's to answer: what they
 // put to the test is told by theyMet.
 func withoutDriveTested(invariants []audit.Invariant) []audit.Invariant {
-	return slices.DeleteFunc(invariants, func(i audit.Invariant) bool { return i.Name == driveTested })
+	return slices.DeleteFunc(invariants, func(i audit.Invariant) bool { return i.Name == audit.PutToTheTest })
 }
 
 // howMet says how the two were in each other's way, or nothing.
@@ -104,7 +102,7 @@ func (s *Scene) howMet() string {
 // caughtBy finds the layer that kept the stock right in what happened to the
 // order that was not confirmed. It is empty if nobody was about to do harm.
 func (s *Scene) caughtBy(cell *report.Cell) string {
-	if cell.Verdict == audit.Violated {
+	if cell.Oversell() {
 		return byNothing
 	}
 	for _, a := range []*Actor{s.A, s.B} {

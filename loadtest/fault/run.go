@@ -136,7 +136,6 @@ func withRig(ctx context.Context, shared *fleet.Fleet, j *job, name string, use 
 func (p Plan) cells(ctx context.Context, j *job, name string, on func(try string, use func(*Rig) error) error) error {
 	for i := range j.cells {
 		var tries report.Tries
-		settled := false
 		for n := range p.Repeat {
 			cell := j.plain[i]
 			cell.SKU = fmt.Sprintf("%s-%s-%s-%s-%d", name, j.fault.Name, j.mode, cell.Guard, n+1)
@@ -149,16 +148,21 @@ func (p Plan) cells(ctx context.Context, j *job, name string, on func(try string
 				return err
 			}
 			count(&tries, cell.Verdict)
-			// The try that is told is the first that was not as expected, else the last.
-			if !settled {
+			if n == 0 || instead(&j.cells[i], &cell) {
 				j.cells[i], j.kept[i] = cell, records
-				settled = !cell.Met
 			}
 		}
 		j.cells[i].Tries = &tries
 		p.Done(j.cells[i])
 	}
 	return nil
+}
+
+// instead reports whether a try is to be told instead of an earlier one. What is
+// told is the first that was not as expected, and of those rather one that proves
+// something; else the last.
+func instead(told, next *report.Cell) bool {
+	return told.Met || !next.Met && told.Verdict == audit.Undecided && next.Verdict != audit.Undecided
 }
 
 func count(tries *report.Tries, v audit.Verdict) {

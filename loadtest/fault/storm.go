@@ -170,7 +170,6 @@ func (s *storm) isCalm() bool {
 // stormy runs all cells of a job at once, as often as the plan says.
 func (p Plan) stormy(ctx context.Context, rig *Rig, j *job, name string) error {
 	tries := make([]report.Tries, len(j.cells))
-	settled := make([]bool, len(j.cells))
 	for n := range p.Repeat {
 		cells := make([]*report.Cell, len(j.plain))
 		for i := range j.plain {
@@ -184,9 +183,8 @@ func (p Plan) stormy(ctx context.Context, rig *Rig, j *job, name string) error {
 		}
 		for i, cell := range cells {
 			count(&tries[i], cell.Verdict)
-			if !settled[i] {
+			if n == 0 || instead(&j.cells[i], cell) {
 				j.cells[i], j.kept[i] = *cell, records[i]
-				settled[i] = !cell.Met
 			}
 		}
 	}

@@ -49,12 +49,11 @@ func (s *storm) judge(ctx context.Context, cell *report.Cell, d *drive, cause er
 
 // caughtBy names the layers that were seen to stop anybody.
 func (d *drive) caughtBy(cell *report.Cell) string {
-	switch cell.Verdict {
-	case audit.Violated:
+	switch {
+	case cell.Oversell():
 		return byNothing
-	case audit.Undecided:
+	case cell.Verdict != audit.Held:
 		return ""
-	case audit.Held:
 	}
 	var layers []string
 	if slices.ContainsFunc(d.ops, func(op load.Op) bool { return op.LockWait > stormWork/2 }) {

@@ -22,6 +22,7 @@ const answerLimit = 1 << 20
 type Client struct {
 	targets []string
 	http    *http.Client
+	bearer  string // of every request; may be empty
 }
 
 // NewClient returns a client of the deployment at the base URLs, with at most
@@ -32,6 +33,9 @@ func NewClient(targets []string, connections int) *Client {
 	transport.MaxIdleConns = connections * len(targets)
 	return &Client{targets: targets, http: &http.Client{Transport: transport, Timeout: requestLimit}}
 }
+
+// Authorize has the client show an API key from now on.
+func (c *Client) Authorize(apiKey string) { c.bearer = "Bearer " + apiKey }
 
 // Close ends the connections kept open.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
@@ -73,7 +77,7 @@ func (op *Op) read(body []byte) {
 		op.Outcome = SoldOut
 	case "busy":
 		op.Outcome = Busy
-	case "outcome_unknown":
+	case "outcome_unknown", "internal": // what went wrong may have done so after the order was placed
 		op.Outcome = Unknown
 	case "":
 		// Somebody between us and orderd answered, and cannot know.
@@ -121,6 +125,9 @@ func (c *Client) send(ctx context.Context, method, url, body, key string) (answe
 	}
 	if key != "" {
 		req.Header.Set("Idempotency-Key", key)
+	}
+	if c.bearer != "" {
+		req.Header.Set("Authorization", c.bearer)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {

@@ -23,6 +23,7 @@ func TestClient_OutcomesAreNeverMuddled(t *testing.T) {
 		"sold out":             {409, problem("sold_out"), SoldOut},
 		"busy":                 {503, problem("busy"), Busy},
 		"outcome unknown":      {503, problem("outcome_unknown"), Unknown},
+		"a bug":                {500, problem("internal"), Unknown},
 		"unavailable":          {503, problem("unavailable"), Failed},
 		"lease lost":           {503, problem("lease_lost"), Failed},
 		"invalid":              {422, problem("invalid"), Failed},

@@ -3,7 +3,6 @@ package load
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -17,16 +16,14 @@ func (c *Client) SetStock(ctx context.Context, sku string, onHand int64, guard s
 	return c.call(ctx, http.MethodPut, "/v1/stock/"+url.PathEscape(sku), body, nil)
 }
 
-// Version returns the SKU's present version, 0 if there is no such SKU.
-func (c *Client) Version(ctx context.Context, sku string) (int64, error) {
+// Level returns the SKU's present level and version.
+func (c *Client) Level(ctx context.Context, sku string) (onHand, version int64, err error) {
 	var item struct {
+		OnHand  int64 `json:"on_hand"`
 		Version int64 `json:"version"`
 	}
-	err := c.call(ctx, http.MethodGet, "/v1/stock/"+url.PathEscape(sku), "", &item)
-	if status, ok := errors.AsType[*statusError](err); ok && status.code == http.StatusNotFound {
-		return 0, nil
-	}
-	return item.Version, err
+	err = c.call(ctx, http.MethodGet, "/v1/stock/"+url.PathEscape(sku), "", &item)
+	return item.OnHand, item.Version, err
 }
 
 // Ledger reads the SKU's movements after a version, page by page.
@@ -70,13 +67,6 @@ func (c *Client) AwaitReady(ctx context.Context) error {
 	return nil
 }
 
-type statusError struct {
-	code int
-	text string
-}
-
-func (e *statusError) Error() string { return e.text }
-
 // call makes an administrator's request of the first target.
 func (c *Client) call(ctx context.Context, method, path, body string, into any) error {
 	a, err := c.send(ctx, method, c.targets[0]+path, body, "")
@@ -84,7 +74,7 @@ func (c *Client) call(ctx context.Context, method, path, body string, into any) 
 		return fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	if a.status >= http.StatusBadRequest {
-		return &statusError{a.status, fmt.Sprintf("%s %s: %d %s", method, path, a.status, a.body)}
+		return fmt.Errorf("%s %s: %d %s", method, path, a.status, a.body)
 	}
 	if into == nil {
 		return nil

@@ -2,23 +2,26 @@ package report
 
 import "orderd/loadtest/audit"
 
-// Conclude sets the verdict from the invariants, where others were added to the
-// audit's: an oversell stands by itself if the books are right, everything else
-// only with all of them.
+// Conclude sets the verdict from the invariants, the audit's and those that were
+// added: a verdict stands only with all of them. But for an oversell that was not
+// to be: that stands by itself, whatever else nobody knows. Whatever is expected,
+// the books have to be right: an oversell that the records do not prove is none.
 func (c *Cell) Conclude() {
-	books := audit.Held
-	for _, i := range c.Invariants[1:] {
-		if i.Verdict == audit.Violated || i.Verdict == audit.Undecided && books == audit.Held {
-			books = i.Verdict
-		}
-	}
+	j := audit.Judgement{Invariants: c.Invariants}
+	books := j.Books()
 	c.Verdict = books
-	if books == audit.Held {
+	if books == audit.Held || c.Expectation == Hold && c.Oversell() {
 		c.Verdict = c.Invariants[0].Verdict
 	}
 	wanted := map[Expectation]audit.Verdict{Hold: audit.Held, Break: audit.Violated}
-	c.Met = books == audit.Held && (c.Verdict == wanted[c.Expectation] ||
-		c.Expectation == Either && c.Verdict != audit.Undecided)
+	c.Met = books == audit.Held && c.Tries.agree(c.Expectation) &&
+		(c.Verdict == wanted[c.Expectation] || c.Expectation == Either && c.Verdict != audit.Undecided)
+}
+
+// Oversell tells whether units were sold that were not there: a violated cell may
+// also be one whose books are wrong.
+func (c *Cell) Oversell() bool {
+	return len(c.Invariants) > 0 && c.Invariants[0].Verdict == audit.Violated
 }
 
 // Conclude sets the verdict of the whole run from its cells.

@@ -130,7 +130,7 @@ func faultStory(cells []Cell) []string {
 		if total[c.Guard]++; total[c.Guard] == 1 {
 			guards = append(guards, c.Guard)
 		}
-		if c.Verdict == audit.Violated {
+		if c.Oversell() {
 			broke[c.Guard]++
 		}
 	}

@@ -8,8 +8,6 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
-
-	"orderd/loadtest/audit"
 )
 
 // FaultsCommand is the command whose results are a matrix of faults × modes.
@@ -50,7 +48,7 @@ func Matrix(w io.Writer, r Result, colours bool) {
 
 // forExample tells how one unit was sold twice, under a lock if it was.
 func forExample(w io.Writer, cells []Cell) {
-	broke := func(c Cell) bool { return c.Verdict == audit.Violated && c.Met }
+	broke := func(c Cell) bool { return c.Oversell() && c.Met }
 	i := slices.IndexFunc(cells, func(c Cell) bool { return broke(c) && c.Lock != "none" && c.Lock != "local" })
 	if i < 0 {
 		i = slices.IndexFunc(cells, broke)
@@ -101,7 +99,7 @@ func Summary(cells []Cell) (words string, met bool) {
 	var sold, unmet []string
 	met = true
 	for _, c := range cells {
-		if c.Verdict == audit.Violated {
+		if c.Oversell() {
 			sold = append(sold, c.Guard)
 		}
 		if !c.Met {
@@ -148,7 +146,7 @@ func explain(w io.Writer, c Cell) {
 	}
 	fmt.Fprintf(w, "%s, %s, guard %s: %s", c.Fault, c.Lock, c.Guard, c.Words())
 	if c.Tries != nil && c.Tries.Held+c.Tries.Violated+c.Tries.Undecided > 1 {
-		fmt.Fprintf(w, " (%d held, %d oversold, %d undecided)", c.Tries.Held, c.Tries.Violated, c.Tries.Undecided)
+		fmt.Fprintf(w, " (%d held, %d violated, %d undecided)", c.Tries.Held, c.Tries.Violated, c.Tries.Undecided)
 	}
 	fmt.Fprintln(w)
 	for _, sentence := range c.Story {

@@ -29,7 +29,7 @@ func TestMatrix(t *testing.T) {
 		var b strings.Builder
 		Text(&b, r, colours)
 		for _, want := range []string{
-			"SOLD TWICE:", "held:", "NOT AS EXPECTED:", "pause, redis, guard none: undecided: NOT EXPECTED (1 held, 0 oversold, 1 undecided)",
+			"SOLD TWICE:", "held:", "NOT AS EXPECTED:", "pause, redis, guard none: undecided: NOT EXPECTED (1 held, 0 violated, 1 undecided)",
 			"How, for example (race, none, guard none):", "5 of 6 cells as expected; the others are undecided.",
 		} {
 			if !strings.Contains(b.String(), want) {

@@ -26,7 +26,7 @@ func sell(n, sold int, stock int64) audit.Records {
 		op := load.Op{Seq: i, Quantity: 1, Outcome: load.SoldOut, Call: call, Return: call + 15*time.Millisecond, LockWait: time.Duration(i) * time.Millisecond}
 		if i < sold {
 			op.Outcome, op.OrderID, op.Version, op.Left = load.Confirmed, fmt.Sprintf("o%d", i), int64(i+2), stock-int64(i)-1
-			r.Ledger = append(r.Ledger, load.Movement{Version: op.Version, Delta: -1, Reason: "sale", OrderID: op.OrderID, OnHand: op.Left})
+			r.Ledger = append(r.Ledger, load.Movement{Version: op.Version, Delta: -1, Reason: "sale", OrderID: op.OrderID, OnHand: op.Left, Token: op.Version})
 		}
 		r.Ops = append(r.Ops, op)
 	}
@@ -121,6 +121,7 @@ func TestCell_Met(t *testing.T) {
 	t.Parallel()
 	clean, over, lost, idle := sell(6, 3, 3), sell(6, 5, 3), sell(6, 5, 3), sell(2, 2, 3)
 	lost.Ledger = lost.Ledger[:5]
+	all := sell(4, 4, 3) // and nobody was refused
 	for name, row := range map[string]struct {
 		records audit.Records
 		expect  Expectation
@@ -131,6 +132,7 @@ func TestCell_Met(t *testing.T) {
 		"held though it should break":          {clean, Break, audit.Held, false},
 		"broke as it should":                   {over, Break, audit.Violated, true},
 		"broke though it should hold":          {over, Hold, audit.Violated, false},
+		"broke, and nobody was refused":        {all, Break, audit.Violated, true},
 		"either, and held":                     {clean, Either, audit.Held, true},
 		"either, and broke":                    {over, Either, audit.Violated, true},
 		"broke, but an order is lost too":      {lost, Break, audit.Violated, false},
@@ -140,6 +142,37 @@ func TestCell_Met(t *testing.T) {
 		if c := judged(Cell{Expectation: row.expect}, row.records); c.Verdict != row.verdict || c.Met != row.met {
 			t.Errorf("%s: %s, met %v; want %s, %v", name, c.Verdict, c.Met, row.verdict, row.met)
 		}
+	}
+}
+
+// Books that are wrong are no oversell, and are not told as one.
+func TestCell_WrongIsNotOversold(t *testing.T) {
+	t.Parallel()
+	lost := sell(6, 3, 3)
+	lost.Ledger = lost.Ledger[:3]
+	c := judged(Cell{Lock: "redis", Guard: "predicate", Fault: "pause", Clients: 2, Expectation: Hold}, lost)
+	c.Tries = &Tries{Held: 1, Violated: 1}
+	if c.Verdict != audit.Violated || c.Oversell() || c.CaughtBy == "nothing" || c.plain() != "wrong" {
+		t.Errorf("%+v: %s, want violated books, and no oversell", c, c.plain())
+	}
+	if story := faultStory([]Cell{c}); !strings.Contains(story[0], "with guard predicate 0 of 1") {
+		t.Errorf("%q, want no cell that sold too much", story)
+	}
+	if words, _ := Summary([]Cell{c}); strings.Contains(words, "SOLD") {
+		t.Errorf("%q, want nothing sold twice", words)
+	}
+}
+
+// All attempts at one order are one.
+func TestCell_CountsOrdersAndNotAttempts(t *testing.T) {
+	t.Parallel()
+	r := sell(6, 3, 3)
+	again := r.Ops[0]
+	again.Key, r.Ops[0].Key = "k", "k"
+	again.Seq, again.Call, again.Return = 6, 100*time.Millisecond, 101*time.Millisecond
+	r.Ops = append(r.Ops, again)
+	if c := judged(Cell{Expectation: Hold}, r); c.Orders.Confirmed != 3 || c.OrdersPerSecond != 3 {
+		t.Errorf("%+v, %v/s; want 3 confirmed of 6 decided in 2 s", c.Orders, c.OrdersPerSecond)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"time"
 
 	"orderd/loadtest/audit"
@@ -84,7 +85,7 @@ type Cell struct {
 	Soak *Soak `json:"soak,omitempty"` // of a soak's part
 }
 
-// Orders counts the orders by outcome.
+// Orders counts the orders by outcome: all attempts at one that was placed, or may have been, are one.
 type Orders struct {
 	Confirmed int `json:"confirmed"`
 	SoldOut   int `json:"sold_out"`
@@ -95,7 +96,7 @@ type Orders struct {
 
 // Judge fills in what the records say of the cell.
 func (c *Cell) Judge(r audit.Records, took time.Duration) {
-	c.Orders = count(r.Ops)
+	c.Orders = count(audit.Orders(r.Ops))
 	c.Seconds = took.Seconds()
 	if took > 0 {
 		c.OrdersPerSecond = float64(c.Orders.Confirmed+c.Orders.SoldOut) / took.Seconds()
@@ -111,8 +112,8 @@ func (c *Cell) Judge(r audit.Records, took time.Duration) {
 	c.Latencies = latencies.buckets()
 
 	j := audit.Judge(c.known(r))
-	c.Oversold, c.Undersold, c.Invariants, c.Counted, c.Verdict = j.Oversold, j.Undersold, j.Invariants, j.Counted, j.Stock()
-	c.Met = met(c.Expectation, j) && c.Tries.agree(c.Expectation)
+	c.Oversold, c.Undersold, c.Invariants, c.Counted = j.Oversold, j.Undersold, j.Invariants, j.Counted
+	c.Conclude()
 	if c.Fault == "" { // of a fault, both are told by who made it
 		c.CaughtBy, c.Story = caughtBy(c), j.Trace
 	}
@@ -121,6 +122,7 @@ func (c *Cell) Judge(r audit.Records, took time.Duration) {
 // known adds to the records what the cell knows of the drive: whether it is up
 // to the lock alone, and of a fault, what its timeline has seen.
 func (c *Cell) known(r audit.Records) audit.Records {
+	r.Tokens = slices.Contains(withTokens, c.Lock)
 	// Under a fault a holder may outlive its lease and yet be stopped in time.
 	r.Exclusive = c.Expectation == Hold && c.Guard == "none" && c.Clients > 1 && c.Fault == ""
 	if c.Timeline == nil {
@@ -134,6 +136,9 @@ func (c *Cell) known(r audit.Records) audit.Records {
 	}
 	return r
 }
+
+// withTokens are the lock modes whose leases have a fencing token.
+var withTokens = []string{"redis", "redlock", "zookeeper", "postgres"}
 
 // total is how often the cell was tried. Nil tries are one.
 func (t *Tries) total() int {
@@ -157,22 +162,6 @@ func (t *Tries) agree(e Expectation) bool {
 	}
 }
 
-// met tells whether the drive did what was expected. Whatever that is, the
-// books have to be right: an oversell that the records do not prove is none.
-func met(e Expectation, j audit.Judgement) bool {
-	if j.Books() != audit.Held {
-		return false
-	}
-	switch e {
-	case Hold:
-		return j.Stock() == audit.Held
-	case Break:
-		return j.Stock() == audit.Violated
-	default:
-		return j.Stock() != audit.Undecided
-	}
-}
-
 // caughtBy names the layer that kept the stock right, as far as it can be told
 // from the setup: with guard none only the lock can have, without a lock only
 // the predicate.
@@ -180,8 +169,10 @@ func caughtBy(c *Cell) string {
 	switch {
 	case c.Clients == 1 || c.Verdict == audit.Undecided:
 		return ""
-	case c.Verdict == audit.Violated:
+	case c.Oversell():
 		return "nothing"
+	case c.Verdict == audit.Violated:
+		return ""
 	case c.Guard == "none":
 		return "lock"
 	case c.Lock == "none":

@@ -113,7 +113,11 @@ func header(r Result) string {
 		return "no cells"
 	}
 	c := r.Cells[0]
-	s := fmt.Sprintf("%d units, %s orders of 1 unit in each row.", c.Stock, r.Config["orders"])
+	units := "1 unit"
+	if quantity := r.Config["quantity"]; quantity != "" && quantity != "1" {
+		units = quantity + " units"
+	}
+	s := fmt.Sprintf("%d units, %s orders of %s in each row.", c.Stock, r.Config["orders"], units)
 	if work := r.Config["work"]; work != "" {
 		s += fmt.Sprintf(" Between the check and the write, %s of work.", work)
 	}

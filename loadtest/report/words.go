@@ -9,7 +9,7 @@ import (
 )
 
 // Words says what became of a cell, and whether that was expected.
-func (c Cell) Words() string {
+func (c *Cell) Words() string {
 	switch {
 	case c.broken(notOfTheBooks...):
 		return "THE BOOKS ARE WRONG"
@@ -22,9 +22,12 @@ func (c Cell) Words() string {
 	}
 }
 
-func (c Cell) plain() string {
+func (c *Cell) plain() string {
 	switch c.Verdict {
 	case audit.Violated:
+		if !c.Oversell() {
+			return "wrong"
+		}
 		return "oversold"
 	case audit.Held:
 		return "held"
@@ -71,7 +74,7 @@ func Story(r Result) []string {
 		case c.broken(audit.NeverOversold) || c.Verdict == audit.Undecided: // no verdict to tell of
 		case c.Clients == 1 && c.Verdict == audit.Held:
 			alone = append(alone, name)
-		case c.Verdict == audit.Violated:
+		case c.Oversell():
 			broke = append(broke, fmt.Sprintf("%s (by %d)", name, c.Oversold))
 		case c.Guard == guardPredicate && c.Lock == "none":
 			constrained = append(constrained, name)
