@@ -52,7 +52,7 @@ func (c *serveCommand) openServers(ctx context.Context, traces *tracing) (s *ser
 	if s.db, err = openDatabase(ctx, c.DatabaseURL, c.ID, traces.postgres()); err != nil {
 		return nil, err
 	}
-	if s.stock, err = openStockRedis(c.RedisURL); err != nil {
+	if s.stock, err = c.openStockRedis(c.RedisURL); err != nil {
 		s.db.Close()
 		return nil, err
 	}
@@ -74,9 +74,9 @@ func (s *servers) close() {
 // openDatabase connects to Postgres. The tracer, which may be nil, is told of
 // every statement.
 func openDatabase(ctx context.Context, url, replica string, tracer pgx.QueryTracer) (*pgxpool.Pool, error) {
-	config, err := pgxpool.ParseConfig(url)
+	config, err := parseDatabase(url)
 	if err != nil {
-		return nil, fmt.Errorf("--database-url: %w", err)
+		return nil, err
 	}
 	if !strings.Contains(url, "pool_max_conns") {
 		config.MaxConns = poolSize
@@ -103,18 +103,18 @@ func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseco
 
 // openStockRedis connects to the copy of the stock. Its scripts may be sent
 // twice without harm, so the client may retry them.
-func openStockRedis(url string) (redis.UniversalClient, error) {
-	return openRedis("--redis-url", url, 1)
+func (d *databaseFlags) openStockRedis(url string) (redis.UniversalClient, error) {
+	return d.openRedis("--redis-url", url, 1)
 }
 
 // openEventsRedis connects to where the events go. The client retries nothing:
 // each event would be there twice.
 func (c *serveCommand) openEventsRedis() (redis.UniversalClient, error) {
-	return openRedis("--events-redis-url", cmp.Or(c.EventsRedisURL, c.RedisURL), -1)
+	return c.openRedis("--events-redis-url", cmp.Or(c.EventsRedisURL, c.RedisURL), -1)
 }
 
-func openRedis(flag, url string, retries int) (redis.UniversalClient, error) {
-	options, err := parseRedisURL(url)
+func (d *databaseFlags) openRedis(flag, url string, retries int) (redis.UniversalClient, error) {
+	options, err := d.redisOptions(url)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", flag, err)
 	}

@@ -63,6 +63,10 @@ const turnMax = order.RequestLimit - redisTimeout - statementTimeout
 // Validate finds settings that cannot work together. Errors name the flag.
 func (c *serveCommand) Validate() error {
 	switch {
+	case c.RedisURL == "":
+		return fmt.Errorf("--redis-url: is empty")
+	case c.ID == "":
+		return fmt.Errorf("--id: is empty")
 	case c.LockMode == locking.ModeZooKeeper && len(c.Zookeeper) == 0:
 		return fmt.Errorf("--zookeeper: needed by --lock-mode zookeeper")
 	case c.LockMode == locking.ModeRedlock && c.LockRedisURL == "":
@@ -99,9 +103,17 @@ func (c *serveCommand) Validate() error {
 	if err := c.checkDatabase(); err != nil {
 		return err
 	}
-	return errors.Join(c.checkRedis(map[string]string{
-		"--redis-url": c.RedisURL, "--lock-redis-url": c.LockRedisURL, "--events-redis-url": c.EventsRedisURL,
-	}), c.checkZooKeeper())
+	urls := map[string][]string{"--redis-url": {c.RedisURL}}
+	switch {
+	case c.LockMode == locking.ModeRedlock:
+		urls["--lock-redis-url"] = strings.Split(c.LockRedisURL, ",")
+	case c.LockRedisURL != "":
+		urls["--lock-redis-url"] = []string{c.LockRedisURL}
+	}
+	if c.EventsRedisURL != "" {
+		urls["--events-redis-url"] = []string{c.EventsRedisURL}
+	}
+	return errors.Join(c.checkRedis(urls), c.checkZooKeeper())
 }
 
 // loopback tells whether only this machine reaches the address.
@@ -156,8 +168,15 @@ func readBuild() build {
 			b.revision = s.Value
 		}
 	}
+	if b.revision == "unknown" && revision != "" {
+		b.revision = revision
+	}
 	return b
 }
+
+// revision is set by the linker where the program is built without its repository,
+// as an image is: -X main.revision=COMMIT.
+var revision string
 
 // version is the commit that the program was built from, or the module's version
 // if that is not known.

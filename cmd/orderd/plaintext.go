@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
 
 	"orderd/internal/locking"
@@ -15,16 +18,32 @@ import (
 // are reached by TLS, or not at all unless the operator says --insecure.
 const sayInsecure = "say --insecure if nobody else is on the way there"
 
+// parseDatabase reads the URL of Postgres. What in it is a pool's setting, as
+// pool_max_conns, is told apart: no server knows those. The error quotes nothing
+// that may be a part of a password.
+func parseDatabase(text string) (*pgxpool.Config, error) {
+	const readable = "cannot be read: want postgres://user:password@host:port/database, where a password has %40 for @, %2F for / and %25 for %"
+	if text == "" {
+		return nil, errors.New("--database-url: is empty")
+	}
+	config, err := pgxpool.ParseConfig(text)
+	if _, ok := errors.AsType[*url.Error](err); ok || err == nil && strings.LastIndex(config.ConnConfig.Host, "@") > 0 {
+		return nil, errors.New("--database-url: " + readable)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--database-url: %w", err)
+	}
+	return config, nil
+}
+
 // checkDatabase finds a Postgres that would be, or could come to be, reached in
 // the clear.
 func (d *databaseFlags) checkDatabase() error {
-	if d.Insecure {
-		return nil
+	pool, err := parseDatabase(d.DatabaseURL)
+	if err != nil || d.Insecure {
+		return err
 	}
-	config, err := pgx.ParseConfig(d.DatabaseURL)
-	if err != nil {
-		return fmt.Errorf("--database-url: %w", err)
-	}
+	config := pool.ConnConfig
 	inTheClear := config.TLSConfig == nil && beyond(config.Host)
 	for _, other := range config.Fallbacks { // such as the same without TLS, after sslmode=prefer
 		inTheClear = inTheClear || other.TLSConfig == nil && beyond(other.Host)
@@ -41,22 +60,16 @@ func beyond(host string) bool {
 	return !strings.HasPrefix(host, "/") && !strings.HasPrefix(host, "@") && !loopback(net.JoinHostPort(host, "0"))
 }
 
-// checkRedis finds, among the URLs by their flags, a Redis that would be reached
-// in the clear, or by a TLS that does not ask who answers.
-func (d *databaseFlags) checkRedis(byFlag map[string]string) error {
-	if d.Insecure {
-		return nil
-	}
+// checkRedis finds, among the URLs by their flags, one that is none, and a Redis
+// that would be reached in the clear, or by a TLS that does not ask who answers.
+func (d *databaseFlags) checkRedis(byFlag map[string][]string) error {
 	for flag, urls := range byFlag {
-		for url := range strings.SplitSeq(urls, ",") {
-			if url == "" {
-				continue
-			}
-			o, err := parseRedisURL(strings.TrimSpace(url))
+		for _, text := range urls {
+			o, err := parseRedisURL(strings.TrimSpace(text))
 			if err != nil {
 				return fmt.Errorf("%s: %w", flag, err)
 			}
-			if address := inTheClear(o); address != "" {
+			if address := inTheClear(o); address != "" && !d.Insecure {
 				return fmt.Errorf("%s: Redis at %s would be reached without TLS, or without asking who it is: make it rediss, without skip_verify, or %s", flag, address, sayInsecure)
 			}
 		}
@@ -64,10 +77,13 @@ func (d *databaseFlags) checkRedis(byFlag map[string]string) error {
 	return nil
 }
 
-// inTheClear returns a server that is, if there is one.
+// inTheClear returns a server that is, if there is one that is known already.
 func inTheClear(o *redis.UniversalOptions) string {
 	if o.TLSConfig != nil && !o.TLSConfig.InsecureSkipVerify {
 		return ""
+	}
+	if o.TLSConfig != nil && (o.MasterName != "" || o.IsClusterMode) {
+		return o.Addrs[0] // and whatever it names
 	}
 	for _, address := range o.Addrs {
 		if !loopback(address) {
@@ -75,6 +91,24 @@ func inTheClear(o *redis.UniversalOptions) string {
 		}
 	}
 	return ""
+}
+
+// redisOptions reads a URL of Redis. Without TLS, and unless that is allowed, its
+// client reaches this machine alone, whatever servers a Sentinel or a Cluster
+// names later.
+func (d *databaseFlags) redisOptions(text string) (*redis.UniversalOptions, error) {
+	o, err := parseRedisURL(text)
+	if err == nil && o.TLSConfig == nil && !d.Insecure {
+		o.Dialer = dialLoopback
+	}
+	return o, err
+}
+
+func dialLoopback(ctx context.Context, network, address string) (net.Conn, error) {
+	if !loopback(address) {
+		return nil, fmt.Errorf("redis at %s would be reached without TLS: make it rediss, or %s", address, sayInsecure)
+	}
+	return (&net.Dialer{Timeout: redisTimeout}).DialContext(ctx, network, address)
 }
 
 // checkZooKeeper finds a ZooKeeper that would be reached in the clear.

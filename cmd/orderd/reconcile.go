@@ -35,7 +35,10 @@ func (c *reconcileCommand) Validate() error {
 	if err := c.checkDatabase(); err != nil {
 		return err
 	}
-	return c.checkRedis(map[string]string{"--redis-url": c.RedisURL})
+	if c.RedisURL == "" {
+		return nil
+	}
+	return c.checkRedis(map[string][]string{"--redis-url": {c.RedisURL}})
 }
 
 // Run lists what is wrong, and says how much was looked at. Its errors are
@@ -62,7 +65,11 @@ func (c *reconcileCommand) Run(ctx context.Context, s streams) error {
 }
 
 func (c *reconcileCommand) checkBooks(ctx context.Context, list *findings) (order.Books, error) {
-	conn, err := pgx.Connect(ctx, c.DatabaseURL)
+	config, err := parseDatabase(c.DatabaseURL)
+	if err != nil {
+		return order.Books{}, err
+	}
+	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
 	if err != nil {
 		return order.Books{}, fmt.Errorf("--database-url: %w", err)
 	}
@@ -76,7 +83,7 @@ func (c *reconcileCommand) checkRedisLevels(ctx context.Context, list *findings)
 		return err
 	}
 	defer db.Close()
-	client, err := openStockRedis(c.RedisURL)
+	client, err := c.openStockRedis(c.RedisURL)
 	if err != nil {
 		return err
 	}

@@ -98,7 +98,7 @@ func (c *serveCommand) lockRedis() (*redis.UniversalOptions, error) {
 	if raw == "" {
 		flag, raw = "--redis-url", c.RedisURL
 	}
-	o, err := parseRedisURL(raw)
+	o, err := c.redisOptions(raw)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", flag, err)
 	}
@@ -109,7 +109,7 @@ func (c *serveCommand) lockRedis() (*redis.UniversalOptions, error) {
 func (c *serveCommand) lockMasters() ([]*redis.UniversalOptions, error) {
 	var masters []*redis.UniversalOptions
 	for raw := range strings.SplitSeq(c.LockRedisURL, ",") {
-		o, err := parseRedisURL(strings.TrimSpace(raw))
+		o, err := c.redisOptions(strings.TrimSpace(raw))
 		if err != nil {
 			return nil, fmt.Errorf("--lock-redis-url: %w", err)
 		}

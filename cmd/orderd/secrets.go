@@ -20,7 +20,7 @@ func readNamed(file string) ([]byte, error) {
 }
 
 // passwordIn finds passwords in URLs and in Postgres' other way of writing them.
-var passwordIn = regexp.MustCompile(`://[^/@\s]*:[^/@\s]+@|(?i)(^|[\s?&;])(sentinel_)?password=[^\s&]`)
+var passwordIn = regexp.MustCompile(`://[^/@\s]*:[^/@\s]+@|(?i)(^|[\s?&;])(sentinel_|ssl)?password\s*=\s*[^\s&]`)
 
 // checkArguments refuses passwords among the arguments: everybody on the machine
 // can read those, while the environment is its owner's. The error names the flag

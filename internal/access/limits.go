@@ -24,8 +24,8 @@ type Rate struct {
 func (r *Rate) UnmarshalText(text []byte) error {
 	perSecond, burst, withBurst := strings.Cut(string(text), ":")
 	n, err := strconv.ParseFloat(perSecond, 64)
-	if err != nil || !(n > 0 && n <= 1e6) {
-		return errors.New("must be a number of requests a second, above 0 and up to 1000000, or RATE:BURST")
+	if err != nil || !(n >= 0.001 && n <= 1e6) {
+		return errors.New("must be a number of requests a second, from 0.001 to 1000000, or RATE:BURST")
 	}
 	r.PerSecond, r.Burst = n, int(math.Ceil(n))
 	if withBurst {

@@ -38,3 +38,6 @@ func (w RedisWaiter) Ask(ctx context.Context, key string) (token int64, note str
 	}
 	return a.grants[0].token, a.grants[0].note
 }
+
+// WakeAll has the locker's waiters ask again, as after a connection was lost.
+func WakeAll(r *Redis) { r.hub.wakeAll() }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // defaultMaxConns leaves room for other replicas among the 100 sessions that a
@@ -78,10 +79,12 @@ func newPostgres(cfg PostgresConfig, hash string) (*Postgres, error) {
 	if cfg.MaxConns == 0 {
 		cfg.MaxConns = defaultMaxConns
 	}
-	config, err := pgx.ParseConfig(cfg.URL)
+	// As a pool's: the URL may have settings of one, which are not the server's.
+	pool, err := pgxpool.ParseConfig(cfg.URL)
 	if err != nil {
 		return nil, fmt.Errorf("lock postgres: %w", err)
 	}
+	config := pool.ConnConfig
 	p := &Postgres{
 		config: config,
 		name:   pgNamePrefix + printable(cfg.Owner),

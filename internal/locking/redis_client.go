@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -14,9 +13,11 @@ import (
 
 // openLockClient connects to a Redis that keeps locks. A lock is worth nothing
 // once its TTL is over, so every step of a request is limited to call, well
-// below that, and no request is repeated behind our back.
+// below that, and no request is repeated behind our back. But for a Cluster's: its
+// client asks another node, and the same one again after a connection broke. All
+// scripts may be sent twice; only a release may then find its lock gone, and be
+// told as lost.
 func openLockClient(o *redis.UniversalOptions, call time.Duration) redis.UniversalClient {
-	silenceRedis()
 	opt := *o
 	opt.ContextTimeoutEnabled = true // otherwise a deadline does not reach the socket
 	opt.Protocol = 2                 // a lock has no use for the third's pushes, and every reply is searched for them
@@ -37,14 +38,6 @@ func openLockClient(o *redis.UniversalOptions, call time.Duration) redis.Univers
 // is dead cannot say that another has its slots, so without a new view nothing
 // that it served is found again; the client's own interval is a minute.
 const clusterViewAge = time.Second
-
-// silenceRedis stops the client library from logging to stderr, through one
-// logger for the process, what its callers are told as errors anyway.
-var silenceRedis = sync.OnceFunc(func() { redis.SetLogger(noLogger{}) })
-
-type noLogger struct{}
-
-func (noLogger) Printf(context.Context, string, ...any) {}
 
 func checkRedis(o *redis.UniversalOptions) error {
 	if o == nil || len(o.Addrs) == 0 {

@@ -13,6 +13,9 @@ type redisHolder struct {
 	redis *Redis
 	owner string // unique for the lease
 	woken <-chan redisWake
+	// reached: a request may have arrived, and the owner be in a queue or hold
+	// something that it does not know of.
+	reached bool
 }
 
 var _ keeper = (*redisHolder)(nil)
@@ -35,6 +38,10 @@ func (h *redisHolder) take(ctx context.Context, l *Lease, keys []string) error {
 		part := keys[:h.redis.together(keys)]
 		a := h.ask(ctx, part)
 		if ctx.Err() != nil && len(a.grants) < len(part) {
+			// Also if it was too late to ask once more: what was asked before is there.
+			if h.reached && (a.err == nil || a.sent.IsZero()) {
+				h.leave(part)
+			}
 			return waitError(ctx, answered || a.err == nil)
 		}
 		if a.err != nil {
@@ -118,11 +125,9 @@ func (h *redisHolder) ask(ctx context.Context, keys []string) asked {
 		// A server that was restarted leaves dead connections behind.
 		a = h.send(sending, keys)
 	}
-	switch {
-	case a.err != nil && !neverSent(a.err):
+	// That the last one was never sent says nothing of those before it.
+	if a.err != nil && h.reached {
 		h.forget(keys, unsettled)
-	case a.err == nil && ctx.Err() != nil && len(a.grants) < len(keys):
-		h.leave(keys)
 	}
 	return a
 }
@@ -132,6 +137,7 @@ func (h *redisHolder) send(ctx context.Context, keys []string) asked {
 	a := asked{sent: time.Now()}
 	reply, err := r.runSafe(ctx, acquireScript, keys,
 		h.owner, r.ttl.Milliseconds(), r.claim.Milliseconds(), r.clustered).Slice()
+	h.reached = h.reached || err == nil || !neverSent(err)
 	if err != nil {
 		a.err = fmt.Errorf("acquire lock: %w", err)
 		return a

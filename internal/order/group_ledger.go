@@ -105,7 +105,7 @@ func (l *Ledger) tryForeseen(ctx context.Context, d groupDraft) ([]Order, error)
 		return nil, stock.Unavailable("begin the group", err)
 	}
 	defer conn.Release()
-	defer rollBack(ctx, conn)
+	defer rollBack(ctx, conn.Conn())
 	orders, err := newOrders(d.orders, d.foreseen.lines, d.foreseen.refused)
 	if err != nil {
 		return nil, err
@@ -127,7 +127,7 @@ func (l *Ledger) tryGroup(ctx context.Context, d groupDraft) ([]Order, []error, 
 		return nil, nil, stock.Unavailable("begin the group", err)
 	}
 	defer conn.Release()
-	defer rollBack(ctx, conn)
+	defer rollBack(ctx, conn.Conn())
 
 	shelves, err := l.lockRows(ctx, conn, d)
 	if err != nil {

@@ -101,7 +101,7 @@ func TestLedger_GroupWithAWrongLevelWritesNothing(t *testing.T) {
 	if err := l.writeGroup(t.Context(), conn, &pgx.Batch{}, groupWriting{make([]Request, 1), shelves, []Order{{ID: id, Lines: lines}}}); !errors.Is(err, errUnforeseen) {
 		t.Errorf("writeGroup = %v", err)
 	}
-	rollBack(t.Context(), conn)
+	rollBack(t.Context(), conn.Conn())
 	if _, err := l.Get(t.Context(), "", id); !errors.Is(err, ErrNotFound) {
 		t.Errorf("Get = %v, want ErrNotFound", err)
 	}

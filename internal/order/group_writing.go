@@ -57,6 +57,9 @@ func (l *Ledger) writeGroup(
 		return stock.Unavailable("commit the group", err)
 	default:
 		d := doubt{id: firstPlaced(w.orders), cause: err, session: conn.Conn().PgConn().PID()}
+		if conn.Conn().IsClosed() {
+			conn.Release() // its place in the pool: it may be the one that is needed to find out
+		}
 		if at, err = l.resolve(context.WithoutCancel(ctx), d); err != nil {
 			return err
 		}
@@ -85,8 +88,8 @@ const divisionByZero = "22012"
 
 // rollBack ends a transaction that has not been committed. Without one it does
 // nothing.
-func rollBack(ctx context.Context, conn *pgxpool.Conn) {
-	if conn.Conn().IsClosed() || conn.Conn().PgConn().TxStatus() == 'I' {
+func rollBack(ctx context.Context, conn *pgx.Conn) {
+	if conn.IsClosed() || conn.PgConn().TxStatus() == 'I' {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CommitLimit)

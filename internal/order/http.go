@@ -60,7 +60,7 @@ func (r *routes) register(api huma.API) {
 		Summary:       "Place an order: all of its lines, or nothing",
 		Description:   "With an `Idempotency-Key`, the same request is answered as the first time, with `Idempotent-Replayed: true`. 409 `sold_out`: not enough is left, and nothing is kept of the key. 409 `idempotency_in_flight`: the same key is being placed, come again. 422 `idempotency_mismatch`: the key belongs to another order. 503 `outcome_unknown`: send the same key again.",
 		DefaultStatus: http.StatusCreated, MaxBodyBytes: stock.MaxBody,
-		Errors: []int{400, 404, 409, 413, 415, 422, 503},
+		Errors: []int{400, 404, 408, 409, 413, 415, 422, 503},
 	}, r.place)
 	huma.Register(api, huma.Operation{
 		OperationID: "get-order", Method: http.MethodGet, Path: "/v1/orders/{id}", Tags: tags,
@@ -70,13 +70,13 @@ func (r *routes) register(api huma.API) {
 		OperationID: "cancel-order", Method: http.MethodPost, Path: "/v1/orders/{id}/cancel", Tags: tags,
 		Summary:     "Cancel an order, and return its units",
 		Description: "They come back once, however often it is asked: later calls answer the same. A hold past its time stays `expired`, and its units come back too.",
-		Errors:      []int{404, 422, 503},
+		Errors:      []int{404, 415, 422, 503},
 	}, r.cancel)
 	huma.Register(api, huma.Operation{
 		OperationID: "confirm-order", Method: http.MethodPost, Path: "/v1/orders/{id}/confirm", Tags: tags,
 		Summary:     "Keep a held order for good",
 		Description: "May be asked again: an order that is confirmed stays so. 409 `hold_expired` if its time is over, 409 `not_held` if it was cancelled.",
-		Errors:      []int{404, 409, 422, 503},
+		Errors:      []int{404, 409, 415, 422, 503},
 	}, r.confirm)
 	huma.Register(api, huma.Operation{
 		OperationID: "list-orders", Method: http.MethodGet, Path: ordersPath, Tags: tags,

@@ -33,7 +33,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}),
 		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "orderd_db_tx_retries_total",
-			Help: "Transactions that Postgres rolled back for the sake of others, to be tried again, by SQLSTATE.",
+			Help: "Transactions that Postgres rolled back for a serialization failure or a deadlock, and that were tried again, by SQLSTATE.",
 		}, []string{"sqlstate"}),
 		changes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "orderd_order_changes_total",
@@ -41,7 +41,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"status"}),
 		sweeps: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "orderd_sweep_failures_total",
-			Help: "Looks for expired holds that failed.",
+			Help: "Failed sweeps for expired holds.",
 		}),
 		writeBacks: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "orderd_stock_write_back_failures_total",
@@ -81,6 +81,9 @@ func (m *Metrics) begin() {
 	for _, a := range answers {
 		m.orders.WithLabelValues(a.code)
 	}
+	for _, a := range frameworkAnswers {
+		m.orders.WithLabelValues(a.code)
+	}
 	for _, status := range []string{StatusConfirmed, StatusCancelled, StatusExpired} {
 		m.changes.WithLabelValues(status)
 	}
@@ -107,6 +110,10 @@ func (m *Metrics) placed(o Order, err error) {
 		}
 	}
 }
+
+// turnedAway counts an order that was answered with a problem before it was looked
+// at.
+func (m *Metrics) turnedAway(code string) { m.orders.WithLabelValues(code).Inc() }
 
 // Collector is the metric of the orders in lanes.
 func (l *Lanes) Collector() prometheus.Collector {

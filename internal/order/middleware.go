@@ -62,6 +62,9 @@ func (w *watch) exchange(next http.Handler) http.Handler {
 		}
 		timed := &timedWriter{ResponseWriter: rw, record: record, identify: w.identify, status: http.StatusOK}
 		next.ServeHTTP(timed, r.WithContext(ctx))
+		if r.Method == http.MethodPost && r.URL.Path == ordersPath && record.code != "" && !record.counted {
+			w.metrics.turnedAway(record.code)
+		}
 		w.note(ctx, r.Method, timed.status, time.Since(start))
 	})
 }

@@ -3,6 +3,7 @@ package order
 import (
 	"fmt"
 	"net/http"
+	"reflect"
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -81,6 +82,9 @@ func describePolicies(api *huma.OpenAPI) {
 	api.Components.SecuritySchemes[keyScheme] = &huma.SecurityScheme{
 		Type: "http", Scheme: "bearer", Description: "An API key of orderd's, where it runs with any.",
 	}
+	problem := map[string]*huma.MediaType{
+		(&Problem{}).ContentType(""): {Schema: api.Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "")},
+	}
 	for path, item := range api.Paths {
 		for method, operation := range map[string]*huma.Operation{
 			http.MethodGet: item.Get, http.MethodPost: item.Post, http.MethodPut: item.Put, http.MethodDelete: item.Delete,
@@ -94,7 +98,7 @@ func describePolicies(api *huma.OpenAPI) {
 				refusals = append(refusals, http.StatusForbidden)
 			}
 			for _, status := range refusals {
-				operation.Responses[strconv.Itoa(status)] = &huma.Response{Description: frameworkAnswers[status].title}
+				operation.Responses[strconv.Itoa(status)] = &huma.Response{Description: frameworkAnswers[status].title, Content: problem}
 			}
 		}
 	}

@@ -168,11 +168,16 @@ func init() {
 	}
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, detail string, errs ...error) huma.StatusError {
 		p := problemFrom(status, detail, errs)
-		// This is how the framework hands on what a handler returned.
-		if status == http.StatusInternalServerError && len(errs) == 1 {
+		switch {
+		case detail == unreadBody: // the client's fault, though the framework takes it for its own
+			p = problemFrom(http.StatusBadRequest, "ended, or broke, before it was whole", nil)
+			ctx.SetHeader("Connection", "close")
+		case status == http.StatusInternalServerError && len(errs) == 1:
+			// This is how the framework hands on what a handler returned.
 			p = problemOf(errs[0])
 			recordOf(ctx.Context()).err = errs[0]
 		}
+		recordOf(ctx.Context()).code = p.Code
 		if p.Retryable {
 			ctx.SetHeader("Retry-After", retryAfter())
 		}
@@ -181,6 +186,9 @@ func init() {
 	}
 }
 
+// unreadBody is what the framework says of a body that could not be read.
+const unreadBody = "cannot read request body"
+
 // retryAfter tells clients of a problem that may pass when to come again, in
 // seconds: not all in the same one.
 func retryAfter() string { return strconv.Itoa(1 + rand.IntN(3)) }
@@ -188,6 +196,7 @@ func retryAfter() string { return strconv.Itoa(1 + rand.IntN(3)) }
 // writeProblem answers a request that no handler of the framework sees. A
 // Retry-After that is there already stays.
 func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
+	recordOf(r.Context()).code = p.Code
 	p.Trace, _ = traceOf(r.Context())
 	if p.Retryable && w.Header().Get("Retry-After") == "" {
 		w.Header().Set("Retry-After", retryAfter())

@@ -27,12 +27,12 @@ func (r *routes) quickly(next http.Handler) http.Handler {
 		in := &placeRequest{}
 		key, badKey := stock.ParseKey(req.Header[stock.KeyHeader])
 		if err != nil || badKey != nil || !in.Body.read(body) {
-			rest := io.Reader(req.Body)
-			if err != nil {
-				rest = broken{err} // the framework would give a slow client as much time once more
+			rest := req.Body
+			if err != nil { // the framework would give a slow client as much time once more, to read or to close
+				rest = io.NopCloser(broken{err})
 			}
-			req.Body = again{io.MultiReader(bytes.NewReader(body), rest), req.Body}
-			if err == nil && len(body) < stock.MaxBody {
+			req.Body = again{io.MultiReader(bytes.NewReader(body), rest), rest}
+			if err != nil || len(body) < stock.MaxBody {
 				w = arrived{w}
 			}
 			next.ServeHTTP(w, req)
@@ -71,10 +71,10 @@ type again struct {
 	io.Closer
 }
 
-// arrived is the writer of a request whose body is there. The framework would set a
-// time for its arrival, which ends while the order waits for its turn: on the
-// connection, where the server listens for the client's leaving by then, and
-// would take it for that.
+// arrived is the writer of a request whose body is there, or will never be. The
+// framework would set a time for its arrival, which ends while the order waits for
+// its turn: on the connection, where the server listens for the client's leaving by
+// then, and would take it for that.
 type arrived struct{ http.ResponseWriter }
 
 // SetReadDeadline does nothing.

@@ -16,6 +16,9 @@ type record struct {
 	steps  []step
 	shared string // the steps that came with a group, as String gives them
 	err    error
+	code   string // of the problem that it was answered with, if it was
+	// counted: what became of the order is in the metrics.
+	counted bool
 
 	traces *Traces     // of what happens for it; nil: none
 	header http.Header // of the request

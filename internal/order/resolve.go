@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"orderd/internal/stock"
 )
@@ -38,6 +39,10 @@ type doubt struct {
 // insert finds a conflict if it committed, and none if it is gone. A session that
 // has written nothing yet would not be waited for. It is ended first, for what is
 // on its way to it may arrive much later.
+//
+// An order that is found may be on this server alone: a COMMIT that waited for a
+// standby is there for others to see once that wait was broken off. So it is
+// answered for after a COMMIT of its own.
 func (l *Ledger) resolve(ctx context.Context, d doubt) (at time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, CommitLimit)
 	defer cancel()
@@ -45,8 +50,7 @@ func (l *Ledger) resolve(ctx context.Context, d doubt) (at time.Time, err error)
 	if err != nil {
 		return at, errors.Join(ErrUnknown, d.cause, err)
 	}
-	// Always rolled back: the insert is a question.
-	defer func() { _ = tx.Rollback(ctx) }()
+	defer func() { _ = tx.Rollback(ctx) }() // without effect after COMMIT; before it, the insert was a question
 	gone := true
 	if d.session != 0 {
 		if err := tx.QueryRow(ctx, endSession, int64(d.session), endPatience.Milliseconds()).Scan(&gone); err != nil {
@@ -64,8 +68,21 @@ func (l *Ledger) resolve(ctx context.Context, d doubt) (at time.Time, err error)
 	if err == nil {
 		err = tx.QueryRow(ctx, `SELECT created_at FROM orders WHERE id = $1`, d.id).Scan(&at)
 	}
+	if err == nil {
+		err = commitToo(ctx, tx)
+	}
 	if err != nil {
 		return at, errors.Join(ErrUnknown, d.cause, err)
 	}
 	return at, nil
+}
+
+// commitToo commits a transaction that has only read, with something for the log: when
+// that has come as far as a COMMIT has to, to disk and to standbys, so has all that
+// the transaction has seen.
+func commitToo(ctx context.Context, tx pgx.Tx) error {
+	if _, err := tx.Exec(ctx, `SELECT pg_logical_emit_message(true, 'orderd', '')`); err != nil {
+		return err
+	}
+	return tx.Commit(ctx)
 }

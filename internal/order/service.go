@@ -49,6 +49,7 @@ type Service struct {
 func (s *Service) Place(ctx context.Context, r Request) (Order, error) {
 	order, err := s.place(ctx, r)
 	s.Metrics.placed(order, err)
+	recordOf(ctx).counted = true
 	return order, err
 }
 

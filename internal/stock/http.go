@@ -59,14 +59,20 @@ func bodyOf(i Item) stockItem {
 	return stockItem{i.SKU, i.OnHand, i.Sold, i.Received(), i.Version, i.Guard}
 }
 
+// changeErrors are the statuses of the problems that a change of the stock can be
+// answered with, but for those that any request can.
+var changeErrors = []int{400, 408, 413, 415, 422, 503}
+
 // Register adds the routes to api.
 func (r *Routes) Register(api huma.API) {
 	tags := []string{"stock"}
 	huma.Register(api, huma.Operation{
 		OperationID: "set-stock", Method: http.MethodPut, Path: "/v1/stock/{sku}", Tags: tags,
-		Summary: "Create a SKU, or set its level", MaxBodyBytes: MaxBody,
+		Summary: "Create a SKU, or set its level", MaxBodyBytes: MaxBody, Errors: changeErrors,
 		Responses: map[string]*huma.Response{"201": {Description: "Created"}},
 	}, r.set)
+	set := api.OpenAPI().Paths["/v1/stock/{sku}"].Put.Responses
+	set["201"].Content = set["200"].Content // the framework knows of one success
 	r.registerAdjust(api, tags)
 	huma.Register(api, huma.Operation{
 		OperationID: "get-stock", Method: http.MethodGet, Path: "/v1/stock/{sku}", Tags: tags,

@@ -11,7 +11,7 @@ import (
 func (r *Routes) registerAdjust(api huma.API, tags []string) {
 	huma.Register(api, huma.Operation{
 		OperationID: "adjust-stock", Method: http.MethodPost, Path: "/v1/stock/{sku}/adjustments", Tags: tags,
-		Summary: "Add units, or take some away", MaxBodyBytes: MaxBody,
+		Summary: "Add units, or take some away", MaxBodyBytes: MaxBody, Errors: append([]int{404, 409}, changeErrors...),
 		Description: "With an `Idempotency-Key`, the same request is answered as the first time, with `Idempotent-Replayed: true`, and may be sent again after any answer that is `retryable`. Without one, an adjustment whose outcome is unknown is not: look at the SKU's movements first.",
 	}, r.adjust)
 }

@@ -1,0 +1,91 @@
+package locking_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"orderd/internal/locking"
+	"orderd/internal/stack/stacktest"
+)
+
+// mustEmpty waits until nobody stands in the key's queue: whoever is left in it is
+// given a turn of which nobody knows.
+func mustEmpty(t *testing.T, client *redis.Client, key string) {
+	t.Helper()
+	_, queue, _ := locking.RedisNames(key)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for client.LLen(ctx, queue).Val() > 0 {
+		if ctx.Err() != nil {
+			t.Fatalf("still in the queue after 20 s: %v", client.LRange(t.Context(), queue, 0, -1).Val())
+		}
+	}
+}
+
+func mustQueue(t *testing.T, client *redis.Client, key string, waiters int64) {
+	t.Helper()
+	_, queue, _ := locking.RedisNames(key)
+	for client.LLen(t.Context(), queue).Val() < waiters {
+		if t.Context().Err() != nil {
+			t.Fatal("nobody waits")
+		}
+	}
+}
+
+// A wait may end while its owner is about to ask again, and after it was told to.
+func TestRedis_whoGivesUpWhileAskingLeavesTheQueue(t *testing.T) {
+	t.Parallel()
+	url := stacktest.Redis(t)
+	holder, waiter, client := openRedis(t, url, longest), openRedis(t, url, longest).(*locking.Redis), redisClient(t, url)
+	mustListen(t, waiter)
+	lease := mustHold(t, holder, "a")
+	for range 150 { // about one in ten met the moment
+		ctx, cancel := context.WithCancel(t.Context())
+		answer := make(chan error, 1)
+		go func() { _, err := waiter.Acquire(ctx, "a"); answer <- err }()
+		mustQueue(t, client, "a", 1)
+		go cancel()
+		locking.WakeAll(waiter)
+		if err := <-answer; !errors.Is(err, locking.ErrBusy) && !errors.Is(err, locking.ErrUnavailable) {
+			t.Fatal(err)
+		}
+		mustEmpty(t, client, "a")
+	}
+	mustGiveBack(t, lease)
+}
+
+// A server that is away for a moment and comes back with its data has the owners in
+// its queue who have given up meanwhile.
+func TestRedis_whoGivesUpWhileTheServerIsAwayLeavesTheQueue(t *testing.T) {
+	t.Parallel()
+	server, err := stacktest.Stack(t).Redis(t.Context(), "redis-kept", "--appendonly", "yes", "--appendfsync", "always")
+	if err != nil {
+		t.Fatal(err)
+	}
+	holder, waiter := openRedis(t, server.URL, longest), openRedis(t, server.URL, longest).(*locking.Redis)
+	mustListen(t, waiter)
+	mustHold(t, holder, "a")
+	const waiters = 4
+	answers := make(chan error, waiters)
+	for range waiters {
+		go func() { _, err := waiter.Acquire(t.Context(), "a"); answers <- err }()
+	}
+	client := redisClient(t, server.URL)
+	mustQueue(t, client, "a", waiters)
+	if err := server.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range waiters {
+		if err := <-answers; !errors.Is(err, locking.ErrUnavailable) {
+			t.Errorf("Acquire() = %v, want ErrUnavailable", err)
+		}
+	}
+	if err := server.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	mustEmpty(t, redisClient(t, server.URL), "a")
+}
