@@ -14,6 +14,8 @@ func TestRun_PasswordsAmongTheArgumentsAreRefused(t *testing.T) {
 		{"migrate", "--database-url=postgres://orderd:" + canary + "@127.0.0.1/x"},
 		{"migrate", "--database-url", "postgres://127.0.0.1/x?user=a&password=" + canary},
 		{"migrate", "--database-url", "host=127.0.0.1 password=" + canary},
+		{"migrate", "--database-url", "host=127.0.0.1 password = " + canary},
+		{"migrate", "--database-url", "postgres://127.0.0.1/x?sslpassword=" + canary},
 		{"serve", "--redis-url", "rediss://:" + canary + "@127.0.0.1"},
 		{"serve", "--lock-redis-url", "redis://127.0.0.1,redis://a:" + canary + "@127.0.0.1"},
 		{"serve", "--redis-url", "redis+sentinel://127.0.0.1?master_name=m&sentinel_password=" + canary},
@@ -34,9 +36,17 @@ func TestRun_PasswordsAmongTheArgumentsAreRefused(t *testing.T) {
 // What cannot be read is not repeated either: it may hold a password.
 func TestRun_URLsThatCannotBeReadAreNotRepeated(t *testing.T) {
 	const canary = "CANARY"
-	t.Setenv("DATABASE_URL", "postgres://orderd:"+canary+"@127.0.0.1:port/x")
-	if _, err := runHere(t, "migrate"); err == nil || strings.Contains(err.Error(), canary) {
-		t.Errorf("migrate = %v, want an error without the password", err)
+	for _, url := range []string{
+		"postgres://orderd:" + canary + "@127.0.0.1:port/x", "postgres://orderd:at@" + canary + "@127.0.0.1/x",
+		"postgres://orderd:" + canary + "%zz@127.0.0.1/x", "postgres://orderd:per%zz" + canary + "@127.0.0.1/x",
+	} {
+		for _, insecure := range []string{"", "true"} {
+			t.Setenv("DATABASE_URL", url)
+			t.Setenv("ORDERD_INSECURE", insecure)
+			if _, err := runHere(t, "migrate"); err == nil || strings.Contains(err.Error(), canary) || exitCode(err) != 2 {
+				t.Errorf("migrate of %q = %v, want a usage error without the password", url, err)
+			}
+		}
 	}
 	t.Setenv("DATABASE_URL", "postgres://127.0.0.1/x?sslmode=disable")
 	t.Setenv("REDIS_URL", "redis://orderd:"+canary+"@127.0.0.1:port")

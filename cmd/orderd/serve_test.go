@@ -223,6 +223,7 @@ func TestRun_UsageErrorsNameTheFlag(t *testing.T) {
 		"--lock-acks":      append([]string{"serve", "--lock-mode", "local", "--lock-acks", "1"}, servers...),
 		"--lock-wait":      append([]string{"serve", "--lock-wait", "0s"}, servers...),
 		"--work":           append([]string{"serve", "--work", "-1s"}, servers...),
+		"--id":             append([]string{"serve", "--id", ""}, servers...),
 		"--drain-delay":    append([]string{"serve", "--drain-delay", "1m"}, servers...),
 
 		"--events-redis-url":  append([]string{"serve", "--events-redis-url", "redis://127.0.0.1"}, servers...),
@@ -239,6 +240,37 @@ func TestRun_UsageErrorsNameTheFlag(t *testing.T) {
 			t.Errorf("%v = %v, want a usage error that names %s", args, err, flag)
 		}
 	}
+}
+
+// A comma in a password does not make two URLs of one, and a mistake in one is found
+// however much is allowed.
+func TestRun_RedisURLs(t *testing.T) {
+	t.Setenv("DATABASE_URL", "postgres://127.0.0.1/x?sslmode=disable")
+	t.Setenv("REDIS_URL", "redis://u:pa,ss@127.0.0.1")
+	if _, err := runHere(t, "serve", "--listen", "127.0.0.1:-1"); err == nil || !strings.Contains(err.Error(), "--listen") {
+		t.Errorf("a password with a comma = %v, want it past that", err)
+	}
+	for _, url := range []string{"", "foo://127.0.0.1"} {
+		t.Setenv("REDIS_URL", url)
+		if _, err := runHere(t, "serve", "--insecure"); !errors.Is(err, errUsage) || !strings.Contains(err.Error(), "--redis-url") {
+			t.Errorf("REDIS_URL=%q = %v, want a usage error", url, err)
+		}
+	}
+}
+
+// A pool's settings in the URL are for the pools, and no reason for a server to
+// refuse anybody.
+func TestServe_SettingsOfAPool(t *testing.T) {
+	t.Parallel()
+	d := newDeployment(t)
+	d.database += "&pool_max_conns=8"
+	if _, err := runHere(t, "migrate", "--database-url", d.database); err != nil {
+		t.Errorf("migrate = %v", err)
+	}
+	if out, err := runHere(t, "reconcile", "--check", "--database-url", d.database); err != nil {
+		t.Errorf("reconcile = %v %s", err, out)
+	}
+	d.start(t, "r1", "postgres") // which is ready
 }
 
 func TestRun_MigrateAndHealthcheck(t *testing.T) {

@@ -158,7 +158,9 @@ func TestServe_ReadsRequestsInOneWayOnly(t *testing.T) {
 		"two hosts":              {"GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n" + hidden, "400"},
 		"a control in a header":  {"GET /livez HTTP/1.1\r\nHost: shop\r\nX-A: a\x00b\r\n\r\n" + hidden, "400"},
 		"a folded header":        {"GET /livez HTTP/1.1\r\nHost: shop\r\n X-A: b\r\n\r\n" + hidden, "400"},
-		"a chunk's size too big": {post + "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n" + hidden, ""},
+		"a chunk's size too big": {post + "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n" + hidden, "400"},
+		"a chunk without a size": {post + "Transfer-Encoding: chunked\r\n\r\nzz\r\n" + hidden, "400"},
+		"a chunk, elsewhere":     {"PUT /v1/stock/A HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n" + hidden, "400"},
 	} {
 		answer := r.raw(t, row.request)
 		if row.status != "" && !strings.HasPrefix(answer, "HTTP/1.1 "+row.status) {

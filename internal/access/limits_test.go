@@ -79,14 +79,14 @@ func TestLimits_ForgetClientsWhoHaveGone(t *testing.T) {
 func TestRate_Text(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]access.Rate{
-		"100": {PerSecond: 100, Burst: 100}, "0.5": {PerSecond: 0.5, Burst: 1}, "10:200": {PerSecond: 10, Burst: 200},
+		"0.001": {PerSecond: 0.001, Burst: 1}, "100": {PerSecond: 100, Burst: 100}, "0.5": {PerSecond: 0.5, Burst: 1}, "10:200": {PerSecond: 10, Burst: 200},
 	} {
 		var r access.Rate
 		if err := r.UnmarshalText([]byte(text)); err != nil || r != want {
 			t.Errorf("%q = %v, %v; want %v", text, r, err, want)
 		}
 	}
-	for _, text := range []string{"", "0", "-1", "NaN", "Inf", "1e9", "x", "1:0", "1:", "1:x", "1:2:3"} {
+	for _, text := range []string{"", "0", "-1", "1e-10:1", "0.0009", "NaN", "Inf", "1e9", "x", "1:0", "1:", "1:x", "1:2:3"} {
 		var r access.Rate
 		if err := r.UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q = %v, want an error", text, r)

@@ -158,3 +158,24 @@ func (s *shop) series(t *testing.T) (n int) {
 	}
 	return n
 }
+
+// Orders that are turned away before anybody looks at them count, once, by how they
+// are answered.
+func TestMetrics_CountOrdersThatAreTurnedAway(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, locking.NewNone())
+	s.mustSet(t, "A-1", 1, "")
+	for _, body := range []string{
+		`{"lines":[{"sku":"A-1","quantity":0}]}`, `{"lines":[]}`, `{`,
+		`{"lines":[{"sku":"A-1","quantity":1}]}`, `{"lines":[{"sku":"A-1","quantity":1}]}`,
+	} {
+		s.send(t, http.MethodPost, "/v1/orders", body)
+	}
+	s.send(t, http.MethodGet, "/v1/orders?limit=0", "") // is no order
+	got := s.counted(t, "orderd_orders_total")
+	for outcome, want := range map[string]float64{"invalid": 2, "malformed": 1, "confirmed": 1, "sold_out": 1, "unauthorized": 0} {
+		if n, there := got[outcome]; !there || n != want {
+			t.Errorf("%s: %v (%v), want %v", outcome, n, there, want)
+		}
+	}
+}

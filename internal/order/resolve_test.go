@@ -198,3 +198,29 @@ func TestLedger_AGroupThatArrivesLateIsNotPlaced(t *testing.T) {
 		})
 	}
 }
+
+// What became of a group is found out also if its broken connection was the pool's
+// last: its place is free for another.
+func TestLedger_LosesTheLastConnectionOfThePool(t *testing.T) {
+	t.Parallel()
+	db, _, s := openLedger(t)
+	if _, _, err := s.Set(t.Context(), "A", 10, stock.GuardPredicate); err != nil {
+		t.Fatal(err)
+	}
+	armed := &atomic.Bool{}
+	config := through(t, db, func(conn net.Conn) net.Conn { return &deaf{Conn: conn, armed: armed} }).Config()
+	config.MaxConns = 1
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	l := NewLedger(pool, "r1")
+	for _, arm := range []bool{false, true} { // the first has its statements prepared
+		d := groupOf([]Line{{"A", 1}})
+		d.held = func() error { armed.Store(arm); return nil }
+		if placed, _, err := l.CommitGroup(t.Context(), d); err != nil || len(placed) != 1 {
+			t.Errorf("CommitGroup (answer lost: %v) = %v, %v, want it placed", arm, placed, err)
+		}
+	}
+}

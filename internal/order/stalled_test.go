@@ -11,11 +11,17 @@ import (
 
 // A stalled body is one whose time ran out. Being asked once more it would wait
 // once more.
-type stalled struct{ asked int }
+type stalled struct{ asked, closed int }
 
 func (s *stalled) Read([]byte) (int, error) {
 	s.asked++
 	return 0, os.ErrDeadlineExceeded
+}
+
+// Close would read what is left, for as long as that may take.
+func (s *stalled) Close() error {
+	s.closed++
+	return nil
 }
 
 func TestHTTP_AStalledBodyIsNotGivenItsTimeTwice(t *testing.T) {
@@ -29,7 +35,7 @@ func TestHTTP_AStalledBodyIsNotGivenItsTimeTwice(t *testing.T) {
 	if p := problemIn(t, rec); rec.Code != http.StatusRequestTimeout || p.Code != "timeout" {
 		t.Errorf("it is answered %d %s, want 408", rec.Code, rec.Body)
 	}
-	if body.asked != 1 {
-		t.Errorf("it was waited for %d times, want once", body.asked)
+	if body.asked != 1 || body.closed != 0 {
+		t.Errorf("it was waited for %d times, and %d times to close it; want once", body.asked, body.closed)
 	}
 }
