@@ -6,7 +6,9 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /out/ ./cmd/orderd ./loadtest && mkdir /out/results
+# What --version, the metrics and the API's document say; the repository is not in here.
+ARG REVISION=unknown
+RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X main.revision=$REVISION" -o /out/ ./cmd/orderd ./loadtest && mkdir /out/results
 
 FROM gcr.io/distroless/static-debian12:nonroot
 COPY --from=build /out/orderd /out/loadtest /usr/local/bin/

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // copyOfMe is this binary where every user may run it.
@@ -95,6 +96,45 @@ func filesOf(t *testing.T, proc string) map[string]bool {
 		}
 	}
 	return files
+}
+
+// What Kubernetes is told is no more than that, and nothing that orderd does not know.
+func TestDeploy_Kubernetes(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile("../../deploy/kubernetes.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(content)
+	containers := strings.Count(text, "          image: orderd:latest\n")
+	for _, want := range []string{
+		"securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}",
+		"runAsNonRoot: true, runAsUser: 65532,", "seccompProfile: {type: RuntimeDefault}", "limits: {memory:",
+	} {
+		if n := strings.Count(text, want); n != containers || n == 0 {
+			t.Errorf("%d of %d containers have %s", n, containers, want)
+		}
+	}
+	help, err := runHere(t, "serve", "--help")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range regexp.MustCompile(`\b(ORDERD_[A-Z_]+|DATABASE_URL|REDIS_URL)\b`).FindAllString(text, -1) {
+		if !strings.Contains(help, "$"+name) {
+			t.Errorf("orderd knows of no %s", name)
+		}
+	}
+	for _, path := range regexp.MustCompile(`path: (/\w+z)`).FindAllStringSubmatch(text, -1) {
+		if path[1] != "/livez" && path[1] != "/readyz" {
+			t.Errorf("orderd has no %s", path[1])
+		}
+	}
+	delay := regexp.MustCompile(`ORDERD_DRAIN_DELAY, value: (\w+)`).FindStringSubmatch(text)
+	grace := regexp.MustCompile(`terminationGracePeriodSeconds: (\d+)`).FindStringSubmatch(text)
+	wait, err := time.ParseDuration(delay[1])
+	if given, err2 := time.ParseDuration(grace[1] + "s"); err != nil || err2 != nil || given < wait+drainLimit {
+		t.Errorf("it is given %s to end (%v, %v), want %v and %v at least", grace[1], err, err2, wait, drainLimit)
+	}
 }
 
 // What the containers are given is no more than that.

@@ -57,13 +57,14 @@ func NewReconciler(
 		}),
 		lastPass: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "orderd_reconcile_last_pass_timestamp_seconds",
-			Help: "When this replica last completed a pass of the reconciler; the replicas take turns.",
+			Help: "When this replica last completed a pass of the reconciler, or started, if it has not yet; the replicas take turns.",
 		}),
 	}
 	for _, d := range Directions {
 		r.drifts.WithLabelValues(string(d))
 	}
 	reg.MustRegister(r.drifts, r.failures, r.lastPass)
+	r.lastPass.SetToCurrentTime() // an alert counts from there, lest it wait for a first pass that never comes
 	return r
 }
 

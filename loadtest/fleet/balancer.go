@@ -26,9 +26,9 @@ func (f *Fleet) Balance(ctx context.Context, r *Replicas) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, part := range []*regexp.Regexp{bindLine, resolvers, template} {
-		if n := len(part.FindAllString(deploy.HAProxy, -1)); n != 1 {
-			return "", fmt.Errorf("deploy/haproxy.cfg has %d times what looks like %v, want once", n, part)
+	for part, want := range map[*regexp.Regexp]int{bindLine: 1, resolvers: 1, template: 2} {
+		if n := len(part.FindAllString(deploy.HAProxy, -1)); n != want {
+			return "", fmt.Errorf("deploy/haproxy.cfg has %d times what looks like %v, want %d", n, part, want)
 		}
 	}
 	config := resolvers.ReplaceAllLiteralString(deploy.HAProxy, "")
