@@ -14,6 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
 
+	"orderd/internal/stack"
 	"orderd/loadtest/audit"
 	"orderd/loadtest/bench/locks"
 	"orderd/loadtest/fault"
@@ -58,6 +59,7 @@ type console struct {
 }
 
 func main() {
+	stack.Alone()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	plain := os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb"

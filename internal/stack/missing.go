@@ -123,15 +123,31 @@ func zooKeeperPackages(java, jar string) string {
 
 // install is the command that installs packages, for this system and user.
 func install(packages []string) string {
-	names := strings.Join(packages, " ")
-	switch {
-	case runtime.GOOS == "darwin":
-		return "brew install " + names
-	case os.Geteuid() == 0:
-		return "apt-get update && apt-get install -y " + names
-	default:
-		return "sudo apt-get update && sudo apt-get install -y " + names
+	if runtime.GOOS == "darwin" {
+		return "brew install " + strings.Join(packages, " ")
 	}
+	release, _ := os.ReadFile("/etc/os-release") // without it, it is taken for Debian
+	sudo := "sudo "
+	if os.Geteuid() == 0 {
+		sudo = ""
+	}
+	return installOn(string(release), sudo, packages)
+}
+
+// installOn is that command for a Linux with that /etc/os-release. Ubuntu has
+// Chromium as a snap alone: its package of that name is not there, or asks for it.
+func installOn(release, sudo string, packages []string) string {
+	const snap = "chromium"
+	var commands []string
+	ubuntu := slices.Contains(strings.Split(release, "\n"), "ID=ubuntu")
+	packaged := slices.DeleteFunc(slices.Clone(packages), func(p string) bool { return ubuntu && p == snap })
+	if len(packaged) > 0 {
+		commands = append(commands, sudo+"apt-get update", sudo+"apt-get install -y "+strings.Join(packaged, " "))
+	}
+	if len(packaged) < len(packages) {
+		commands = append(commands, sudo+"snap install "+snap)
+	}
+	return strings.Join(commands, " && ")
 }
 
 var versionNumber = regexp.MustCompile(`[0-9]+(\.[0-9]+)+`)

@@ -120,3 +120,21 @@ func TestFinder_places(t *testing.T) {
 		t.Errorf("the path goes first: postgres() = %s, want %s", got, want)
 	}
 }
+
+func TestInstallOn(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		release, sudo string
+		packages      []string
+		want          string
+	}{
+		{"NAME=x\nID=debian\n", "", []string{"redis-server", "chromium"}, "apt-get update && apt-get install -y redis-server chromium"},
+		{"ID=ubuntu\nID_LIKE=debian\n", "sudo ", []string{"redis-server", "chromium"}, "sudo apt-get update && sudo apt-get install -y redis-server && sudo snap install chromium"},
+		{"ID=ubuntu\n", "", []string{"chromium"}, "snap install chromium"},
+		{"", "", []string{"gcc"}, "apt-get update && apt-get install -y gcc"},
+	} {
+		if got := installOn(row.release, row.sudo, row.packages); got != row.want {
+			t.Errorf("%q, %q: %q, want %q", row.release, row.packages, got, row.want)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // Sizes of a cluster, which has 16384 slots whatever its size.
@@ -131,4 +132,15 @@ func (c *RedisCluster) ready(ctx context.Context) error {
 		}
 	}
 	return replicasLinked(ctx, c.Nodes[clusterMasters:])
+}
+
+// Clusters returns an error where RedisCluster would, for the Redis is too old.
+func Clusters() error {
+	for _, server := range Find() {
+		major, _, _ := strings.Cut(server.Version, ".")
+		if n, err := strconv.Atoi(major); server.Name == redisName && err == nil && n < 7 {
+			return fmt.Errorf("stack: Redis %s is too old for a cluster on one machine, which takes 7", server.Version)
+		}
+	}
+	return nil
 }

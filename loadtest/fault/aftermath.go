@@ -113,9 +113,11 @@ type buyer struct {
 // and returns its attempts.
 func (r *Rig) until(ctx context.Context, b buyer, wanted ...load.Outcome) ([]load.Op, error) {
 	var ops []load.Op
-	for limit := time.Now().Add(recoverLimit); ; {
+	limited, cancel := context.WithTimeout(ctx, recoverLimit) // of the last attempt, too
+	defer cancel()
+	for {
 		op := load.Op{Seq: len(ops), Client: b.client, Key: b.key, Quantity: 1, Call: time.Since(b.clock)}
-		r.client.Order(ctx, b.replica, b.sku, &op)
+		r.client.Order(limited, b.replica, b.sku, &op)
 		op.Return = time.Since(b.clock)
 		ops = append(ops, op)
 		switch {
@@ -123,10 +125,10 @@ func (r *Rig) until(ctx context.Context, b buyer, wanted ...load.Outcome) ([]loa
 			return ops, nil
 		case ctx.Err() != nil:
 			return ops, context.Cause(ctx)
-		case time.Now().After(limit):
+		case limited.Err() != nil:
 			return ops, fmt.Errorf("%v after the fault an order is answered %d %s %s", recoverLimit, op.Status, op.Code, op.Error)
 		case op.Outcome != load.Confirmed:
-			pause(ctx, askAgain)
+			pause(limited, askAgain)
 		}
 	}
 }

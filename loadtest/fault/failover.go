@@ -26,7 +26,7 @@ var sentinelFailover = Fault{
 
 var clusterFailover = Fault{
 	Name: "cluster-failover", Title: "Redis Cluster promotes a replica that had not got the lock",
-	Modes: []string{redis}, TTL: longTTL, Own: fleet.Own{Cluster: true}, Fresh: true,
+	Modes: []string{redis}, TTL: longTTL, Own: fleet.Own{Cluster: true}, Needs: stack.Clusters, Fresh: true,
 	Breaks: unlessGuard(fence, claim, predicate),
 	Schedule: func(s *Scene) error {
 		nodes := s.fleet.Cluster.Nodes

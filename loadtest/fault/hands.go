@@ -3,6 +3,7 @@ package fault
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -44,8 +45,9 @@ func (s *Scene) kill(a *Actor) error {
 // processState is the letter that the system has for a process's state.
 func processState(pid int) string {
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
-	if err != nil {
-		return ""
+	if err != nil { // as on macOS, which has no such folder
+		text, _ = exec.Command("ps", "-o", "state=", "-p", strconv.Itoa(pid)).Output() // none of a process that is gone
+		return string(text[:min(1, len(text))])
 	}
 	_, rest, _ := strings.Cut(string(text), ") ")
 	return rest[:min(1, len(rest))]

@@ -21,11 +21,7 @@ const lookEvery = 20 * time.Millisecond
 // to the level of Postgres, whatever is held may go, and servers may come back.
 func (f *Fleet) Aftermath(ctx context.Context, sku string, limit time.Duration, r *audit.Records) error {
 	for end := time.Now().Add(limit); ; {
-		level, err := f.Level(ctx, sku)
-		var left audit.Left
-		if err == nil {
-			left, err = f.left(ctx, sku)
-		}
+		level, left, err := f.look(ctx, sku)
 		over := time.Now().After(end)
 		switch {
 		case err != nil && over:
@@ -41,6 +37,18 @@ func (f *Fleet) Aftermath(ctx context.Context, sku string, limit time.Duration, 
 		case <-time.After(lookEvery):
 		}
 	}
+}
+
+// lookLimit bounds one look at the servers, of which one may have fallen silent.
+const lookLimit = 5 * time.Second
+
+func (f *Fleet) look(ctx context.Context, sku string) (level audit.Level, left audit.Left, err error) {
+	ctx, cancel := context.WithTimeout(ctx, lookLimit)
+	defer cancel()
+	if level, err = f.Level(ctx, sku); err == nil {
+		left, err = f.left(ctx, sku)
+	}
+	return level, left, err
 }
 
 // Level reads the SKU's level in Postgres and its copy in Redis.

@@ -158,6 +158,9 @@ func (f *Fleet) Close() error {
 // DatabaseURL is where psql finds the orders.
 func (f *Fleet) DatabaseURL() string { return f.url }
 
+// Dir is a folder that is removed when the fleet ends, however that comes.
+func (f *Fleet) Dir() string { return f.stack.Dir() }
+
 // Ledger reads a SKU's movements in version order from the database.
 func (f *Fleet) Ledger(ctx context.Context, sku string) ([]load.Movement, error) {
 	return ReadLedger(ctx, f.db, sku)

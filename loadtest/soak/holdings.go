@@ -91,12 +91,16 @@ func flat(before, after report.Holdings) []audit.Invariant {
 		}
 		return i
 	}
+	links := invariant(flatLinks,
+		after.Files <= before.Files+moreFiles && after.Postgres <= before.Postgres+morePostgres && after.Redis <= before.Redis+moreRedis,
+		"open files %d, then %d; to Postgres %d, then %d; to Redis from all replicas %d, then %d",
+		before.Files, after.Files, before.Postgres, after.Postgres, before.Redis, after.Redis)
+	if before.Postgres == 0 || before.Redis == 0 { // a replica has some: they were not found
+		links.Verdict = audit.Undecided
+	}
 	return []audit.Invariant{
 		invariant(flatCode, after.Goroutines <= before.Goroutines+moreGoroutines, "%d, then %d", before.Goroutines, after.Goroutines),
-		invariant(flatLinks,
-			after.Files <= before.Files+moreFiles && after.Postgres <= before.Postgres+morePostgres && after.Redis <= before.Redis+moreRedis,
-			"open files %d, then %d; to Postgres %d, then %d; to Redis from all replicas %d, then %d",
-			before.Files, after.Files, before.Postgres, after.Postgres, before.Redis, after.Redis),
+		links,
 		invariant(flatMemory,
 			after.HeapMiB <= before.HeapMiB+moreHeapMiB && after.ResidentMiB <= before.ResidentMiB*moreResident+moreResidentMiB,
 			"live %.1f MiB, then %.1f; resident %.0f MiB, then %.0f",

@@ -177,7 +177,7 @@ func (w *weather) restarts() []string {
 // told writes counts in words, those of names.
 func told(counts map[string]int, names []string) string {
 	var words []string
-	for _, name := range slices.DeleteFunc(names, func(name string) bool { return counts[name] == 0 }) {
+	for _, name := range slices.DeleteFunc(slices.Clone(names), func(name string) bool { return counts[name] == 0 }) {
 		words = append(words, fmt.Sprintf("%d %s", counts[name], name))
 	}
 	return strings.Join(words, ", ")

@@ -79,6 +79,7 @@ var zooKeeper = sync.OnceValues(func() (*stack.ZooKeeper, error) {
 // Main runs the tests, closes the shared stack, and ends the process: with an
 // error if a test failed, a server could not be ended, or a goroutine leaked.
 func Main(m *testing.M) {
+	stack.Alone()
 	code := m.Run()
 	err := closeShared()
 	if code == 0 && err == nil {

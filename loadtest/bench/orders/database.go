@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -38,8 +39,13 @@ type database struct {
 // of that many sales if template is empty.
 func (l *Lab) create(ctx context.Context, name, template string, sales int) (database, error) {
 	if template != "" {
-		// The server copies the files, which is faster than writing each page to its log.
-		_, err := l.admin.Exec(ctx, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s STRATEGY file_copy", name, template))
+		// The server copies the files, which is faster than writing each page to its log. Before 15 it knew
+		// of no other way.
+		copied := ""
+		if strings.Compare(l.admin.PgConn().ParameterStatus("server_version"), "15") >= 0 {
+			copied = " STRATEGY file_copy"
+		}
+		_, err := l.admin.Exec(ctx, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s%s", name, template, copied))
 		return l.named(name), problem("create the database", err)
 	}
 	if _, err := l.admin.Exec(ctx, "CREATE DATABASE "+name); err != nil {

@@ -5,7 +5,6 @@ package orders
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -40,7 +39,8 @@ func Open(ctx context.Context, orderd string) (_ *Lab, err error) {
 			_ = l.Close(ctx) // what went wrong before matters more
 		}
 	}()
-	if l.dir, err = os.MkdirTemp("", "loadtest-bench-"); err != nil {
+	// In the stack's folder, which is gone with it however this process ends.
+	if l.dir, err = os.MkdirTemp(l.fleet.Dir(), "bench-"); err != nil {
 		return nil, err
 	}
 	if l.shop, err = newShop(ctx, l.fleet, l.dir); err != nil {
@@ -69,7 +69,7 @@ func (l *Lab) Close(ctx context.Context) error {
 	if l.admin != nil {
 		_ = l.admin.Close(ctx) // the server goes next
 	}
-	return errors.Join(l.fleet.Close(), os.RemoveAll(l.dir))
+	return l.fleet.Close()
 }
 
 // SaveLogs copies the logs of all that ran into dir.

@@ -46,7 +46,7 @@ func (l *Lab) measure(ctx context.Context, s Shape, warmUp, window time.Duration
 	switch s.What {
 	case three, one:
 		script := map[string]string{three: threeStatements, one: oneStatement}[s.What]
-		rate, err := l.pgbench(ctx, script, s.Clients, s.SKUs, window)
+		rate, err := l.pgbench(ctx, script, s.Clients, s.SKUs, warmUp, window)
 		return Measurement{PerSecond: rate}, err
 	case nothing:
 		return l.nothing(ctx, s, warmUp, window)

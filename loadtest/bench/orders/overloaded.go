@@ -14,6 +14,7 @@ import (
 const (
 	refusalLimit = 50 // ms
 	slowerLimit  = 2  // times
+	servedLimit  = 0.5
 )
 
 // goals compares a bound's two loads.
@@ -24,6 +25,7 @@ func (o Overload) goals() []bench.Goal {
 		bench.AtLeast(100, o.OverIt.Refused, "  refused beyond it, a second"),
 		bench.AtMost(refusalLimit, o.OverIt.Refusal.P99, "  their p99, ms"),
 		bench.AtMost(slowerLimit, o.OverIt.Latency.P99/max(1, o.BelowIt.Latency.P99), "  p99 of those accepted beyond it ÷ that below it"),
+		bench.AtLeast(servedLimit, o.OverIt.Accepted/max(1, o.BelowIt.Accepted), "  accepted beyond it ÷ below it"),
 		bench.AtMost(0, float64(wrong), "  violations found by the audit, and orders answered otherwise"),
 	}
 }

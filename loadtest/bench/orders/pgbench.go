@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -27,9 +28,9 @@ var referenceClients = []int{1, 2, 4, 8, 16, 32, 64, 128}
 
 var tps = regexp.MustCompile(`(?m)^tps = ([0-9.]+) \(without initial connection time\)`)
 
-// pgbench runs a script on a fresh database and returns its transactions per
-// second.
-func (l *Lab) pgbench(ctx context.Context, script string, clients, skus int, lasts time.Duration) (_ float64, err error) {
+// pgbench runs a script on a fresh database, first to warm up, and returns its
+// transactions per second after that.
+func (l *Lab) pgbench(ctx context.Context, script string, clients, skus int, warmUp, window time.Duration) (rate float64, err error) {
 	d, err := l.fresh(ctx)
 	if err != nil {
 		return 0, err
@@ -42,10 +43,20 @@ func (l *Lab) pgbench(ctx context.Context, script string, clients, skus int, las
 	if err := os.WriteFile(file, []byte(script), 0o644); err != nil {
 		return 0, err
 	}
+	for _, lasts := range []time.Duration{warmUp, window} {
+		if rate, err = l.runPgbench(ctx, file, d.url, clients, skus, lasts); err != nil {
+			return 0, err
+		}
+	}
+	return rate, nil
+}
+
+func (l *Lab) runPgbench(ctx context.Context, file, url string, clients, skus int, lasts time.Duration) (float64, error) {
 	cmd := exec.CommandContext(ctx, l.fleet.PostgresTool("pgbench"), "--no-vacuum", "--protocol=prepared", "--file="+file,
-		"--client="+strconv.Itoa(clients), "--jobs="+strconv.Itoa(min(clients, 2)), "--define=skus="+strconv.Itoa(skus),
+		// As many threads as there are processors: with fewer it would be the one that is waited for.
+		"--client="+strconv.Itoa(clients), "--jobs="+strconv.Itoa(min(clients, runtime.NumCPU())), "--define=skus="+strconv.Itoa(skus),
 		// It counts whole seconds.
-		"--time="+strconv.Itoa(max(1, int(lasts.Round(time.Second).Seconds()))), d.url)
+		"--time="+strconv.Itoa(max(1, int(lasts.Round(time.Second).Seconds()))), url)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return 0, fmt.Errorf("pgbench: %w\n%s", err, strings.TrimSpace(string(out)))
