@@ -25,7 +25,7 @@ const (
 
 // apiKeyVariable has the key of a deployment that wants one. It is no flag: those are
 // for everybody on the machine to read.
-const apiKeyVariable = "LOADTEST_API_KEY"
+const apiKeyVariable = "LOADTEST_API_KEY" //nolint:gosec // G101: the name of one, and no credential
 
 type runCommand struct {
 	Target   []string           `required:"" env:"LOADTEST_TARGET" placeholder:"URL" help:"Base URLs of the replicas, or of the balancer in front of them. If they want API keys, LOADTEST_API_KEY has an admin's."`

@@ -30,7 +30,8 @@ const (
 	lockTries    = 40 // two minutes
 )
 
-// ErrInUse: somebody has read or written a table without a pause, such as a dump.
+// ErrInUse is the error of a table that somebody has read or written without a
+// pause, such as a dump.
 var ErrInUse = errors.New("a table was in use all the time, as during a dump or a check of the books: try again when that is over")
 
 // Up applies every migration that the database at url does not have yet, then

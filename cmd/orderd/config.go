@@ -103,17 +103,7 @@ func (c *serveCommand) Validate() error {
 	if err := c.checkDatabase(); err != nil {
 		return err
 	}
-	urls := map[string][]string{"--redis-url": {c.RedisURL}}
-	switch {
-	case c.LockMode == locking.ModeRedlock:
-		urls["--lock-redis-url"] = strings.Split(c.LockRedisURL, ",")
-	case c.LockRedisURL != "":
-		urls["--lock-redis-url"] = []string{c.LockRedisURL}
-	}
-	if c.EventsRedisURL != "" {
-		urls["--events-redis-url"] = []string{c.EventsRedisURL}
-	}
-	return errors.Join(c.checkRedis(urls), c.checkZooKeeper())
+	return errors.Join(c.checkRedis(c.redisURLs()), c.checkZooKeeper())
 }
 
 // loopback tells whether only this machine reaches the address.

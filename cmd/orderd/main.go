@@ -11,7 +11,6 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
-	"github.com/redis/go-redis/v9"
 )
 
 // commands are the sub-commands and their settings.
@@ -26,18 +25,12 @@ type commands struct {
 
 func main() {
 	memory.tune()
-	redis.SetLogger(quiet{})
+	quietRedis()
 	if err := run(untilSignal(), os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "orderd:", err)
 		os.Exit(exitCode(err))
 	}
 }
-
-// quiet takes what the client of Redis would write to stderr, beside the log and in
-// no format of it: its callers are told the same as errors.
-type quiet struct{}
-
-func (quiet) Printf(context.Context, string, ...any) {}
 
 // untilSignal returns a context that ends with the first SIGINT or SIGTERM. A
 // second one ends the process at once: by the time anybody can see that the

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -9,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"orderd/internal/locking"
 )
 
 // parseRedisURL reads the one syntax that reaches every kind of Redis:
@@ -76,6 +79,14 @@ func parseRedisURL(raw string) (*redis.UniversalOptions, error) {
 	}, nil
 }
 
+// quietRedis keeps the client of Redis from writing to stderr, beside the log and in
+// no format of it: its callers are told the same as errors.
+func quietRedis() { redis.SetLogger(quiet{}) }
+
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
+
 // trust makes a client trust the authorities in the file, and no others.
 func trust(config *tls.Config, file string) error {
 	if config == nil {
@@ -90,6 +101,21 @@ func trust(config *tls.Config, file string) error {
 		return errors.New("holds no certificate")
 	}
 	return nil
+}
+
+// redisURLs are the URLs of Redis, by the flags that they came by.
+func (c *serveCommand) redisURLs() map[string][]string {
+	urls := map[string][]string{"--redis-url": {c.RedisURL}}
+	switch {
+	case c.LockMode == locking.ModeRedlock:
+		urls["--lock-redis-url"] = strings.Split(c.LockRedisURL, ",")
+	case c.LockRedisURL != "":
+		urls["--lock-redis-url"] = []string{c.LockRedisURL}
+	}
+	if c.EventsRedisURL != "" {
+		urls["--events-redis-url"] = []string{c.EventsRedisURL}
+	}
+	return urls
 }
 
 // lockRedis returns the Redis of the locks: the stock's if no other is set.

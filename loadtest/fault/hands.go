@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -24,7 +25,7 @@ func (s *Scene) pause(a *Actor) error {
 	if err := a.process.Signal(syscall.SIGSTOP); err != nil {
 		return fmt.Errorf("stop %s: %w", a.ID, err)
 	}
-	err := s.await(a.ID+" stopped", func() (bool, error) { return processState(a.process.Pid()) == "T", nil })
+	err := s.await(a.ID+" stopped", func() (bool, error) { return processState(s.ctx, a.process.Pid()) == "T", nil })
 	s.timeline.begin(a.ID, report.Paused, "SIGSTOP", time.Since(s.clock))
 	return err
 }
@@ -43,10 +44,10 @@ func (s *Scene) kill(a *Actor) error {
 }
 
 // processState is the letter that the system has for a process's state.
-func processState(pid int) string {
+func processState(ctx context.Context, pid int) string {
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	if err != nil { // as on macOS, which has no such folder
-		text, _ = exec.Command("ps", "-o", "state=", "-p", strconv.Itoa(pid)).Output() // none of a process that is gone
+		text, _ = exec.CommandContext(ctx, "ps", "-o", "state=", "-p", strconv.Itoa(pid)).Output() // none of a process that is gone
 		return string(text[:min(1, len(text))])
 	}
 	_, rest, _ := strings.Cut(string(text), ") ")
