@@ -65,8 +65,9 @@
 // tokens, and has most of them remember it before the lease is used. In
 // ZooKeeper it is the number of the change by which the holder entered the
 // key's queue (czxid), or took its last place again: the ensemble orders changes, and serves
-// the queue in their order. In PostgreSQL it is the next value of a sequence, taken while the locks are held.
-// The modes none and local cannot order the leases of several processes: 0.
+// the queue in their order. In PostgreSQL it is the next value of a sequence, taken
+// while the locks are held. The modes none and local cannot order the leases of several
+// processes: 0.
 //
 // # What a turn costs
 //
@@ -75,10 +76,11 @@
 //
 // In ZooKeeper a turn costs two durable writes, to enter the queue and to leave it. Only
 // the second is between two holders: a waiter sees from the change of the node before its
-// own that the lock was released, and need not read the queue again. Two places of one process that are next to each other do not wait
-// even for that. Where nobody else is in the queue, the process keeps its place for
-// a moment after the release, and can have it again for one write that fails if
-// anybody has entered since; the order of arrival holds in any case.
+// own that the lock was released, and need not read the queue again. Two places of one
+// process that are next to each other do not wait even for that. Where nobody else is in
+// the queue, the process keeps its place for a moment after the release, and can have it
+// again for one write that fails if anybody has entered since; the order of arrival holds
+// in any case.
 //
 // # Operators
 //
