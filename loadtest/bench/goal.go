@@ -82,7 +82,7 @@ func Conclusion(goals []Goal, none string) string {
 	case audit.Undecided:
 		return none
 	default:
-		return s + ": TOO SLOW, OR WORSE."
+		return s + ": GOALS NOT MET."
 	}
 }
 

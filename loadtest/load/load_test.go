@@ -53,6 +53,29 @@ func TestClient_OutcomesAreNeverMuddled(t *testing.T) {
 	}
 }
 
+// A key that the client was given goes with everything it asks for.
+func TestClient_ShowsItsKey(t *testing.T) {
+	t.Parallel()
+	var shown atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") == "Bearer orderd_x" {
+			shown.Add(1)
+		}
+		fmt.Fprint(w, `{"items":[]}`)
+	}))
+	defer server.Close()
+	c := NewClient([]string{server.URL}, 1)
+	defer c.Close()
+	c.Authorize("orderd_x")
+	c.Order(t.Context(), 0, "A-1", &Op{Quantity: 1})
+	if err := c.SetStock(t.Context(), "A-1", 1, "predicate"); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.Ledger(t.Context(), "A-1", 0); err != nil || shown.Load() != 3 {
+		t.Errorf("shown with %d of 3 requests, %v", shown.Load(), err)
+	}
+}
+
 func TestClient_NoAnswerIsUnknown(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))

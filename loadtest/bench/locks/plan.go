@@ -139,7 +139,7 @@ func notes(p Plan, about map[string]string) []string {
 		notes = append(notes, c.Name+": "+about[c.Name]+".")
 	}
 	for _, server := range p.pinged() {
-		notes = append(notes, fmt.Sprintf("Round trip of %s: the median of one who asks for nothing but %s.",
+		notes = append(notes, fmt.Sprintf("Round trip of %s: the median of a single client that sends nothing but %s.",
 			server, about[pings[server].Name]))
 	}
 	return append(notes, "Whoever ends a turn asks for the next at once. A lock without a queue lets them in again before another looks: "+

@@ -33,7 +33,7 @@ func (f Figures) Parts() []bench.Part {
 		{"By the size of groups", "speed-groups", "orders in a group at most, 256 clients, one SKU", true, func(s Shape) int { return s.BatchMax }, map[string]string{byGroup: "orderd"}},
 		{"By SKUs", "speed-skus", "SKUs that the orders are spread over", true, func(s Shape) int { return s.SKUs }, map[string]string{bySKUs: "uniform", byZipf: "Zipf 1.0"}},
 	} {
-		part := bench.Part{Title: c.title, Picture: c.picture, Words: "One round each; the slowest but one in a hundred waited p99."}
+		part := bench.Part{Title: c.title, Picture: c.picture, Words: "One round each. p99: 99 in a hundred waited no longer."}
 		rate := bench.Chart{Title: "Orders per second", X: c.x, LogX: c.log}
 		latency := bench.Chart{Title: "Latency", X: c.x, Y: "ms", LogX: c.log, LogY: true}
 		for _, name := range curveNames {
