@@ -24,8 +24,9 @@ const loopback = "127.0.0.1"
 // because another program took theirs first.
 const portTries = 5
 
-// FreePorts returns n different loopback ports on which nothing listens now.
-// Another program may take one before the caller does: be ready to try again.
+// FreePorts returns n different loopback ports on which nothing listens now, and
+// which nobody else gets from here before this process ends. Another program may
+// take one before the caller does: be ready to try again.
 func FreePorts(n int) ([]int, error) {
 	ports := make([]int, 0, n)
 	for range n {
@@ -43,11 +44,16 @@ func FreePorts(n int) ([]int, error) {
 func listen() (net.Listener, error) {
 	var errs []error
 	for range 10 * portTries {
-		l, err := net.Listen("tcp", address(firstPort+rand.IntN(lastPort-firstPort+1)))
-		if err == nil {
+		port := firstPort + rand.IntN(lastPort-firstPort+1)
+		l, err := net.Listen("tcp", address(port))
+		switch {
+		case err != nil:
+			errs = append(errs, err)
+		case !claim(port):
+			errs = append(errs, l.Close(), fmt.Errorf("%d is another server's", port))
+		default:
 			return l, nil
 		}
-		errs = append(errs, err)
 	}
 	return nil, fmt.Errorf("find a free port: %w", errors.Join(errs...))
 }

@@ -3,6 +3,8 @@ package stack
 import (
 	"context"
 	"net"
+	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,6 +22,30 @@ func TestFreePorts(t *testing.T) {
 			t.Errorf("port %d is there twice", port)
 		}
 		seen[port] = true
+	}
+}
+
+// A port that was given is nobody else's, though nothing listens there: not in this
+// process, and not in another.
+func TestFreePorts_AreNobodyElses(t *testing.T) {
+	const wanted = "STACK_TEST_PORT"
+	if port, err := strconv.Atoi(os.Getenv(wanted)); err == nil { // in the other process
+		t.Log("claimed:", claim(port), claim(port))
+		return
+	}
+	ports, err := FreePorts(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if claim(ports[0]) {
+		t.Error("the same process may have it again")
+	}
+	for port, want := range map[int]string{ports[0]: "claimed: false false", lastPort + ports[0]: "claimed: true false"} {
+		other := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+		other.Env = append(os.Environ(), wanted+"="+strconv.Itoa(port))
+		if out, err := other.CombinedOutput(); err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("another process, of port %d: %v %s, want %s", port, err, out, want)
+		}
 	}
 }
 
