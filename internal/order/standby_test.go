@@ -48,8 +48,9 @@ func TestLedger_AnswersForWhatAStandbyHas(t *testing.T) {
 	replicated(t, db, "nobody")
 	answers := map[string]chan error{}
 	for name, place := range place {
-		answers[name] = make(chan error, 1)
-		go func() { answers[name] <- place() }()
+		answer := make(chan error, 1)
+		answers[name] = answer
+		go func() { answer <- place() }()
 	}
 	for name, answer := range answers {
 		if err := <-answer; !errors.Is(err, ErrUnknown) {

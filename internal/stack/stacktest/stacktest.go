@@ -76,10 +76,17 @@ var zooKeeper = sync.OnceValues(func() (*stack.ZooKeeper, error) {
 	return s.ZooKeeper(context.Background(), "shared-zookeeper")
 })
 
+// quiet takes what the client of Redis writes to stderr about servers that tests have
+// stopped.
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
+
 // Main runs the tests, closes the shared stack, and ends the process: with an
 // error if a test failed, a server could not be ended, or a goroutine leaked.
 func Main(m *testing.M) {
 	stack.Alone()
+	redis.SetLogger(quiet{})
 	code := m.Run()
 	err := closeShared()
 	if code == 0 && err == nil {
