@@ -44,8 +44,8 @@ func (l *Ledger) List(ctx context.Context, client string, before uuid.UUID, limi
 }
 
 // replays returns the orders that the requests' keys have placed, as they were
-// answered then, whatever became of them since. They are answered for by a COMMIT,
-// as the first time: see resolve. Its error is stock.ErrUnavailable.
+// answered then, whatever became of them since. They are secured first: see resolve.
+// Its error is stock.ErrUnavailable.
 func (l *Ledger) replays(ctx context.Context, requests []Request) (map[claimedKey]Order, error) {
 	clients, keys := make([]string, len(requests)), make([]string, len(requests))
 	asked := make(map[string]claimedKey, len(requests)) // by what is stored of them
@@ -56,12 +56,7 @@ func (l *Ledger) replays(ctx context.Context, requests []Request) (map[claimedKe
 	// Key by key, each by the index: from statistics of a time when orders had no
 	// keys, a join would be planned that reads all there are by now. OFFSET 0 keeps
 	// the planner from making it one.
-	tx, err := l.db.Begin(ctx)
-	if err != nil {
-		return nil, stock.Unavailable("look for keys", err)
-	}
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // without effect after COMMIT
-	orders, err := collect(ctx, tx, `
+	orders, err := collect(ctx, l.db, `
 		WHERE o.id = ANY (ARRAY(
 			SELECT found.id FROM unnest($1::text[], $2::text[]) AS k (client, key), LATERAL (
 				SELECT id FROM orders WHERE client = k.client AND idempotency_key = k.key OFFSET 0) AS found))`, clients, keys)
@@ -69,8 +64,8 @@ func (l *Ledger) replays(ctx context.Context, requests []Request) (map[claimedKe
 		return nil, err
 	}
 	if len(orders) > 0 {
-		if err := commitToo(ctx, tx); err != nil {
-			return nil, stock.Unavailable("answer for what was placed", err)
+		if err := l.secure(ctx); err != nil {
+			return nil, stock.Unavailable("secure what was placed", err)
 		}
 	}
 	first := make(map[claimedKey]Order, len(orders))

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"orderd/internal/stock"
 )
@@ -42,7 +41,7 @@ type doubt struct {
 //
 // An order that is found may be on this server alone: a COMMIT that waited for a
 // standby is there for others to see once that wait was broken off. So it is
-// answered for after a COMMIT of its own.
+// secured before it is answered for.
 func (l *Ledger) resolve(ctx context.Context, d doubt) (at time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, CommitLimit)
 	defer cancel()
@@ -50,7 +49,8 @@ func (l *Ledger) resolve(ctx context.Context, d doubt) (at time.Time, err error)
 	if err != nil {
 		return at, errors.Join(ErrUnknown, d.cause, err)
 	}
-	defer func() { _ = tx.Rollback(ctx) }() // without effect after COMMIT; before it, the insert was a question
+	// Always rolled back: the insert is a question.
+	defer func() { _ = tx.Rollback(ctx) }()
 	gone := true
 	if d.session != 0 {
 		if err := tx.QueryRow(ctx, endSession, int64(d.session), endPatience.Milliseconds()).Scan(&gone); err != nil {
@@ -69,7 +69,7 @@ func (l *Ledger) resolve(ctx context.Context, d doubt) (at time.Time, err error)
 		err = tx.QueryRow(ctx, `SELECT created_at FROM orders WHERE id = $1`, d.id).Scan(&at)
 	}
 	if err == nil {
-		err = commitToo(ctx, tx)
+		err = errors.Join(tx.Rollback(ctx), l.secure(ctx))
 	}
 	if err != nil {
 		return at, errors.Join(ErrUnknown, d.cause, err)
@@ -77,12 +77,9 @@ func (l *Ledger) resolve(ctx context.Context, d doubt) (at time.Time, err error)
 	return at, nil
 }
 
-// commitToo commits a transaction that has only read, with something for the log: when
-// that has come as far as a COMMIT has to, to disk and to standbys, so has all that
-// the transaction has seen.
-func commitToo(ctx context.Context, tx pgx.Tx) error {
-	if _, err := tx.Exec(ctx, `SELECT pg_logical_emit_message(true, 'orderd', '')`); err != nil {
-		return err
-	}
-	return tx.Commit(ctx)
+// secure commits something for the log alone: when that has come as far as a COMMIT
+// has to, to disk and to standbys, so has all that was there to be seen before.
+func (l *Ledger) secure(ctx context.Context) error {
+	_, err := l.db.Exec(ctx, `SELECT pg_logical_emit_message(true, 'orderd', '')`)
+	return err
 }
