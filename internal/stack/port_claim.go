@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"context"
 	"net"
 	"sync"
 )
@@ -19,7 +20,7 @@ var claims struct {
 // claim takes a port for this process until it ends, and reports false if somebody
 // has it already.
 func claim(port int) bool {
-	held, err := net.ListenPacket("udp", address(port))
+	held, err := (&net.ListenConfig{}).ListenPacket(context.Background(), "udp", address(port)) // which waits for nobody
 	if err != nil {
 		return false
 	}
