@@ -146,28 +146,28 @@ func (c *compareCommand) drive(ctx context.Context, f *fleet.Fleet, cells []repo
 	return records, nil
 }
 
-func (c *compareCommand) driveOne(all context.Context, f *fleet.Fleet, replicas *fleet.Replicas, cell *report.Cell, bar *bar) (audit.Records, error) {
-	ctx, cancel := context.WithTimeout(all, c.Timeout)
+func (c *compareCommand) driveOne(ctx context.Context, f *fleet.Fleet, replicas *fleet.Replicas, cell *report.Cell, bar *bar) (audit.Records, error) {
+	limited, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	bar.begin("%s × %d, guard %s, %d at a time", cell.Lock, cell.Replicas, cell.Guard, cell.Clients)
 	client := load.NewClient(replicas.URLs, cell.Clients)
 	defer client.Close()
-	if err := client.SetStock(ctx, cell.SKU, cell.Stock, cell.Guard); err != nil {
+	if err := client.SetStock(limited, cell.SKU, cell.Stock, cell.Guard); err != nil {
 		return audit.Records{}, err
 	}
 	r := audit.Records{Clients: cell.Clients}
 	drive := load.Drive{SKU: cell.SKU, Clients: cell.Clients, Orders: c.Orders, Quantity: 1, Progress: bar.step}
 	var took time.Duration
-	r.Ops, took = drive.Run(ctx, client)
-	if ctx.Err() != nil { // the last ones may have been cut off, too
+	r.Ops, took = drive.Run(limited, client)
+	if limited.Err() != nil { // the last ones may have been cut off, too
 		return r, fmt.Errorf("%s × %d: %d of %d orders sent in %s (--timeout): %w",
-			cell.Lock, cell.Replicas, len(r.Ops), c.Orders, c.Timeout, context.Cause(ctx))
+			cell.Lock, cell.Replicas, len(r.Ops), c.Orders, c.Timeout, context.Cause(limited))
 	}
-	if err := f.Aftermath(all, cell.SKU, quietLimit, &r); err != nil {
+	if err := f.Aftermath(ctx, cell.SKU, quietLimit, &r); err != nil {
 		return r, err
 	}
 	var err error
-	if r.Ledger, err = f.Ledger(all, cell.SKU); err != nil {
+	if r.Ledger, err = f.Ledger(ctx, cell.SKU); err != nil {
 		return r, err
 	}
 	cell.Judge(r, took)

@@ -189,3 +189,11 @@ func pingOf(l locking.Locker) func(context.Context) error {
 	}
 	return func(context.Context) error { return nil }
 }
+
+// quietRedis keeps the client of Redis from writing to stderr, beside the log and in
+// no format of it: its callers are told the same as errors.
+func quietRedis() { redis.SetLogger(quiet{}) }
+
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}

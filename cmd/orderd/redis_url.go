@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -78,14 +77,6 @@ func parseRedisURL(raw string) (*redis.UniversalOptions, error) {
 		ConnMaxIdleTime: o.ConnMaxIdleTime, ConnMaxLifetime: o.ConnMaxLifetime, PoolFIFO: o.PoolFIFO,
 	}, nil
 }
-
-// quietRedis keeps the client of Redis from writing to stderr, beside the log and in
-// no format of it: its callers are told the same as errors.
-func quietRedis() { redis.SetLogger(quiet{}) }
-
-type quiet struct{}
-
-func (quiet) Printf(context.Context, string, ...any) {}
 
 // trust makes a client trust the authorities in the file, and no others.
 func trust(config *tls.Config, file string) error {
