@@ -287,3 +287,25 @@ func TestReconciler_OutlivesRedis(t *testing.T) {
 	}
 	s.awaitInRedis(t, "A-1", [3]string{"10", "1", "predicate"})
 }
+
+// Who asks how long ago the last pass was gets an answer from the start: an alert would
+// otherwise wait for a first pass that never comes.
+func TestReconciler_TellsOfItsStart(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	before := time.Now().Unix()
+	stock.NewReconciler(nil, nil, nil, time.Hour, slog.Default(), reg)
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "orderd_reconcile_last_pass_timestamp_seconds" {
+			if at := f.GetMetric()[0].GetGauge().GetValue(); at < float64(before) {
+				t.Errorf("the last pass is told to be at %v, want %v or later", at, before)
+			}
+			return
+		}
+	}
+	t.Error("nothing tells of the last pass")
+}
