@@ -23,7 +23,7 @@ func TestHTTP_BusyAtOnceWhileALaneIsFull(t *testing.T) {
 	s.LockWait = time.Minute // nobody is refused because that is over
 	s.Lanes = order.NewLanes(s.Service, 64)
 	s.mustSet(t, "A-1", 10_000, "")
-	s.open(nil)
+	s.open(t, nil)
 	place := func() *httptest.ResponseRecorder {
 		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/orders", strings.NewReader(`{"lines":[{"sku":"A-1","quantity":1}]}`))
 		req.Header.Set("Content-Type", "application/json")

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
@@ -53,23 +52,11 @@ func NewHandler(c HandlerConfig) http.Handler {
 	r.Get("/readyz", c.Health.ready)
 	r.Get("/docs", http.RedirectHandler("/docs/", http.StatusMovedPermanently).ServeHTTP)
 	r.Get("/docs/*", v5emb.New("orderd", "/openapi.json", "/docs/").ServeHTTP)
-	describePolicies(api.OpenAPI())
+	describe(api.OpenAPI(), c.Keys != nil)
 	if err := checkPolicies(router); err != nil {
 		panic(err) // a route was added and its policy forgotten
 	}
 	return router
-}
-
-// apiConfig is how the framework reads requests and writes answers.
-func apiConfig(version string) huma.Config {
-	config := huma.DefaultConfig("orderd", version)
-	config.Info.Description = "Takes orders and never sells what is not there."
-	config.CreateHooks = nil // they add a $schema member to every body
-	config.DocsPath = ""     // the built-in pages load their scripts from the network
-	config.SchemasPath = ""
-	config.Formats = map[string]huma.Format{"application/json": strictJSON, "json": strictJSON}
-	config.RejectUnknownQueryParameters = true
-	return config
 }
 
 // methodNotAllowed answers 405 with the methods that the path does have.

@@ -64,7 +64,9 @@ func (r *routes) register(api huma.API) {
 	}, r.place)
 	huma.Register(api, huma.Operation{
 		OperationID: "get-order", Method: http.MethodGet, Path: "/v1/orders/{id}", Tags: tags,
-		Summary: "Read an order", Errors: []int{404, 422, 503},
+		Summary:     "Read an order",
+		Description: "As it is now: a hold past its time is `expired`. Only the client that has placed it is told of an order.",
+		Errors:      []int{404, 422, 503},
 	}, r.get)
 	huma.Register(api, huma.Operation{
 		OperationID: "cancel-order", Method: http.MethodPost, Path: "/v1/orders/{id}/cancel", Tags: tags,
@@ -80,7 +82,9 @@ func (r *routes) register(api huma.API) {
 	}, r.confirm)
 	huma.Register(api, huma.Operation{
 		OperationID: "list-orders", Method: http.MethodGet, Path: ordersPath, Tags: tags,
-		Summary: "List orders, newest first", Errors: []int{422, 503},
+		Summary:     "List orders, newest first",
+		Description: "The client's own. In pages: the `next_cursor` of one is the `cursor` of the next.",
+		Errors:      []int{422, 503},
 	}, r.list)
 }
 

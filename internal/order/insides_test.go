@@ -1,7 +1,6 @@
 package order_test
 
 import (
-	"encoding/json"
 	"net"
 	"net/http"
 	"strconv"
@@ -123,41 +122,5 @@ func TestInsides_AreNotSettable(t *testing.T) {
 	}
 	if n := s.count(t, "movements"); n != 2 {
 		t.Errorf("%d movements, want 2", n)
-	}
-}
-
-func TestPolicy_IsInTheOpenAPIDocument(t *testing.T) {
-	t.Parallel()
-	s := openShop(t, locking.NewNone())
-	var document struct {
-		Paths map[string]map[string]struct {
-			Security  []map[string][]string
-			Responses map[string]struct{ Content map[string]any }
-		}
-		Components struct{ SecuritySchemes map[string]any }
-	}
-	if err := json.Unmarshal(s.send(t, http.MethodGet, "/openapi.json", "").Body.Bytes(), &document); err != nil {
-		t.Fatal(err)
-	}
-	for path, methods := range document.Paths {
-		for method, operation := range methods {
-			if len(operation.Security) != 1 || operation.Security[0]["key"] == nil {
-				t.Errorf("%s %s does not tell that it needs a key", method, path)
-			}
-			for _, status := range []string{"401", "429"} {
-				if operation.Responses[status].Content["application/problem+json"] == nil {
-					t.Errorf("%s %s does not tell what a %s looks like", method, path, status)
-				}
-			}
-		}
-	}
-	set := document.Paths["/v1/stock/{sku}"]["put"].Responses
-	for _, status := range []string{"200", "201", "400", "408", "413", "415", "422", "503"} {
-		if len(set[status].Content) == 0 {
-			t.Errorf("put /v1/stock/{sku} does not tell what a %s looks like", status)
-		}
-	}
-	if document.Components.SecuritySchemes["key"] == nil {
-		t.Error("it does not tell what a key is")
 	}
 }

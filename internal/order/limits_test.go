@@ -75,7 +75,7 @@ func TestLimits_AllTogetherAndNoStrangers(t *testing.T) {
 func TestLimits_WithoutKeysAnAddressIsAClient(t *testing.T) {
 	t.Parallel()
 	s := openShop(t, locking.NewNone())
-	s.open(access.NewLimits(never(2), access.Rate{}))
+	s.open(t, access.NewLimits(never(2), access.Rate{}))
 	ask := func(address string, n int) int {
 		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/stock", http.NoBody)
 		req.RemoteAddr = address

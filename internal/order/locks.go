@@ -46,7 +46,9 @@ func (r *lockRoutes) register(api huma.API) {
 	tags := []string{"locks"}
 	huma.Register(api, huma.Operation{
 		OperationID: "get-lock", Method: http.MethodGet, Path: "/v1/locks/{sku}", Tags: tags,
-		Summary: "See who holds a SKU's lock, and how many wait", Errors: []int{422, 501, 503},
+		Summary:     "See who holds a SKU's lock, and how many wait",
+		Description: "As the lock service has it; 501 where the mode has none to ask, or cannot tell.",
+		Errors:      []int{422, 501, 503},
 	}, r.get)
 	huma.Register(api, huma.Operation{
 		OperationID: "evict-lock", Method: http.MethodDelete, Path: "/v1/locks/{sku}", Tags: tags,

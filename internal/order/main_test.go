@@ -14,7 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
-	"orderd/internal/access"
 	"orderd/internal/locking"
 	"orderd/internal/order"
 	"orderd/internal/stack/stacktest"
@@ -36,7 +35,8 @@ type shop struct {
 	db      *pgxpool.Pool
 	redis   *redis.Client
 	metrics *prometheus.Registry
-	handler http.Handler
+	routes  http.Handler // as orderd has it
+	handler http.Handler // the same, held to what its document says
 	health  *order.Health
 }
 
@@ -75,12 +75,7 @@ func openShopOn(t *testing.T, databaseURL, redisURL string, locks locking.Locker
 		Log: slog.New(slog.DiscardHandler), Metrics: order.NewMetrics(reg),
 	}}
 	s.health = order.NewHealth(order.Check{Name: "postgres", Ask: store.Ping})
-	s.handler = order.NewHandler(order.HandlerConfig{
-		Service: s.Service,
-		Stock:   &stock.Routes{Store: store, Cache: cache, Truth: truth, Log: s.Log, Client: access.ClientOf},
-		Locks:   locks,
-		Health:  s.health, Replica: "r1", Version: "test",
-	})
+	s.serve(t, nil, nil)
 	return s
 }
 

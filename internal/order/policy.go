@@ -3,10 +3,7 @@ package order
 import (
 	"fmt"
 	"net/http"
-	"reflect"
-	"strconv"
 
-	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
 
 	"orderd/internal/access"
@@ -68,40 +65,6 @@ func routed(method string) string {
 		return http.MethodGet
 	}
 	return method
-}
-
-// keyScheme is the name of the API's keys in its OpenAPI document.
-const keyScheme = "key"
-
-// describePolicies writes into the OpenAPI document which routes need a key, and
-// how they are answered without one.
-func describePolicies(api *huma.OpenAPI) {
-	if api.Components.SecuritySchemes == nil {
-		api.Components.SecuritySchemes = map[string]*huma.SecurityScheme{}
-	}
-	api.Components.SecuritySchemes[keyScheme] = &huma.SecurityScheme{
-		Type: "http", Scheme: "bearer", Description: "An API key of orderd's, where it runs with any.",
-	}
-	problem := map[string]*huma.MediaType{
-		(&Problem{}).ContentType(""): {Schema: api.Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "")},
-	}
-	for path, item := range api.Paths {
-		for method, operation := range map[string]*huma.Operation{
-			http.MethodGet: item.Get, http.MethodPost: item.Post, http.MethodPut: item.Put, http.MethodDelete: item.Delete,
-		} {
-			if operation == nil {
-				continue
-			}
-			operation.Security = []map[string][]string{{keyScheme: {}}}
-			refusals := []int{http.StatusUnauthorized, http.StatusTooManyRequests}
-			if policies[method+" "+path] == admins {
-				refusals = append(refusals, http.StatusForbidden)
-			}
-			for _, status := range refusals {
-				operation.Responses[strconv.Itoa(status)] = &huma.Response{Description: frameworkAnswers[status].title, Content: problem}
-			}
-		}
-	}
 }
 
 // checkPolicies makes sure that each route has a policy and each policy a route.

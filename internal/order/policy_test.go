@@ -35,18 +35,23 @@ func (s *shop) guard(t *testing.T, limits *access.Limits) clients {
 	if err := keys.Replace(strings.NewReader(strings.Join(lines, "\n"))); err != nil {
 		t.Fatal(err)
 	}
-	s.serve(keys, limits)
+	s.serve(t, keys, limits)
 	return c
 }
 
 // open leaves every route open, within limits.
-func (s *shop) open(limits *access.Limits) { s.serve(nil, limits) }
+func (s *shop) open(t *testing.T, limits *access.Limits) {
+	t.Helper()
+	s.serve(t, nil, limits)
+}
 
-func (s *shop) serve(keys *access.Keys, limits *access.Limits) {
-	s.handler = order.NewHandler(order.HandlerConfig{
+func (s *shop) serve(t *testing.T, keys *access.Keys, limits *access.Limits) {
+	t.Helper()
+	s.routes = order.NewHandler(order.HandlerConfig{
 		Service: s.Service, Stock: &stock.Routes{Store: s.Store, Cache: s.Cache, Truth: s.Truth, Log: s.Log, Client: access.ClientOf},
 		Locks: s.Locks, Health: s.health, Replica: "r1", Version: "test", Keys: keys, Limits: limits,
 	})
+	s.handler = documented(t, s.routes)
 }
 
 // ask makes a request with the given Authorization headers.
@@ -101,7 +106,7 @@ func TestPolicy_EveryRouteAndEveryCaller(t *testing.T) {
 		"admin":           {"Bearer " + c.admin},
 	}
 	routes := 0
-	err := chi.Walk(s.handler.(chi.Routes), func(method, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+	err := chi.Walk(s.routes.(chi.Routes), func(method, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		routes++
 		route := method + " " + pattern
 		may, known := whoMay[route]

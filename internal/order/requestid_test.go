@@ -54,7 +54,7 @@ func TestRequestID_IsLogged(t *testing.T) {
 	var log bytes.Buffer
 	s := openShop(t, locking.NewNone())
 	s.Log = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	s.open(nil)
+	s.open(t, nil)
 	for _, path := range []string{"/livez", "/v1/stock", "/v1/stock/nobody"} {
 		log.Reset()
 		rec := s.send(t, http.MethodGet, path, "")

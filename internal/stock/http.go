@@ -68,7 +68,9 @@ func (r *Routes) Register(api huma.API) {
 	tags := []string{"stock"}
 	huma.Register(api, huma.Operation{
 		OperationID: "set-stock", Method: http.MethodPut, Path: "/v1/stock/{sku}", Tags: tags,
-		Summary: "Create a SKU, or set its level", MaxBodyBytes: MaxBody, Errors: changeErrors,
+		Summary:      "Create a SKU, or set its level",
+		Description:  "201 if there was none of the name. A level that is set is a movement of the difference. The guard is fixed when the SKU is created.",
+		MaxBodyBytes: MaxBody, Errors: changeErrors,
 		Responses: map[string]*huma.Response{"201": {Description: "Created"}},
 	}, r.set)
 	set := api.OpenAPI().Paths["/v1/stock/{sku}"].Put.Responses
@@ -76,15 +78,21 @@ func (r *Routes) Register(api huma.API) {
 	r.registerAdjust(api, tags)
 	huma.Register(api, huma.Operation{
 		OperationID: "get-stock", Method: http.MethodGet, Path: "/v1/stock/{sku}", Tags: tags,
-		Summary: "Read a SKU's level from Postgres",
+		Summary:     "Read a SKU's level from Postgres",
+		Description: "What there is, what was sold, and what ever came in.",
+		Errors:      []int{404, 422, 503},
 	}, r.get)
 	huma.Register(api, huma.Operation{
 		OperationID: "list-stock", Method: http.MethodGet, Path: "/v1/stock", Tags: tags,
-		Summary: "List SKUs by name",
+		Summary:     "List SKUs by name",
+		Description: "In pages: the `next_cursor` of one is the `cursor` of the next.",
+		Errors:      []int{422, 503},
 	}, r.list)
 	huma.Register(api, huma.Operation{
 		OperationID: "list-movements", Method: http.MethodGet, Path: "/v1/stock/{sku}/movements", Tags: tags,
-		Summary: "Read a SKU's ledger in version order",
+		Summary:     "Read a SKU's ledger in version order",
+		Description: "A movement for each change of its level. In pages: the last one's `version` is the `after_version` of the next.",
+		Errors:      []int{404, 422, 503},
 	}, r.movements)
 }
 

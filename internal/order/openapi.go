@@ -1,0 +1,80 @@
+package order
+
+import (
+	"net/http"
+	"reflect"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// apiConfig is how the framework reads requests and writes answers.
+func apiConfig(version string) huma.Config {
+	config := huma.DefaultConfig("orderd", version)
+	config.Info.Description = "Takes orders and never sells what is not there."
+	config.Servers = []*huma.Server{{URL: "/", Description: "where this document is from"}}
+	config.Tags = []*huma.Tag{
+		{Name: "orders", Description: "Placing orders, and what becomes of them"},
+		{Name: "stock", Description: "How much is left, and each SKU's ledger"},
+		{Name: "locks", Description: "Who holds a SKU's lock"},
+	}
+	config.CreateHooks = nil // they add a $schema member to every body
+	config.DocsPath = ""     // the built-in pages load their scripts from the network
+	config.SchemasPath = ""
+	config.Formats = map[string]huma.Format{"application/json": strictJSON, "json": strictJSON}
+	config.RejectUnknownQueryParameters = true
+	return config
+}
+
+// keyScheme is the name of the API's keys in its OpenAPI document.
+const keyScheme = "key"
+
+// describe completes the OpenAPI document when all routes are in it: whether they
+// need a key, and how they are answered without one.
+func describe(api *huma.OpenAPI, needsKey bool) {
+	if api.Components.SecuritySchemes == nil {
+		api.Components.SecuritySchemes = map[string]*huma.SecurityScheme{}
+	}
+	api.Components.SecuritySchemes[keyScheme] = &huma.SecurityScheme{
+		Type: "http", Scheme: "bearer", Description: "An API key of orderd's, where it runs with any.",
+	}
+	security := []map[string][]string{{keyScheme: {}}}
+	if !needsKey {
+		security = append(security, map[string][]string{}) // or nothing
+	}
+	problem := map[string]*huma.MediaType{
+		(&Problem{}).ContentType(""): {Schema: api.Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "")},
+	}
+	for path, item := range api.Paths {
+		for method, operation := range map[string]*huma.Operation{
+			http.MethodGet: item.Get, http.MethodPost: item.Post, http.MethodPut: item.Put, http.MethodDelete: item.Delete,
+		} {
+			if operation == nil {
+				continue
+			}
+			operation.Security = security
+			refusals := []int{http.StatusUnauthorized, http.StatusTooManyRequests}
+			if policies[method+" "+path] == admins {
+				refusals = append(refusals, http.StatusForbidden)
+			}
+			for _, status := range refusals {
+				operation.Responses[strconv.Itoa(status)] = &huma.Response{Description: frameworkAnswers[status].title, Content: problem}
+			}
+			for _, parameter := range operation.Parameters {
+				standard(parameter.Schema)
+			}
+		}
+	}
+	for _, schema := range api.Components.Schemas.Map() {
+		standard(schema)
+	}
+}
+
+// standard takes from a schema the one word that only the framework knows, and that
+// linters and generators of clients refuse. It has made its messages of it by now.
+func standard(schema *huma.Schema) {
+	schema.PatternDescription = ""
+	for _, property := range schema.Properties {
+		standard(property)
+	}
+}
