@@ -31,6 +31,7 @@ func withActs() audit.Records {
 		{Deed: load.Restock, Delta: 5, Reason: "restock_2", Outcome: load.Unknown, Call: at(460), Return: at(465)},
 		{Deed: load.Restock, Delta: 7, Reason: "restock_3", Outcome: load.Failed, Call: at(470), Return: at(475)},
 		{Deed: load.Confirm, OrderID: "d", Outcome: load.Confirmed, State: "confirmed", Call: at(610), Return: at(615)},
+		{Deed: load.Confirm, OrderID: "a", Outcome: load.Failed, Code: "not_held", Call: at(620), Return: at(625)},
 	}
 	return r
 }
@@ -75,6 +76,9 @@ func TestJudge_CatchesActsThatAreNotWritten(t *testing.T) {
 		"a hold that was cancelled by nobody": {func(r *audit.Records) {
 			r.Acts = append(r.Acts, load.Act{Deed: load.Confirm, OrderID: "d", Outcome: load.Failed, Code: "not_held", Call: at(700), Return: at(705)})
 		}, audit.ActsWritten},
+		"a cancel that was not held": {func(r *audit.Records) {
+			r.Acts = append(r.Acts, load.Act{Deed: load.Cancel, OrderID: "a", Outcome: load.Failed, Code: "not_held", Call: at(700), Return: at(705)})
+		}, audit.ActsWritten},
 		"sold out, long after a restock": {func(r *audit.Records) { r.Ops[3].Call, r.Ops[3].Return = at(600), at(605) }, audit.RefusalsTrue},
 		"sold out, long after a cancel": {func(r *audit.Records) {
 			r.Ops[3].Call, r.Ops[3].Return = at(150), at(155) // of both units, which a's cancel brings back together with b's
@@ -83,6 +87,11 @@ func TestJudge_CatchesActsThatAreNotWritten(t *testing.T) {
 		}, audit.RefusalsTrue},
 		"a key that is sold out later": {func(r *audit.Records) {
 			r.Ops[5].Outcome, r.Ops[5].Code = load.SoldOut, "sold_out"
+		}, audit.OncePerKey},
+		"a key that is sold out between two answers": {func(r *audit.Records) {
+			r.Ops[4].Call, r.Ops[4].Return = at(600), at(605)
+			r.Ops[5].Call, r.Ops[5].Return = at(500), at(505)
+			r.Ops = append(r.Ops, load.Op{Seq: 6, Quantity: 1, Key: "k", Outcome: load.SoldOut, Code: "sold_out", Call: at(550), Return: at(555)})
 		}, audit.OncePerKey},
 		"a key that is another's later": {func(r *audit.Records) {
 			r.Ops[5].Outcome, r.Ops[5].Code = load.Failed, "idempotency_mismatch"

@@ -100,6 +100,15 @@ func TestJudge_CatchesSeededBugs(t *testing.T) {
 		"a later sale answered before an earlier was sent": {func(r *audit.Records) {
 			r.Ops[0].Call, r.Ops[0].Return = at(80), at(90)
 		}, realTime, audit.Violated},
+		"one in the middle answered before an earlier was sent": {func(r *audit.Records) {
+			r.Ops[0].Call, r.Ops[0].Return = at(80), at(90)
+			r.Ops[2].Return = at(500)
+		}, realTime, audit.Violated},
+		"each order was sent as another was answered": {func(r *audit.Records) {
+			for i := range r.Ops {
+				r.Ops[i].Return = at(i*10 + 10)
+			}
+		}, tested, audit.Undecided},
 		"nothing was sold":        {func(r *audit.Records) { r.Ops = r.Ops[3:] }, tested, audit.Undecided},
 		"the stock never ran out": {func(r *audit.Records) { r.Ops = r.Ops[:3] }, tested, audit.Undecided},
 		"no two orders met": {func(r *audit.Records) {

@@ -50,7 +50,7 @@ func putToTheTest(b *books) (Verdict, string) {
 	case b.Fault == nil && sold == 0:
 		return Undecided, "nothing was sold"
 	case b.Fault == nil && refused == 0 && b.oversold() == 0:
-		return Undecided, "the stock never ran out"
+		return Undecided, "the stock never ran out: only more orders than there are units can oversell it"
 	case b.Clients > 1 && most < 2:
 		return Undecided, "no two orders were under way at once"
 	}
