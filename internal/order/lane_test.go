@@ -1,6 +1,8 @@
 package order
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -46,4 +48,37 @@ func TestLane_WhoComesEndsTheRest(t *testing.T) {
 	if !l.enter(&waiter{}) || len(l.came) != 1 {
 		t.Error("not told that somebody has come")
 	}
+}
+
+// Whoever gives up makes room for others at once, and not only when the group
+// before is over.
+func TestLane_WhoGivesUpLeavesNoPlaceBehind(t *testing.T) {
+	t.Parallel()
+	begun, over := make(chan struct{}, 2), make(chan struct{})
+	l := &lane{limit: 1, patience: time.Minute, rest: func() bool { return true }, place: func(group []*waiter) {
+		begun <- struct{}{}
+		<-over
+		group[0].answer <- result{}
+	}}
+	order := Request{Lines: []Line{{"A-1", 1}}}
+	first := make(chan error, 1)
+	go func() {
+		_, err := l.submit(t.Context(), order)
+		first <- err
+	}()
+	<-begun
+	gone := errors.New("the client is gone")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(gone)
+	if _, err := l.submit(ctx, order); !errors.Is(err, locking.ErrBusy) || !errors.Is(err, gone) {
+		t.Errorf("submit = %v, want ErrBusy and %v", err, gone)
+	}
+	if n := l.length(); n != 0 {
+		t.Errorf("%d wait, want nobody: the one who did has left", n)
+	}
+	close(over)
+	if err := <-first; err != nil {
+		t.Errorf("submit = %v, want the first order placed", err)
+	}
+	l.runs.Wait()
 }
