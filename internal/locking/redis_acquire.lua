@@ -32,20 +32,20 @@ local function take(lock, queue, counter)
   local value, last = both[1], both[2]
   if not value then
     if call('EXISTS', queue) == 0 then
-      return grant(lock, counter, last, owner, ttl, ''), ''
+      return (grant(lock, counter, last, owner, ttl, '')), ''
     end
     -- It expired under its holder, and others wait. Those who came first go
     -- first; if there is nobody of them, it is this owner's turn.
     queueUp(queue)
     if not pass(lock, queue, counter, last, claim, clustered, '') then
-      return grant(lock, counter, call('GET', counter), owner, ttl, ''), ''
+      return (grant(lock, counter, call('GET', counter), owner, ttl, '')), ''
     end
     value = call('GET', lock)
   end
-  local token, note = holds(value, owner)
-  if token then
+  if isHeldBy(value, owner) then
     call('PEXPIRE', lock, ttl)
-    return token, note
+    local note, token = string.match(value, '^|?([^|]*)|(%d+)|%d+$', #owner + 1)
+    return tonumber(token), note
   end
   -- The first tells the holder for all: who is passed a lock that others wait for takes
   -- it that it is wanted.

@@ -16,7 +16,7 @@ local reply = {0, 0}
 for i = 1, #KEYS, 3 do
   local lock, queue, counter = KEYS[i], KEYS[i + 1], KEYS[i + 2]
   local both = call('MGET', lock, counter)
-  if holds(both[1], owner) then
+  if isHeldBy(both[1], owner) then
     reply[1] = reply[1] + 1
     local place = (i - 1) / 3
     local note = ARGV[4 + place]

@@ -7,7 +7,7 @@
 -- Returns how many were the owner's.
 local mine = 0
 for i = 1, #KEYS, 3 do
-  if holds(call('GET', KEYS[i]), ARGV[1]) then
+  if isHeldBy(call('GET', KEYS[i]), ARGV[1]) then
     mine = mine + call('PEXPIRE', KEYS[i], ARGV[2])
   end
 end

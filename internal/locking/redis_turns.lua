@@ -14,37 +14,37 @@
 local call, format = redis.call, string.format
 
 -- grant gives a lock to an owner, for a number of milliseconds, and returns the
--- token: one that is larger than all before. last is the counter's value, if
--- there is one, and note what the holder before has left. Tokens follow the clock,
--- so that they still grow after the server has lost its data, or the last of it in
--- a failover.
+-- token: one that is larger than all before, as a number and in digits. last is the
+-- counter's value, if there is one, and note what the holder before has left. Tokens
+-- follow the clock, so that they still grow after the server has lost its data, or the
+-- last of it in a failover.
 local function grant(lock, counter, last, owner, milliseconds, note)
   local time = call('TIME')
-  local now = time[1] * 1000000 + time[2]
-  local token = math.max((last or 0) + 1, now)
-  local digits = format('%.0f', token) -- not in scientific notation
+  -- Put together as text: to format a number takes as long as a command.
+  local now = time[1] .. string.sub('00000' .. time[2], -6)
+  local token, digits = tonumber(now), now
+  if last and tonumber(last) >= token then
+    token = last + 1
+    digits = format('%.0f', token) -- not in scientific notation
+  end
   call('SET', counter, digits)
   local holder = note == '' and owner or owner .. '|' .. note
-  call('SET', lock, format('%s|%s|%.0f', holder, digits, now), 'PX', milliseconds)
-  return token
+  call('SET', lock, holder .. '|' .. digits .. '|' .. now, 'PX', milliseconds)
+  return token, digits
 end
 
--- holds returns an owner's token, and the note for it, if the lock's value says
--- that it is theirs.
-local function holds(value, owner)
-  if value and string.sub(value, 1, #owner + 1) == owner .. '|' then
-    local note, token = string.match(value, '^|?([^|]*)|(%d+)|%d+$', #owner + 1)
-    return tonumber(token), note
-  end
+-- isHeldBy says whether a lock's value says that it is the owner's.
+local function isHeldBy(value, owner)
+  return value and string.sub(value, 1, #owner + 1) == owner .. '|'
 end
 
--- tell sends an owner a message about a lock: with a token, that it is theirs;
--- with 0, that others want it. The message is "token|length of owner|owner lock", and
+-- tell sends an owner a message about a lock: with the digits of a token, that it is
+-- theirs; with those of 0, that others want it. The message is "token|length of owner|owner lock", and
 -- behind that, after a line feed, the note if there is one. It returns how many heard
 -- it on this server.
-local function tell(owner, lock, token, note)
+local function tell(owner, lock, digits, note)
   local channel = 'orderd:wake:' .. string.match(owner, ':(%w+):%d+$')
-  local message = format('%.0f|%d|%s%s', token, #owner, owner, lock)
+  local message = digits .. '|' .. #owner .. '|' .. owner .. lock
   return call('PUBLISH', channel, note == '' and message or message .. '\n' .. note)
 end
 
@@ -53,7 +53,7 @@ local function want(lock, value)
   local holder = string.match(value, '^(.*:%w+:%d+)|%d+|%d+$')
     or string.match(value, '^(.*:%w+:%d+)|[^|:]*|%d+|%d+$')
   if holder then -- else somebody has made it by hand
-    tell(holder, lock, 0, '')
+    tell(holder, lock, '0', '')
   end
 end
 
@@ -71,8 +71,9 @@ local function pass(lock, queue, counter, last, claim, clustered, note)
     if not owner then
       return false
     end
-    last = grant(lock, counter, last, owner, claim, note)
-    if tell(owner, lock, last, note) > 0 or clustered == '1' then
+    local digits
+    last, digits = grant(lock, counter, last, owner, claim, note)
+    if tell(owner, lock, digits, note) > 0 or clustered == '1' then
       return true
     end
   end
