@@ -10,8 +10,10 @@ if known.err then
 	redis.call('DEL', KEYS[1])
 	known = {}
 end
-local function number(s) return s and string.match(s, '^-?%d+$') and tonumber(s) end
-if number(known[1]) and number(known[2]) and known[3] and number(known[2]) >= tonumber(ARGV[2]) then
+local level, version, guard = known[1], known[2], known[3]
+local digits = '^-?%d+$'
+if level and guard and (tonumber(version) or -1) >= tonumber(ARGV[2])
+	and string.match(level, digits) and string.match(version, digits) then
 	return 0
 end
 redis.call('HSET', KEYS[1], 'level', ARGV[1], 'version', ARGV[2], 'guard', ARGV[3])
