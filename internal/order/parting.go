@@ -25,17 +25,16 @@ type parting struct {
 // partings are those of a turn that may not be over, the latest last.
 type partings []*parting
 
-// depart begins to give the lease back, if there is one, and returns what is on its
-// way back then.
+// depart begins to give the lease back and returns what is on its way back then, nil
+// if there is nothing.
 func (t *turn) depart(ctx context.Context) *parting {
 	t.leaving = slices.DeleteFunc(t.leaving, (*parting).isOver)
+	if t.lease == nil && len(t.unwritten) == 0 {
+		return nil
+	}
 	p := &parting{
 		service: t.service, keys: t.keys, lease: t.lease, levels: t.levels, unwritten: slices.Collect(maps.Values(t.unwritten)),
 		given: make(chan struct{}), over: make(chan struct{}),
-	}
-	if p.lease == nil && len(p.unwritten) == 0 {
-		p.run(ctx) // there is nothing to do
-		return p
 	}
 	t.lease, t.levels, t.told, t.unwritten = nil, nil, nil, nil
 	t.leaving = append(t.leaving, p)
@@ -137,10 +136,10 @@ func (t *turn) busy() []string {
 // answerPatience is how long orders that are committed wait for their turn's end.
 const answerPatience = 20 * time.Millisecond
 
-// giveWay ends the turn unless it goes on, and waits until others have the lease:
-// answering takes the processor from that, and each who waits for it would wait for
-// all the answers, too. It waits no longer than those answers may be late, if a
-// server is slow.
+// giveWay ends a turn that has its lease, unless it goes on, and waits until others
+// have the lease: answering takes the processor from that, and each who waits for it
+// would wait for all the answers, too. It waits no longer than those answers may be
+// late, if a server is slow.
 func (t *turn) giveWay(ctx context.Context) {
 	if t.goesOn() {
 		return
