@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -108,6 +109,7 @@ func TestJudge_CatchesSeededBugs(t *testing.T) {
 			for i := range r.Ops {
 				r.Ops[i].Return = at(i*10 + 10)
 			}
+			slices.Reverse(r.Ops)
 		}, tested, audit.Undecided},
 		"nothing was sold":        {func(r *audit.Records) { r.Ops = r.Ops[3:] }, tested, audit.Undecided},
 		"the stock never ran out": {func(r *audit.Records) { r.Ops = r.Ops[:3] }, tested, audit.Undecided},

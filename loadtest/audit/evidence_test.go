@@ -32,6 +32,8 @@ func TestJudge_Evidence(t *testing.T) {
 		},
 		"nothing is wrong":    {clean, nil, audit.NeverOversold, "4 versions, the last with 0 left"},
 		"every answer fits":   {clean, nil, audit.Linearizable, "5 answers"},
+		"what was ordered":    {clean, nil, audit.SalesWereAsked, "3 sales, 0 of them of unknown outcome to their client"},
+		"what was refused":    {clean, nil, audit.RefusalsTrue, "2 refusals"},
 		"what was sold":       {clean, nil, audit.RealTime, "3 sales"},
 		"how hard it was":     {clean, nil, audit.PutToTheTest, "up to 2 orders at once, 3 sold and 2 refused"},
 		"what Redis has":      {complete, nil, audit.QuickLevelRight, "1 of 1 levels are in Redis, and right"},
