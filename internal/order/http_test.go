@@ -427,7 +427,7 @@ func TestHTTP_AnOrderWhoseBodyIsThereHasNoTimeToArrive(t *testing.T) {
 		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/orders", strings.NewReader(body))
 		req.Header.Set("Content-Type", "application/json")
 		rec := &timedRecorder{ResponseRecorder: httptest.NewRecorder()}
-		s.routes.ServeHTTP(rec, req)
+		s.routes.ServeHTTP(rec, req) // the recorder is one of this test's own
 		if rec.Code != status || len(rec.deadlines) > 0 {
 			t.Errorf("%s: %d, %d deadlines; want %d and none", body, rec.Code, len(rec.deadlines), status)
 		}

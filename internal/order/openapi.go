@@ -61,20 +61,21 @@ func describe(api *huma.OpenAPI, needsKey bool) {
 				operation.Responses[strconv.Itoa(status)] = &huma.Response{Description: frameworkAnswers[status].title, Content: problem}
 			}
 			for _, parameter := range operation.Parameters {
-				standard(parameter.Schema)
+				dropPatternDescriptions(parameter.Schema)
 			}
 		}
 	}
 	for _, schema := range api.Components.Schemas.Map() {
-		standard(schema)
+		dropPatternDescriptions(schema)
 	}
 }
 
-// standard takes from a schema the one word that only the framework knows, and that
-// linters and generators of clients refuse. It has made its messages of it by now.
-func standard(schema *huma.Schema) {
+// dropPatternDescriptions takes from a schema the one word that only the framework
+// knows, and that linters and generators of clients refuse. It has made its messages
+// of it by now.
+func dropPatternDescriptions(schema *huma.Schema) {
 	schema.PatternDescription = ""
 	for _, property := range schema.Properties {
-		standard(property)
+		dropPatternDescriptions(property)
 	}
 }
