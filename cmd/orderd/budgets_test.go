@@ -41,7 +41,9 @@ func TestBudgets_Nest(t *testing.T) {
 func TestBudgets_AreKeptByPostgres(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)
-	for suffix, want := range map[string]string{"": "3s 2s 10s", "&statement_timeout=7000": "7s 2s 10s"} {
+	for suffix, want := range map[string]string{
+		"": "3s 2s 10s 1.1", "&statement_timeout=7000": "7s 2s 10s 1.1", "&random_page_cost=2": "3s 2s 10s 2",
+	} {
 		db, err := openDatabase(t.Context(), d.database+suffix, "r1", nil)
 		if err != nil {
 			t.Fatal(err)
@@ -49,9 +51,10 @@ func TestBudgets_AreKeptByPostgres(t *testing.T) {
 		defer db.Close()
 		var got string
 		err = db.QueryRow(t.Context(), `SELECT concat_ws(' ', current_setting('statement_timeout'),
-			current_setting('lock_timeout'), current_setting('idle_in_transaction_session_timeout'))`).Scan(&got)
+			current_setting('lock_timeout'), current_setting('idle_in_transaction_session_timeout'),
+			current_setting('random_page_cost'))`).Scan(&got)
 		if err != nil || got != want {
-			t.Errorf("%q: statement, row lock and standing still have %q, %v; want %q", suffix, got, err, want)
+			t.Errorf("%q: statement, row lock, standing still and a page have %q, %v; want %q", suffix, got, err, want)
 		}
 		if n := db.Config().MaxConns; n != poolSize {
 			t.Errorf("%d connections, want %d", n, poolSize)

@@ -123,8 +123,8 @@ func (l *Ledger) Sweep(ctx context.Context, limit int) (n int, levels []stock.Le
 }
 
 // inTx runs change in a transaction, and again if Postgres rolled it back for the
-// sake of others: a group that is written as it was foreseen takes its rows as
-// it finds them, and may end a circle at our cost.
+// sake of others. Those of ours that take rows out of their order give way before
+// that; somebody else's may end a circle at our cost.
 func (l *Ledger) inTx(ctx context.Context, change func(pgx.Tx) error) (err error) {
 	for range groupTries {
 		if err = pgx.BeginFunc(ctx, l.db, change); !l.rolledBack(err) {

@@ -3,6 +3,7 @@ package order
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -10,6 +11,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"orderd/internal/locking"
 	"orderd/internal/stock"
@@ -183,12 +187,7 @@ func TestLedger_GroupIsTriedAgainAfterADeadlock(t *testing.T) {
 		}
 		done <- err
 	}()
-	waits := "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-	for deadline, n := time.Now().Add(10*time.Second), 0; n == 0; {
-		if err := db.QueryRow(t.Context(), waits).Scan(&n); err != nil || time.Now().After(deadline) {
-			t.Fatalf("the group does not wait: %v", err)
-		}
-	}
+	awaitWaiting(t, db)
 	if err := touch("A-1"); err != nil {
 		t.Fatalf("the stranger was ended: %v", err)
 	}
@@ -197,6 +196,70 @@ func TestLedger_GroupIsTriedAgainAfterADeadlock(t *testing.T) {
 	}
 	if err := <-done; err != nil {
 		t.Errorf("CommitGroup = %v", err)
+	}
+}
+
+// awaitWaiting waits until somebody waits for another's rows.
+func awaitWaiting(t *testing.T, db *pgxpool.Pool) {
+	t.Helper()
+	waits := "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+	for deadline, n := time.Now().Add(10*time.Second), 0; n == 0; {
+		if err := db.QueryRow(t.Context(), waits).Scan(&n); err != nil || time.Now().After(deadline) {
+			t.Fatalf("the group does not wait: %v", err)
+		}
+	}
+}
+
+// Cancels and sweeps take rows in the order of the SKUs. A group that is written as it was
+// foreseen takes them as they come: where they meet in a circle it gives way, long before
+// Postgres finds that out, which takes a second.
+func TestLedger_GroupsGiveWayToWhoTakesRowsInOrder(t *testing.T) {
+	t.Parallel()
+	for _, foreseen := range []bool{false, true} {
+		t.Run("foreseen: "+strconv.FormatBool(foreseen), func(t *testing.T) {
+			t.Parallel()
+			db, l, s := openLedger(t)
+			l.CountIn(NewMetrics(prometheus.NewRegistry()))
+			for _, sku := range []string{"c", "a", "B"} { // as they come on their page
+				if _, _, err := s.Set(t.Context(), sku, 5, stock.GuardPredicate); err != nil {
+					t.Fatal(err)
+				}
+			}
+			d := groupOf([]Line{{"a", 1}, {"c", 1}}, []Line{{"B", 1}})
+			if foreseen {
+				d.foresee(t, s)
+			}
+			tx, err := db.Begin(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = tx.Rollback(context.Background()) }()
+			if _, err := tx.Exec(t.Context(), "SET LOCAL deadlock_timeout = '30s'"); err != nil { // the group's is a second
+				t.Fatal(err)
+			}
+			done := make(chan error, 1)
+			for i, sku := range []string{"B", "a", "c"} {
+				if i == 1 {
+					go func() {
+						_, refused, err := l.CommitGroup(context.Background(), d)
+						done <- errors.Join(append(refused, err)...)
+					}()
+					awaitWaiting(t, db)
+				}
+				if _, err := tx.Exec(t.Context(), "SELECT FROM stock WHERE sku = $1 FOR UPDATE", sku); err != nil {
+					t.Errorf("take %s: %v", sku, err)
+				}
+			}
+			if err := tx.Rollback(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-done; err != nil {
+				t.Errorf("CommitGroup = %v", err)
+			}
+			if n := testutil.ToFloat64(l.metrics.retries.WithLabelValues("40P01")); n > 0 {
+				t.Errorf("%v circles were left to Postgres to end", n)
+			}
+		})
 	}
 }
 

@@ -9,7 +9,8 @@
 -- were those that the group started from: COMMIT is on its way behind this statement and is not held
 -- up by anything but an error. Fails, too, by the index orders_idempotency_key, if a key has an order.
 --
--- Every row is touched once, however many orders want it: this is what a group is for.
+-- Every row is touched once, however many orders want it: this is what a group is for. They are taken as
+-- Postgres comes by them, in no order.
 WITH placed AS (
     INSERT INTO orders (id, client, idempotency_key, request_hash, status, hold_expires_at)
     SELECT id, coalesce(client, ''), key, hash, CASE WHEN hold IS NULL THEN 'confirmed' ELSE 'held' END, now() + hold * interval '1 second'

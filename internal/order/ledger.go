@@ -131,10 +131,17 @@ func (l *Ledger) write(ctx context.Context, tx pgx.Tx, id uuid.UUID, d draft) (O
 // same key: it is there then, and committed, or the wait was too long.
 func keyTaken(err error) error {
 	var pg *pgconn.PgError
-	if errors.As(err, &pg) && (pg.ConstraintName == "orders_idempotency_key" || pg.Code == "55P03") {
+	if errors.As(err, &pg) && pg.ConstraintName == "orders_idempotency_key" || waitedInVain(err) {
 		return errors.Join(ErrInFlight, err)
 	}
 	return err
+}
+
+// waitedInVain tells the error of a statement that waited for another transaction
+// for longer than lock_timeout.
+func waitedInVain(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "55P03"
 }
 
 // refusal is the line that no row was updated for.

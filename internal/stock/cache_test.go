@@ -112,6 +112,17 @@ func TestCache_FailsClosed(t *testing.T) {
 	}
 }
 
+// A SKU that is known in neither place is not the same as one that cannot be looked up:
+// the former would be told to be unknown.
+func TestCache_FailsClosedWherePostgresDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	down := levelsFunc(func(context.Context, []string) ([]stock.Level, error) { return nil, stock.ErrUnavailable })
+	c := stock.NewCache(openRedis(t), down)
+	if levels, err := c.Levels(t.Context(), []string{"A-1"}); !errors.Is(err, stock.ErrUnavailable) {
+		t.Errorf("Levels = %+v, %v; want ErrUnavailable", levels, err)
+	}
+}
+
 func nobodyAsked(t *testing.T) levelsFunc {
 	return func(context.Context, []string) ([]stock.Level, error) {
 		t.Error("Postgres was asked")

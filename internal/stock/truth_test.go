@@ -99,6 +99,43 @@ func TestTruth_ShortIsNotToldOnAReadThatWasLongUnderWay(t *testing.T) {
 	})
 }
 
+// However long a SKU stays sold out, one read serves all who ask within Freshness of it.
+func TestTruth_AsksAnewOncePerFreshness(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shelf{}
+		truth := stock.NewTruth(s)
+		for range 1000 {
+			if level, err := truth.Confirm(t.Context(), "A-1", 1); err != nil || level.OnHand != 0 {
+				t.Fatalf("Confirm = %+v, %v; want 0", level, err)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if got := s.reads.Load(); got > 10 {
+			t.Errorf("%d reads in a second, want one for each %v", got, stock.Freshness)
+		}
+	})
+}
+
+// Who needs as much as was left, when others needed more, is not refused on that look,
+// and is not let in on it either.
+func TestTruth_ShortForOthersIsNotShortForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shelf{}
+		s.onHand.Store(2)
+		truth := stock.NewTruth(s)
+		if level, err := truth.Confirm(t.Context(), "A-1", 3); err != nil || level.OnHand != 2 {
+			t.Fatalf("Confirm = %+v, %v; want 2", level, err)
+		}
+		if _, short, err := truth.KnownShort(t.Context(), "A-1", 2); short || err != nil {
+			t.Errorf("KnownShort = %v, %v; want false", short, err)
+		}
+		s.onHand.Store(0)
+		if level, err := truth.Confirm(t.Context(), "A-1", 2); err != nil || level.OnHand != 0 {
+			t.Errorf("Confirm = %+v, %v; want 0: two were enough at the last look, and are sold", level, err)
+		}
+	})
+}
+
 func TestTruth_ForgetsWhatANewerLevelContradicts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shelf{}

@@ -42,3 +42,25 @@ func TestUnavailable_APostgresThatOnlyReads(t *testing.T) {
 		t.Errorf("Get = %+v, %v; want it read", item, err)
 	}
 }
+
+// A COMMIT that Postgres answers with an error has not happened, and who asked need not
+// look whether it has.
+func TestUnavailable_ACommitThatIsRefusedIsNotUnknown(t *testing.T) {
+	t.Parallel()
+	db, s := open(t)
+	mustSet(t, s, "A-1", 5, "")
+	if _, err := db.Exec(t.Context(), `
+		CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN RAISE EXCEPTION 'not now' USING ERRCODE = 'serialization_failure'; END $$;
+		CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON movements DEFERRABLE INITIALLY DEFERRED
+		FOR EACH ROW EXECUTE FUNCTION refuse()`); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := s.Adjust(t.Context(), stock.Adjustment{SKU: "A-1", Delta: 1, Reason: "restock"})
+	if !errors.Is(err, stock.ErrUnavailable) || errors.Is(err, stock.ErrUnknown) {
+		t.Errorf("Adjust = %v, want ErrUnavailable, and the outcome known", err)
+	}
+	if item, err := s.Get(t.Context(), "A-1"); err != nil || item.OnHand != 5 {
+		t.Errorf("Get = %+v, %v; want what was there", item, err)
+	}
+}
