@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"pgregory.net/rapid"
 
@@ -219,4 +220,39 @@ func playGroup(t *testing.T, rt *rapid.T, l *Ledger, s *stock.Store, group []Req
 func sameOrder(a, b Order) bool {
 	return a.ID == b.ID && a.Status == b.Status && reflect.DeepEqual(a.Lines, b.Lines) &&
 		a.CreatedAt.Equal(b.CreatedAt) && a.HoldExpiresAt.Equal(b.HoldExpiresAt)
+}
+
+// Nobody's key counts as free because it could not be looked for.
+func TestLedger_KeysThatCannotBeLookedFor(t *testing.T) {
+	t.Parallel()
+	_, l, _ := openLedger(t)
+	d := groupOf([]Line{{"A", 1}})
+	d.orders[0].Key = "k"
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := l.commitOthers(ended, d); !errors.Is(err, stock.ErrUnavailable) {
+		t.Errorf("commitOthers = %v, want ErrUnavailable", err)
+	}
+}
+
+// Only the key's own index, and a wait for who may be about to write the key, say that a
+// key is in use: its client is told so, and would wait for nothing after any other error.
+func TestKeyTaken(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		err  pgconn.PgError
+		want bool
+	}{
+		{pgconn.PgError{Code: "23505", ConstraintName: "orders_idempotency_key"}, true},
+		{pgconn.PgError{Code: "55P03"}, true},
+		{pgconn.PgError{Code: "23505", ConstraintName: "orders_pkey"}, false},
+		{pgconn.PgError{Code: "57014"}, false},
+	} {
+		if got := errors.Is(keyTaken(&c.err), ErrInFlight); got != c.want {
+			t.Errorf("%s %s counts as a key in use: %v, want %v", c.err.Code, c.err.ConstraintName, got, c.want)
+		}
+	}
+	if err := keyTaken(nil); err != nil {
+		t.Errorf("keyTaken(nil) = %v", err)
+	}
 }
