@@ -22,6 +22,14 @@ func Listens(ctx context.Context, r *Redis) (bool, error) {
 	return heard[r.hub.channel] > 0, err
 }
 
+// Known returns how many owners the locker hears messages for: those who wait, and those
+// who hold or wait.
+func Known(r *Redis) (waiters, owners int) {
+	r.hub.mu.Lock()
+	defer r.hub.mu.Unlock()
+	return len(r.hub.waiters), len(r.hub.demands)
+}
+
 // A RedisWaiter asks for locks and hears no messages.
 type RedisWaiter struct{ h *redisHolder }
 

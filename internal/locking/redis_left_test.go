@@ -89,3 +89,39 @@ func TestRedis_whoGivesUpWhileTheServerIsAwayLeavesTheQueue(t *testing.T) {
 	}
 	mustEmpty(t, redisClient(t, server.URL), "a")
 }
+
+// What a locker knows of its owners goes with them: a replica takes leases for months.
+func TestRedis_whoIsDoneIsForgotten(t *testing.T) {
+	t.Parallel()
+	url := stacktest.Redis(t)
+	l := openRedis(t, url, longest).(*locking.Redis)
+	mustKnow := func(waiters, owners int) {
+		t.Helper()
+		if w, o := locking.Known(l); w != waiters || o != owners {
+			t.Errorf("knows %d waiters and %d owners, want %d and %d", w, o, waiters, owners)
+		}
+	}
+	lease := mustHold(t, l, "a")
+	mustKnow(0, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	answer := make(chan error, 1)
+	go func() { _, err := l.Acquire(ctx, "a"); answer <- err }()
+	mustQueue(t, redisClient(t, url), "a", 1)
+	mustKnow(1, 2)
+	cancel()
+	if err := <-answer; !errors.Is(err, locking.ErrBusy) {
+		t.Fatal(err)
+	}
+	mustKnow(0, 1)
+	mustGiveBack(t, lease)
+	mustKnow(0, 0)
+	lease = mustHold(t, l, "a")
+	next := make(chan *locking.Lease, 1)
+	go func() { lease, _ := l.Acquire(t.Context(), "a"); next <- lease }()
+	mustQueue(t, redisClient(t, url), "a", 1)
+	if !lease.PassOn(t.Context(), map[string]string{"a": "5 left"}) {
+		t.Fatal("PassOn has not ended the lease, though somebody waits")
+	}
+	mustGiveBack(t, <-next)
+	mustKnow(0, 0)
+}
