@@ -87,7 +87,7 @@ func openDatabase(ctx context.Context, url, replica string, tracer pgx.QueryTrac
 		"lock_timeout":                        milliseconds(rowLockTimeout),
 		"idle_in_transaction_session_timeout": milliseconds(idleInTxTimeout),
 		// Rows are sought by key, and are in memory mostly. By Postgres' own figure, which is for disks that
-		// turn, it reads a stock of some thousand SKUs from end to end for each group.
+		// turn, it reads a stock of up to about a thousand SKUs from end to end for each group.
 		"random_page_cost": "1.1",
 	} {
 		if _, set := config.ConnConfig.RuntimeParams[name]; !set {

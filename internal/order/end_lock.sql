@@ -1,4 +1,4 @@
--- Locks the rows of the SKUs that orders were sold from, in the order that all sales share.
+-- Locks the rows of the SKUs that orders were sold from, in the order that sales share.
 -- $1 order ids
 --
 -- It is the order of the bytes: no two transactions that keep it can wait for each other in a circle. A

@@ -126,7 +126,7 @@ func (l *Ledger) tryForeseen(ctx context.Context, d groupDraft) ([]Order, error)
 	w := groupWriting{d.orders, d.foreseen.shelves, orders}
 	batch := &pgx.Batch{}
 	batch.Queue("BEGIN")
-	several := len(w.skus()) > 1 // one row makes no circle
+	several := len(w.shelves) > 1 // one row makes no circle
 	if several {
 		batch.Queue("SET LOCAL lock_timeout = '" + foreseenPatience + "'")
 	}

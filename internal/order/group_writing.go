@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed" // for the statement
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -96,18 +97,6 @@ func rollBack(ctx context.Context, conn *pgx.Conn) {
 	_, _ = conn.Exec(ctx, "ROLLBACK") // a connection that cannot even do that is closed with its release
 }
 
-// skus returns the SKUs whose rows are written, sorted.
-func (w *groupWriting) skus() []string {
-	var names []string
-	for sku, s := range w.shelves {
-		if s.lines > 0 {
-			names = append(names, sku)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
 // args returns the arrays of group_write.sql up to the replica.
 func (w *groupWriting) args() []any {
 	var ids, lineOrders []pgtype.UUID
@@ -116,8 +105,11 @@ func (w *groupWriting) args() []any {
 	var holds []*int64
 	var skus, lineSKUs []string
 	var units, lines, tokens, levels, reached, quantities, remaining, versions []int64
-	for _, sku := range w.skus() {
+	for _, sku := range slices.Sorted(maps.Keys(w.shelves)) { // as others take their rows, if Postgres goes by it
 		s := w.shelves[sku]
+		if s.lines == 0 {
+			continue
+		}
 		skus, units, lines = append(skus, s.SKU), append(units, s.units), append(lines, s.lines)
 		tokens, levels, reached = append(tokens, s.token), append(levels, s.OnHand), append(reached, s.Version)
 	}
