@@ -21,7 +21,7 @@ demo: setup ## see which lock modes oversell and which do not, on real servers
 run: setup ## a stack and three replicas to play with, until Ctrl-C
 	@bin/loadtest play --orderd bin/orderd
 
-soak: setup ## 10 minutes of everything that clients ask for, while replicas and servers come and go
+soak: setup ## 10 minutes of mixed traffic while replicas and servers crash and restart
 	@bin/loadtest doctor --balancer --install
 	@bin/loadtest soak --orderd bin/orderd
 

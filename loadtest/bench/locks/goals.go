@@ -52,7 +52,7 @@ func (f Figures) exclusion() []bench.Goal {
 	if !contended {
 		return nil
 	}
-	return []bench.Goal{bench.AtMost(0, float64(wrong), "orderd's modes: turns beside another's, and errors")}
+	return []bench.Goal{bench.AtMost(0, float64(wrong), "orderd's modes: overlapping turns, and errors")}
 }
 
 // cell returns a contender's cell, nil if there is none.

@@ -117,7 +117,7 @@ func TestJudge(t *testing.T) {
 		"redis alone is too slow":             {change("redis", alone, func(m *Measurement) { m.TurnsPerSecond = 899 }), "uncontended: redis"},
 		"zookeeper alone is too slow":         {change("zookeeper", alone, func(m *Measurement) { m.TurnsPerSecond = 129 }), "uncontended: zookeeper"},
 		"zookeeper is too slow":               {change("zk.Lock", many, func(m *Measurement) { m.TurnsPerSecond = 201 }), "hold 2ms: zookeeper"},
-		"a mode let two in":                   {change("zookeeper", many, func(m *Measurement) { m.Overlaps = 1 }), "beside another's"},
+		"a mode let two in":                   {change("zookeeper", many, func(m *Measurement) { m.Overlaps = 1 }), "overlapping turns"},
 		"a mode gave up":                      {change("redis", many, func(m *Measurement) { m.Failures = 1 }), "errors"},
 		"local lets two processes in":         {change("local", many, func(m *Measurement) { m.Overlaps = 99 }), ""},
 		"a fast library that lets two in":     {change("redislock", many, func(m *Measurement) { m.TurnsPerSecond, m.Overlaps = 900, 1 }), ""},

@@ -142,6 +142,6 @@ func notes(p Plan, about map[string]string) []string {
 		notes = append(notes, fmt.Sprintf("Round trip of %s: the median of a single client that sends nothing but %s.",
 			server, about[pings[server].Name]))
 	}
-	return append(notes, "Whoever ends a turn asks for the next at once. A lock without a queue lets them in again before another looks: "+
-		"that turn needs no handing over, and the others wait the longer for it.")
+	return append(notes, "A waiter that releases the lock asks for it again at once. A lock without a queue often grants it "+
+		"to the same waiter before another asks: that needs no hand-over, and the others wait all the longer.")
 }
