@@ -45,7 +45,7 @@ func listen(ctx context.Context, flag, address string) (net.Listener, error) {
 func (c *serveCommand) apiServer(api http.Handler, tlsConfig *tls.Config, log *slog.Logger) *http.Server {
 	s := newServer(api, log)
 	s.TLSConfig = tlsConfig
-	s.ConnState = memory.follow
+	s.ConnState = memory.connState
 	if tlsConfig == nil && !loopback(c.Listen) {
 		log.Warn("serving without TLS: something before this has to add it, or everybody on the way reads the keys")
 	}

@@ -24,9 +24,9 @@ const (
 	limitStep       = connectionsStep * 24 << 10 // bytes, for so many connections more
 )
 
-// A ceiling tunes Go's, in what the operator has not said otherwise by GOGC or
+// A memoryTuner tunes Go's, in what the operator has not said otherwise by GOGC or
 // GOMEMLIMIT, which Go has read by itself.
-type ceiling struct {
+type memoryTuner struct {
 	limit func(int64) // sets the limit; nil: that is somebody else's
 
 	mu          sync.Mutex
@@ -35,9 +35,9 @@ type ceiling struct {
 }
 
 // memory is the process's collector. It is left alone until main tunes it.
-var memory ceiling
+var memory memoryTuner
 
-func (c *ceiling) tune() {
+func (c *memoryTuner) tune() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -47,8 +47,8 @@ func (c *ceiling) tune() {
 	}
 }
 
-// follow is told of an http.Server's connections.
-func (c *ceiling) follow(_ net.Conn, state http.ConnState) {
+// connState is told of an http.Server's connections.
+func (c *memoryTuner) connState(_ net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		c.count(1)
@@ -60,7 +60,7 @@ func (c *ceiling) follow(_ net.Conn, state http.ConnState) {
 
 // count changes the limit when so many connections more are open, or a whole step
 // fewer: not to and fro with each of them.
-func (c *ceiling) count(more int) {
+func (c *memoryTuner) count(more int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.connections += more

@@ -8,7 +8,7 @@ import (
 func TestCeiling_LimitGrowsWithTheConnections(t *testing.T) {
 	t.Parallel()
 	var set []int64
-	c := &ceiling{limit: func(bytes int64) { set = append(set, bytes/limitStep) }}
+	c := &memoryTuner{limit: func(bytes int64) { set = append(set, bytes/limitStep) }}
 	base := int64(limitBase / limitStep)
 	for _, row := range []struct {
 		what string

@@ -40,12 +40,12 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 	metrics := newRegistry(s.db, &s.pools)
 	counts := order.NewMetrics(metrics)
 	store := stock.NewStore(s.db, c.ID)
-	cache, truth := stock.NewCache(s.stock, store), stock.NewTruth(store)
+	cache, truth := stock.NewCache(s.stock, store), stock.NewShortages(store)
 	health := newHealth(store, cache, s.locks)
 	metrics.MustRegister(health.Collector())
 	service := &order.Service{
 		Locks: locking.Instrument(s.locks, c.LockMode, metrics), LockWait: c.LockWait, LockMargin: c.LockMargin,
-		Store: store, Cache: cache, Truth: truth, Ledger: order.NewLedger(s.db, c.ID).CountIn(counts),
+		Store: store, Cache: cache, Shortages: truth, Ledger: order.NewLedger(s.db, c.ID).CountIn(counts),
 		Work: c.Work, Log: log, Metrics: counts, Traces: traces.orders(c.LockMode),
 	}
 	if c.BatchMax > 1 && c.LockMode != locking.ModeNone {

@@ -62,7 +62,7 @@ func Instrument(l Locker, mode Mode, reg prometheus.Registerer) Locker {
 		for cause, name := range wakeNames {
 			reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 				Name:        "orderd_lock_wakeups_total",
-				Help:        "Waiters that stopped waiting to ask again, by cause.",
+				Help:        "Times a waiter woke up, by cause.",
 				ConstLabels: prometheus.Labels{"mode": string(mode), "cause": name},
 			}, func() float64 { return float64(w.woken(wakeCause(cause))) }))
 		}

@@ -44,16 +44,16 @@ type PostgresConfig struct {
 // got everything may repeat the latest tokens.
 type Postgres struct {
 	wakeups
-	config *pgx.ConnConfig
-	name   string // of idle sessions
-	ttl    time.Duration
-	call   time.Duration // limit of one request
-	slice  time.Duration // the longest wait that the server is asked for at once
-	sql    pgStatements
-	front  *Local // one caller for each key and process asks the server
-	pool   *pgPool
-	graves pgGraves
-	crew   *crew
+	config  *pgx.ConnConfig
+	name    string // of idle sessions
+	ttl     time.Duration
+	call    time.Duration // limit of one request
+	slice   time.Duration // the longest wait that the server is asked for at once
+	sql     pgStatements
+	front   *Local // one caller for each key and process asks the server
+	pool    *pgPool
+	graves  pgGraves
+	workers *workers
 
 	answers atomic.Bool // the latest request was answered
 }
@@ -95,14 +95,14 @@ func newPostgres(cfg PostgresConfig, hash string) (*Postgres, error) {
 		// Short enough for a cart that waits to be renewed in between, and long
 		// enough for its place in the server's queue to be of use: whoever
 		// waits for longer starts anew.
-		slice: cfg.TTL / 4,
-		sql:   newPGStatements(hash),
-		front: NewLocal(),
-		crew:  newCrew(),
+		slice:   cfg.TTL / 4,
+		sql:     newPGStatements(hash),
+		front:   NewLocal(),
+		workers: newWorkers(),
 	}
 	p.configure()
 	p.pool = &pgPool{pg: p, slots: make(chan struct{}, cfg.MaxConns)}
-	p.crew.run(p.pool.keep)
+	p.workers.run(p.pool.keep)
 	return p, nil
 }
 
@@ -124,14 +124,14 @@ func (p *Postgres) Ping(ctx context.Context) error {
 // Close ends every wait and the leases still held, and gives what is being
 // cleaned up a last try.
 func (p *Postgres) Close() error {
-	<-p.crew.close()
+	<-p.workers.close()
 	return nil
 }
 
 // Acquire implements Locker. Its error is ErrBusy also for those who did not
 // get a connection, as long as the server answers others.
 func (p *Postgres) Acquire(ctx context.Context, keys ...string) (*Lease, error) {
-	ctx, keys, end, err := p.crew.begin(ctx, keys)
+	ctx, keys, end, err := p.workers.begin(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +144,7 @@ func (p *Postgres) Acquire(ctx context.Context, keys ...string) (*Lease, error) 
 	defer p.front.leaveAll(keys)
 
 	h := &pgHolder{pg: p}
-	h.lease = newLease(p.crew.life, h, p.ttl)
+	h.lease = newLease(p.workers.life, h, p.ttl)
 	if err := h.take(ctx, keys); err != nil {
 		_ = h.lease.Release(ctx) // it only stops the renewal: take has given the keys back
 		return nil, err

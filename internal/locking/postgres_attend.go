@@ -7,27 +7,27 @@ import (
 	"time"
 )
 
-// A pgWish is what the attendant of a session is to do.
-type pgWish int
+// A pgCommand is what the attendant of a session is to do.
+type pgCommand int
 
 const (
-	pgListen pgWish = iota // wait for the session to end
-	pgPing                 // let the server hear of the session
-	pgLeave                // leave it to the release
+	pgListen pgCommand = iota // wait for the session to end
+	pgPing                    // let the server hear of the session
+	pgLeave                   // leave it to the release
 )
 
 var errPGSilent = errors.New("the server has not answered for the TTL")
 
 // attend has the session of a lease that is whole watched, so that its end is
 // the lease's at once, and not only when a renewal finds it. The caller is in
-// the crew.
+// the workers.
 func (h *pgHolder) attend() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.ponged = make(chan struct{})
 	h.attended = make(chan struct{})
 	h.kill = h.s.kill
-	h.pg.crew.run(h.attendant)
+	h.pg.workers.run(h.attendant)
 }
 
 // attendant alone speaks over the session until it is told to leave it. If the
@@ -67,7 +67,7 @@ func (h *pgHolder) attendant() {
 
 // next returns the wish, and a context that ends with the lease or when there
 // is another one.
-func (h *pgHolder) next() (context.Context, pgWish) {
+func (h *pgHolder) next() (context.Context, pgCommand) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.nudge != nil {
@@ -91,7 +91,7 @@ func (h *pgHolder) pong(sent time.Time) {
 }
 
 // tell tells the attendant what to do.
-func (h *pgHolder) tell(wish pgWish) (ponged, attended <-chan struct{}) {
+func (h *pgHolder) tell(wish pgCommand) (ponged, attended <-chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.attended != nil && h.wish != wish {

@@ -17,7 +17,7 @@ type pgHolder struct {
 
 	mu       sync.Mutex
 	heard    time.Time // when the last request that was answered had been sent
-	wish     pgWish
+	wish     pgCommand
 	nudge    context.CancelFunc // has the attendant look at the wish
 	ponged   chan struct{}      // closed with the next answer to the attendant
 	attended chan struct{}      // closed when the attendant has left; nil before it came
@@ -28,8 +28,8 @@ type pgHolder struct {
 
 var _ keeper = (*pgHolder)(nil)
 
-// A pgTaken is the answer to one request for locks.
-type pgTaken struct {
+// A pgAcquireReply is the answer to one request for locks.
+type pgAcquireReply struct {
 	sent  time.Time
 	n     int   // how many were taken: the first of those asked for
 	token int64 // 0 unless that is all
@@ -96,7 +96,7 @@ func (h *pgHolder) open(ctx context.Context) (fresh bool, err error) {
 	}
 }
 
-func (h *pgHolder) grant(keys []string, a pgTaken) {
+func (h *pgHolder) grant(keys []string, a pgAcquireReply) {
 	until := a.sent.Add(trusted(h.pg.ttl))
 	for _, key := range keys {
 		h.lease.add(grant{key: key, until: until})
@@ -140,30 +140,30 @@ func (h *pgHolder) fail(err error) error {
 
 // ask asks for locks, in their order. It reports false if ctx ended before the
 // answer came; what was asked for has then been given back, or is being.
-func (h *pgHolder) ask(ctx context.Context, keys []string, wait bool) (pgTaken, bool) {
+func (h *pgHolder) ask(ctx context.Context, keys []string, wait bool) (pgAcquireReply, bool) {
 	if ctx.Err() != nil {
 		h.clean()
-		return pgTaken{}, false
+		return pgAcquireReply{}, false
 	}
-	answer := make(chan pgTaken, 1)
+	answer := make(chan pgAcquireReply, 1)
 	s := h.s
-	// The caller is in the crew, so that more may be taken on.
-	h.pg.crew.run(func() { answer <- h.send(s, keys, wait) })
+	// The caller is one of the workers, so that more may be taken on.
+	h.pg.workers.run(func() { answer <- h.send(s, keys, wait) })
 	select {
 	case a := <-answer:
 		return a, true
 	case <-ctx.Done():
 		h.abandon(answer, wait)
-		return pgTaken{}, false
+		return pgAcquireReply{}, false
 	}
 }
 
-func (h *pgHolder) send(s *pgSession, keys []string, wait bool) pgTaken {
+func (h *pgHolder) send(s *pgSession, keys []string, wait bool) pgAcquireReply {
 	sql, limit := h.pg.sql.try, h.pg.call
 	if wait {
 		sql, limit = h.pg.sql.wait, h.pg.slice+h.pg.call
 	}
-	a := pgTaken{sent: time.Now()}
+	a := pgAcquireReply{sent: time.Now()}
 	var unsigned bool
 	a.err = h.pg.query(s, limit, sql, []any{keys, h.pg.name}, &a.n, &a.token, &unsigned)
 	if pgAnswered(a.err) {
@@ -183,11 +183,11 @@ func pgWaited(err error) bool {
 
 // abandon leaves a request that is under way. As a rule the server is done with
 // it when this returns; if it does not answer, the background sees to it.
-func (h *pgHolder) abandon(answer <-chan pgTaken, waiting bool) {
+func (h *pgHolder) abandon(answer <-chan pgAcquireReply, waiting bool) {
 	s := h.s
 	h.s = nil
 	done := make(chan struct{})
-	h.pg.crew.run(func() {
+	h.pg.workers.run(func() {
 		defer close(done)
 		if waiting {
 			s.cancel(h.pg.call)

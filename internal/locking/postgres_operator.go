@@ -96,10 +96,10 @@ func (p *Postgres) Evict(ctx context.Context, key, owner string) (bool, error) {
 func (p *Postgres) aside(
 	ctx context.Context, limit time.Duration, f func(context.Context, *pgSession) error,
 ) error {
-	if !p.crew.join() {
+	if !p.workers.join() {
 		return errors.Join(ErrUnavailable, errClosed)
 	}
-	defer p.crew.leave()
+	defer p.workers.leave()
 	err := p.asideOn(ctx, p.pool.pop(), limit, f)
 	if pgDropped(err) && ctx.Err() == nil {
 		// A server that was restarted leaves dead connections behind.
@@ -126,7 +126,7 @@ func (p *Postgres) asideOn(
 	if pgAnswered(err) {
 		p.pool.keepSpare(s)
 	} else {
-		p.crew.run(func() { p.discard(s) }) // with a server that hangs it takes its time
+		p.workers.run(func() { p.discard(s) }) // with a server that hangs it takes its time
 	}
 	return err
 }

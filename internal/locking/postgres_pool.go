@@ -41,8 +41,8 @@ func (o *pgPool) connect(ctx context.Context) (*pgSession, error) {
 		err error
 	}
 	answer := make(chan opened)
-	// The caller is in the crew, so that more may be taken on.
-	o.pg.crew.run(func() {
+	// The caller is one of the workers, so that more may be taken on.
+	o.pg.workers.run(func() {
 		s, err := o.pg.connect(context.WithoutCancel(ctx))
 		if err != nil {
 			<-o.slots
@@ -106,7 +106,7 @@ func (o *pgPool) pop() *pgSession {
 
 // keep closes spares that are stale until the locker is closed, and then all.
 func (o *pgPool) keep() {
-	for pause(o.pg.crew.life, o.pg.ttl/4) {
+	for pause(o.pg.workers.life, o.pg.ttl/4) {
 		o.close(o.stale())
 	}
 	o.mu.Lock()

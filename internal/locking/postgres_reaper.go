@@ -23,10 +23,10 @@ type pgName struct {
 }
 
 // bury closes a session that nobody uses but that may hold something, and sees
-// to its end in the background. The caller is in the crew.
+// to its end in the background. The caller is one of the workers.
 func (p *Postgres) bury(s *pgSession, err error) {
 	s.kill()
-	p.crew.run(func() { p.discard(s) })
+	p.workers.run(func() { p.discard(s) })
 	if pgEnded(err) {
 		return
 	}
@@ -38,7 +38,7 @@ func (p *Postgres) bury(s *pgSession, err error) {
 	}
 	g.doubted[pgName{s.pid, s.began}] = time.Now().Add(p.slice + p.ttl + p.call)
 	if !g.digging {
-		g.digging = p.crew.run(p.reap)
+		g.digging = p.workers.run(p.reap)
 	}
 }
 
@@ -46,12 +46,12 @@ func (p *Postgres) bury(s *pgSession, err error) {
 // are gone, or they are by themselves.
 func (p *Postgres) reap() {
 	for wait := p.call / 8; ; wait = min(2*wait, p.call) {
-		closing := p.crew.life.Err() != nil
+		closing := p.workers.life.Err() != nil
 		_ = p.endDoubted() // asked again
 		if p.reaped(closing) {
 			return
 		}
-		pause(p.crew.life, wait)
+		pause(p.workers.life, wait)
 	}
 }
 

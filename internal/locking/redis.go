@@ -15,9 +15,9 @@ import (
 // minTTL leaves a renewal time for its round trip and for retries.
 const minTTL = 100 * time.Millisecond
 
-// mostClaim is how long, at most, a key waits for a waiter whose turn has come
+// maxHandoverTTL is how long, at most, a key waits for a waiter whose turn has come
 // and who is dead.
-const mostClaim = time.Second
+const maxHandoverTTL = time.Second
 
 // RedisConfig says which Redis keeps the locks and for how long.
 type RedisConfig struct {
@@ -43,17 +43,17 @@ type RedisConfig struct {
 // whoever waits longest and tells them alone.
 type Redis struct {
 	wakeups
-	client    redis.UniversalClient
-	name      string // of this process: "replica:random"
-	serial    atomic.Int64
-	ttl       time.Duration
-	claim     time.Duration // how long whoever is next has to come
-	least     time.Duration // what must be left of that to go on without asking
-	call      time.Duration // limit of one request
-	acks      int
-	clustered string // "1" or "0", as the scripts take it
-	hub       *redisHub
-	crew      *crew
+	client          redis.UniversalClient
+	name            string // of this process: "replica:random"
+	serial          atomic.Int64
+	ttl             time.Duration
+	handoverTTL     time.Duration // how long whoever is next has to come
+	minHandoverLeft time.Duration // what must be left of that to go on without asking
+	call            time.Duration // limit of one request
+	acks            int
+	clustered       string // "1" or "0", as the scripts take it
+	hub             *redisHub
+	workers         *workers
 }
 
 var (
@@ -70,17 +70,17 @@ func NewRedis(cfg RedisConfig) (*Redis, error) {
 	if cfg.Acks < 0 {
 		return nil, fmt.Errorf("lock redis: %d acknowledgements", cfg.Acks)
 	}
-	process, call, claim := rand.Text(), callTimeout(cfg.TTL), min(cfg.TTL, mostClaim)
+	process, call, claim := rand.Text(), callTimeout(cfg.TTL), min(cfg.TTL, maxHandoverTTL)
 	r := &Redis{
-		client:    openLockClient(cfg.Server, call),
-		name:      cfg.Owner + ":" + process,
-		ttl:       cfg.TTL,
-		claim:     claim,
-		least:     max(claim/4, 2*cfg.Margin),
-		call:      call,
-		acks:      cfg.Acks,
-		clustered: "0",
-		crew:      newCrew(),
+		client:          openLockClient(cfg.Server, call),
+		name:            cfg.Owner + ":" + process,
+		ttl:             cfg.TTL,
+		handoverTTL:     claim,
+		minHandoverLeft: max(claim/4, 2*cfg.Margin),
+		call:            call,
+		acks:            cfg.Acks,
+		clustered:       "0",
+		workers:         newWorkers(),
 	}
 	if cfg.Opened != nil {
 		cfg.Opened(r.client)
@@ -92,7 +92,7 @@ func NewRedis(cfg RedisConfig) (*Redis, error) {
 		client: r.client, channel: "orderd:wake:" + process, patience: r.ttl / 3,
 		waiters: make(map[string]chan redisWake), demands: make(map[string]*demand),
 	}
-	r.crew.run(func() { r.hub.run(r.crew.life) })
+	r.workers.run(func() { r.hub.run(r.workers.life) })
 	return r, nil
 }
 
@@ -107,20 +107,20 @@ func (r *Redis) Ping(ctx context.Context) error {
 // Close ends every wait and the leases still held, and gives what is being
 // cleaned up a last try.
 func (r *Redis) Close() error {
-	<-r.crew.close()
+	<-r.workers.close()
 	return r.client.Close()
 }
 
 // Acquire implements Locker.
 func (r *Redis) Acquire(ctx context.Context, keys ...string) (*Lease, error) {
-	ctx, keys, end, err := r.crew.begin(ctx, keys)
+	ctx, keys, end, err := r.workers.begin(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
 	defer end()
 
 	h := &redisHolder{redis: r, owner: r.name + ":" + strconv.FormatInt(r.serial.Add(1), 10)}
-	l := newLease(r.crew.life, h, r.ttl)
+	l := newLease(r.workers.life, h, r.ttl)
 	h.woken, l.demand = r.hub.join(h.owner)
 	defer r.hub.leave(h.owner)
 	if err := h.take(ctx, l, keys); err != nil {

@@ -20,8 +20,8 @@ type redisHolder struct {
 
 var _ keeper = (*redisHolder)(nil)
 
-// An asked is the answer to one request for locks.
-type asked struct {
+// An acquireReply is the answer to one request for locks.
+type acquireReply struct {
 	sent   time.Time
 	grants []grant       // of the first of the locks that were asked for
 	left   time.Duration // what the next one has left; below 0 if it never ends
@@ -35,7 +35,7 @@ func (h *redisHolder) take(ctx context.Context, l *Lease, keys []string) error {
 	defer stop()
 	answered := false
 	for len(keys) > 0 {
-		part := keys[:h.redis.together(keys)]
+		part := keys[:h.redis.sameSlotPrefix(keys)]
 		a := h.ask(ctx, part)
 		if ctx.Err() != nil && len(a.grants) < len(part) {
 			// Also if it was too late to ask once more: what was asked before is there.
@@ -77,11 +77,11 @@ func (h *redisHolder) take(ctx context.Context, l *Lease, keys []string) error {
 // the owner asks, as it has to after any other message.
 //
 // Where locks have to be acknowledged, the owner has to ask for that.
-func (h *redisHolder) passed(woken redisWake, a asked, key string) (grant, bool) {
+func (h *redisHolder) passed(woken redisWake, a acquireReply, key string) (grant, bool) {
 	lock, _, _ := redisNames(key)
-	g := grant{key: key, token: woken.token, until: a.sent.Add(trusted(h.redis.claim)), note: woken.note}
+	g := grant{key: key, token: woken.token, until: a.sent.Add(trusted(h.redis.handoverTTL)), note: woken.note}
 	ok := woken.cause == wakeTurn && woken.lock == lock && woken.token > a.last &&
-		h.redis.acks == 0 && time.Until(g.until) > h.redis.least
+		h.redis.acks == 0 && time.Until(g.until) > h.redis.minHandoverLeft
 	return g, ok
 }
 
@@ -89,7 +89,7 @@ func (h *redisHolder) passed(woken redisWake, a asked, key string) (grant, bool)
 // ended. Should no message come, the owner asks in time to claim what it may
 // have been passed, and when a holder who never releases may be over.
 func (h *redisHolder) await(ctx context.Context, left time.Duration) (redisWake, bool) {
-	half := h.redis.claim / 2
+	half := h.redis.handoverTTL / 2
 	patience := half/2 + rand.N(half/2) // not in step with other waiters
 	if left >= 0 {
 		patience = min(patience, left+time.Millisecond)
@@ -110,9 +110,9 @@ func (h *redisHolder) await(ctx context.Context, left time.Duration) (redisWake,
 // ask asks for the locks, in their order. It returns when the server has
 // answered, or at the deadline of ctx or of one request; that ctx is cancelled
 // does not cut the request short, so that its outcome is known.
-func (h *redisHolder) ask(ctx context.Context, keys []string) asked {
+func (h *redisHolder) ask(ctx context.Context, keys []string) acquireReply {
 	if ctx.Err() != nil {
-		return asked{err: ctx.Err()}
+		return acquireReply{err: ctx.Err()}
 	}
 	sending := context.WithoutCancel(ctx)
 	if deadline, ok := ctx.Deadline(); ok {
@@ -132,11 +132,11 @@ func (h *redisHolder) ask(ctx context.Context, keys []string) asked {
 	return a
 }
 
-func (h *redisHolder) send(ctx context.Context, keys []string) asked {
+func (h *redisHolder) send(ctx context.Context, keys []string) acquireReply {
 	r := h.redis
-	a := asked{sent: time.Now()}
+	a := acquireReply{sent: time.Now()}
 	reply, err := r.runSafe(ctx, acquireScript, keys,
-		h.owner, r.ttl.Milliseconds(), r.claim.Milliseconds(), r.clustered).Slice()
+		h.owner, r.ttl.Milliseconds(), r.handoverTTL.Milliseconds(), r.clustered).Slice()
 	h.reached = h.reached || err == nil || !neverSent(err)
 	if err != nil {
 		a.err = fmt.Errorf("acquire lock: %w", err)

@@ -22,17 +22,17 @@ func TestRedisHolder_messagesThatGrantNothing(t *testing.T) {
 		"the turn":                     {redisWake{wakeTurn, lock, last + 1, "n"}, now, 0, true},
 		"overtaken by an answer":       {redisWake{wakeTurn, lock, last, "n"}, now, 0, false},
 		"about another lock":           {redisWake{wakeTurn, other, last + 1, "n"}, now, 0, false},
-		"the claim may be over":        {redisWake{wakeTurn, lock, last + 1, "n"}, now.Add(-mostClaim), 0, false},
+		"the claim may be over":        {redisWake{wakeTurn, lock, last + 1, "n"}, now.Add(-maxHandoverTTL), 0, false},
 		"not a message":                {redisWake{cause: wakeReconnect}, now, 0, false},
 		"it has to be acknowledged":    {redisWake{wakeTurn, lock, last + 1, "n"}, now, 1, false},
-		"the claim is nearly over, so": {redisWake{wakeTurn, lock, last + 1, "n"}, now.Add(-mostClaim * 9 / 10), 0, false},
+		"the claim is nearly over, so": {redisWake{wakeTurn, lock, last + 1, "n"}, now.Add(-maxHandoverTTL * 9 / 10), 0, false},
 	} {
-		h := &redisHolder{redis: &Redis{claim: mostClaim, least: mostClaim / 4, acks: row.acks}}
-		g, ok := h.passed(row.wake, asked{sent: row.sent, last: last}, "a")
+		h := &redisHolder{redis: &Redis{handoverTTL: maxHandoverTTL, minHandoverLeft: maxHandoverTTL / 4, acks: row.acks}}
+		g, ok := h.passed(row.wake, acquireReply{sent: row.sent, last: last}, "a")
 		if ok != row.want {
 			t.Errorf("%s: passed() = %v", name, ok)
 		}
-		if end := row.sent.Add(mostClaim); ok && (g.token != last+1 || g.note != "n" || g.until.After(end)) {
+		if end := row.sent.Add(maxHandoverTTL); ok && (g.token != last+1 || g.note != "n" || g.until.After(end)) {
 			t.Errorf("%s: granted %+v, want the token %d, the note n, until before %v", name, g, last+1, end)
 		}
 	}

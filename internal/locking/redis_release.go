@@ -36,7 +36,7 @@ func (h *redisHolder) release(ctx context.Context, held []grant, lost bool) erro
 // pass implements passer.
 func (h *redisHolder) pass(ctx context.Context, held []grant, notes []string) (kept []grant) {
 	keys := heldKeys(held)
-	if h.redis.together(keys) < len(keys) {
+	if h.redis.sameSlotPrefix(keys) < len(keys) {
 		return held
 	}
 	mine, _, places, err := h.giveBack(ctx, keys, notes...)
@@ -56,7 +56,7 @@ func (h *redisHolder) pass(ctx context.Context, held []grant, notes []string) (k
 // many it held and for how many it waited. With a note for each key it keeps those
 // that nobody waits for, and returns where they are.
 func (h *redisHolder) giveBack(ctx context.Context, keys []string, notes ...string) (held, awaited int64, kept []int64, err error) {
-	args := []any{h.owner, h.redis.claim.Milliseconds(), h.redis.clustered}
+	args := []any{h.owner, h.redis.handoverTTL.Milliseconds(), h.redis.clustered}
 	for _, note := range notes {
 		args = append(args, note)
 	}
@@ -90,8 +90,8 @@ func (h *redisHolder) leave(keys []string) {
 func (h *redisHolder) forget(keys []string, settled bool) <-chan struct{} {
 	r := h.redis
 	done := make(chan struct{})
-	// Callers are in the crew, or speak for a lease that Close has ended.
-	if !r.crew.run(func() {
+	// Callers are among the workers, or speak for a lease that Close has ended.
+	if !r.workers.run(func() {
 		defer close(done)
 		over := time.Now().Add(r.ttl + r.call)
 		nothing := settled
@@ -110,10 +110,10 @@ func (h *redisHolder) forget(keys []string, settled bool) <-chan struct{} {
 				// connections in any order. So it is asked once more, later.
 				nothing, wait = true, 2*r.call
 			}
-			if r.crew.life.Err() != nil || time.Now().After(over) {
+			if r.workers.life.Err() != nil || time.Now().After(over) {
 				return
 			}
-			pause(r.crew.life, wait)
+			pause(r.workers.life, wait)
 		}
 	}) {
 		close(done)
@@ -124,7 +124,7 @@ func (h *redisHolder) forget(keys []string, settled bool) <-chan struct{} {
 // each calls f with keys that are together, for all such parts at once, and
 // returns their errors, joined.
 func (h *redisHolder) each(keys []string, f func([]string) error) error {
-	first := h.redis.together(keys)
+	first := h.redis.sameSlotPrefix(keys)
 	if first == len(keys) {
 		return f(keys)
 	}
@@ -134,7 +134,7 @@ func (h *redisHolder) each(keys []string, f func([]string) error) error {
 		errs  []error
 	)
 	for len(keys) > 0 {
-		part := keys[:h.redis.together(keys)]
+		part := keys[:h.redis.sameSlotPrefix(keys)]
 		keys = keys[len(part):]
 		group.Go(func() {
 			err := f(part)

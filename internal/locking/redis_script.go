@@ -31,10 +31,10 @@ var (
 	mintScript    = redis.NewScript(turnsSource + mintSource)
 )
 
-// redisHomes is how many token counters there are. Each serves the keys of one
+// redisHashTags is how many token counters there are. Each serves the keys of one
 // home: a counter for each key would outlive its lock, and they would pile up
 // for ever, while one counter for all could not be in every part of a Cluster.
-const redisHomes = 256
+const redisHashTags = 256
 
 // errFewAcks: the server did what it was asked to do, but may lose it.
 var errFewAcks = errors.New("acknowledged by too few replicas")
@@ -46,7 +46,7 @@ var braces = strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D")
 // token counter of its home. The home, in braces, is what a Cluster places
 // them by, so that one script reaches all three.
 func redisNames(key string) (lock, queue, counter string) {
-	home := "{" + strconv.Itoa(int(crc32.ChecksumIEEE([]byte(key))%redisHomes)) + "}"
+	home := "{" + strconv.Itoa(int(crc32.ChecksumIEEE([]byte(key))%redisHashTags)) + "}"
 	name := home + ":" + braces.Replace(key)
 	return "orderd:lock:" + name, "orderd:queue:" + name, "orderd:token:" + home
 }
@@ -60,9 +60,9 @@ func scriptKeys(keys []string) []string {
 	return names
 }
 
-// together returns how many of the keys, from the first on, one script can
+// sameSlotPrefix returns how many of the keys, from the first on, one script can
 // reach: in a Cluster those of one home.
-func (r *Redis) together(keys []string) int {
+func (r *Redis) sameSlotPrefix(keys []string) int {
 	if r.clustered == "0" {
 		return len(keys)
 	}

@@ -39,7 +39,7 @@ type redlockAttempt struct {
 }
 
 // try makes an attempt. If it fails, what it took is given back, or is being.
-// The caller is in the crew.
+// The caller is one of the workers.
 func (r *Redlock) try(ctx context.Context, key string) *redlockAttempt {
 	a := &redlockAttempt{
 		redlock: r, lock: redlockPrefix + key, owner: r.owner(), sent: time.Now(),
@@ -202,7 +202,7 @@ func (a *redlockAttempt) leave(ctx context.Context) *redlockRound {
 }
 
 // forget has the background give back what the attempt has, or may have. The
-// caller is in the crew.
+// caller is one of the workers.
 func (a *redlockAttempt) forget() {
 	a.end()
 	for _, n := range a.redlock.nodes {

@@ -78,8 +78,8 @@ func (h *redlockHolder) ask(ctx context.Context, key string) *redlockAttempt {
 		return nil
 	}
 	answer := make(chan *redlockAttempt)
-	// The caller is in the crew, so that more may be taken on.
-	h.redlock.crew.run(func() {
+	// The caller is one of the workers, so that more may be taken on.
+	h.redlock.workers.run(func() {
 		background := context.WithoutCancel(ctx)
 		a := h.redlock.try(background, key)
 		select {

@@ -47,15 +47,15 @@ type RedlockConfig struct {
 // a key once more, and then two may have a quorum.
 type Redlock struct {
 	wakeups
-	nodes  []*redlockNode
-	quorum int
-	sync   *redsync.Redsync
-	name   string // of this process: "replica:random"
-	serial atomic.Int64
-	ttl    time.Duration
-	call   time.Duration // limit of one request to one master
-	front  *Local        // one caller for each key and process asks the masters
-	crew   *crew
+	nodes   []*redlockNode
+	quorum  int
+	sync    *redsync.Redsync
+	name    string // of this process: "replica:random"
+	serial  atomic.Int64
+	ttl     time.Duration
+	call    time.Duration // limit of one request to one master
+	front   *Local        // one caller for each key and process asks the masters
+	workers *workers
 
 	heard atomic.Pointer[time.Time] // when a quorum answered last
 }
@@ -72,12 +72,12 @@ func NewRedlock(cfg RedlockConfig) (*Redlock, error) {
 		return nil, fmt.Errorf("lock redlock: %w", err)
 	}
 	r := &Redlock{
-		quorum: len(cfg.Masters)/2 + 1,
-		name:   cfg.Owner + ":" + rand.Text(),
-		ttl:    cfg.TTL,
-		call:   callTimeout(cfg.TTL),
-		front:  NewLocal(),
-		crew:   newCrew(),
+		quorum:  len(cfg.Masters)/2 + 1,
+		name:    cfg.Owner + ":" + rand.Text(),
+		ttl:     cfg.TTL,
+		call:    callTimeout(cfg.TTL),
+		front:   NewLocal(),
+		workers: newWorkers(),
 	}
 	for i, master := range cfg.Masters {
 		r.nodes = append(r.nodes, newRedlockNode(r, i, master))
@@ -120,7 +120,7 @@ func (r *Redlock) Ping(ctx context.Context) error {
 // Close ends every wait and the leases still held, and gives what is being
 // cleaned up a last try.
 func (r *Redlock) Close() error {
-	<-r.crew.close()
+	<-r.workers.close()
 	errs := make([]error, len(r.nodes))
 	for i, n := range r.nodes {
 		errs[i] = n.client.Close()
@@ -130,7 +130,7 @@ func (r *Redlock) Close() error {
 
 // Acquire implements Locker.
 func (r *Redlock) Acquire(ctx context.Context, keys ...string) (*Lease, error) {
-	ctx, keys, end, err := r.crew.begin(ctx, keys)
+	ctx, keys, end, err := r.workers.begin(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +143,7 @@ func (r *Redlock) Acquire(ctx context.Context, keys ...string) (*Lease, error) {
 	defer r.front.leaveAll(keys)
 
 	h := &redlockHolder{redlock: r, attempts: make(map[string]*redlockAttempt)}
-	l := newLease(r.crew.life, h, r.ttl)
+	l := newLease(r.workers.life, h, r.ttl)
 	if err := h.take(ctx, l, keys); err != nil {
 		_ = l.Release(ctx) // what it could not settle is settled in the background
 		return nil, err

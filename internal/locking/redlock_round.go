@@ -17,12 +17,12 @@ type redlockRound struct {
 	yes      int
 }
 
-// begin begins a round. The crew is joined for every request: redsync may start
+// begin begins a round. The workers are joined for every request: redsync may start
 // one when the caller has gone on.
 func (a *redlockAttempt) begin() *redlockRound {
 	o := &redlockRound{attempt: a, alive: true}
 	for range a.redlock.nodes {
-		o.alive = o.alive && a.redlock.crew.join()
+		o.alive = o.alive && a.redlock.workers.join()
 	}
 	return o
 }
@@ -45,7 +45,7 @@ func (o *redlockRound) ask(
 	if !o.alive {
 		return false, errClosed
 	}
-	defer o.attempt.redlock.crew.leave()
+	defer o.attempt.redlock.workers.leave()
 	yes, err := question(ctx, n)
 	o.mu.Lock()
 	defer o.mu.Unlock()

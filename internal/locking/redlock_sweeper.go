@@ -33,7 +33,7 @@ func (w *redlockSweeper) init(n *redlockNode) {
 }
 
 // forget has a lock deleted, unless it is another's. It is seen to until the
-// master has answered or the lock is gone by itself. The caller is in the crew.
+// master has answered or the lock is gone by itself. The caller is one of the workers.
 func (w *redlockSweeper) forget(lock, owner string) {
 	r := w.node.redlock
 	now := time.Now()
@@ -41,7 +41,7 @@ func (w *redlockSweeper) forget(lock, owner string) {
 	defer w.mu.Unlock()
 	w.doubts[redlockDoubt{lock, owner}] = &redlockFate{due: now, over: now.Add(r.ttl + r.call)}
 	if !w.running {
-		w.running = r.crew.run(w.sweep)
+		w.running = r.workers.run(w.sweep)
 		return
 	}
 	select {
@@ -65,7 +65,7 @@ func (w *redlockSweeper) sweep() {
 				wait = min(2*wait, r.call)
 			}
 		}
-		next, done := w.next(wait, r.crew.life.Err() != nil)
+		next, done := w.next(wait, r.workers.life.Err() != nil)
 		if done {
 			return
 		}
@@ -73,7 +73,7 @@ func (w *redlockSweeper) sweep() {
 		select {
 		case <-timer.C:
 		case <-w.more:
-		case <-r.crew.life.Done():
+		case <-r.workers.life.Done():
 		}
 		timer.Stop()
 	}
@@ -87,7 +87,7 @@ func (w *redlockSweeper) due() (batch []redlockDoubt) {
 		if len(batch) == sweepBatch {
 			break
 		}
-		if !fate.due.After(time.Now()) || w.node.redlock.crew.life.Err() != nil {
+		if !fate.due.After(time.Now()) || w.node.redlock.workers.life.Err() != nil {
 			batch = append(batch, doubt)
 		}
 	}

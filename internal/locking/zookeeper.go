@@ -29,14 +29,14 @@ type ZooKeeperConfig struct {
 // first served. Its leases live as long as the process's session.
 type ZooKeeper struct {
 	wakeups
-	conn   *zk.Conn
-	events <-chan zk.Event // closed when the client has ended
-	dialer *zkDialer
-	status *zkStatus
-	owner  []byte
-	call   time.Duration // limit of one request
-	crew   *crew
-	acl    []zk.ACL // of the nodes
+	conn    *zk.Conn
+	events  <-chan zk.Event // closed when the client has ended
+	dialer  *zkDialer
+	status  *zkStatus
+	owner   []byte
+	call    time.Duration // limit of one request
+	workers *workers
+	acl     []zk.ACL // of the nodes
 
 	neighbours zkNeighbours
 	keeping    zkKeeping
@@ -64,16 +64,16 @@ func NewZooKeeper(cfg ZooKeeperConfig) (*ZooKeeper, error) {
 	if err != nil {
 		return nil, err
 	}
-	crew := newCrew()
-	status := newZKStatus(crew.life)
+	workers := newWorkers()
+	status := newZKStatus(workers.life)
 	status.unproven = cfg.Auth != ""
 	z := &ZooKeeper{
-		acl:    acl,
-		dialer: &zkDialer{patience: cfg.SessionTimeout, granted: status.granted, over: status.over, tls: cfg.TLS},
-		status: status,
-		owner:  []byte(cfg.Owner),
-		call:   callTimeout(cfg.SessionTimeout),
-		crew:   crew,
+		acl:     acl,
+		dialer:  &zkDialer{patience: cfg.SessionTimeout, granted: status.granted, over: status.over, tls: cfg.TLS},
+		status:  status,
+		owner:   []byte(cfg.Owner),
+		call:    callTimeout(cfg.SessionTimeout),
+		workers: workers,
 	}
 	hosts := &zkHosts{}
 	z.conn, z.events, err = zk.Connect(cfg.Servers, cfg.SessionTimeout,
@@ -91,7 +91,7 @@ func NewZooKeeper(cfg ZooKeeperConfig) (*ZooKeeper, error) {
 		return nil, fmt.Errorf("lock zookeeper: %w", err)
 	}
 	if cfg.Auth != "" {
-		z.crew.run(func() { z.prove(cfg.Auth) })
+		z.workers.run(func() { z.prove(cfg.Auth) })
 	}
 	return z, nil
 }
@@ -110,7 +110,7 @@ func (z *ZooKeeper) Ping(ctx context.Context) error {
 
 // Close ends every wait, and the session: with it go all its nodes at once.
 func (z *ZooKeeper) Close() error {
-	idle := z.crew.close()
+	idle := z.workers.close()
 	z.conn.Close() // bounded; ends every request under way
 	z.dialer.close()
 	<-idle
@@ -121,7 +121,7 @@ func (z *ZooKeeper) Close() error {
 
 // Acquire implements Locker.
 func (z *ZooKeeper) Acquire(ctx context.Context, keys ...string) (*Lease, error) {
-	ctx, keys, end, err := z.crew.begin(ctx, keys)
+	ctx, keys, end, err := z.workers.begin(ctx, keys)
 	if err != nil {
 		return nil, err
 	}

@@ -28,11 +28,11 @@ func zkACL(auth string) ([]zk.ACL, error) {
 // heard it; from then on the client does so by itself whenever it connects.
 // Until then nothing is asked of them: the nodes would be out of reach.
 func (z *ZooKeeper) prove(auth string) {
-	for z.crew.life.Err() == nil {
+	for z.workers.life.Err() == nil {
 		if z.conn.AddAuth(zkScheme, []byte(auth)) == nil {
 			z.status.proved()
 			return
 		}
-		pause(z.crew.life, 10*time.Millisecond) // the connection was lost; with none it would have waited
+		pause(z.workers.life, 10*time.Millisecond) // the connection was lost; with none it would have waited
 	}
 }

@@ -44,7 +44,7 @@ func (z *ZooKeeper) watch(p *zkPlace, d *demand) {
 		z.keeping.all, z.keeping.idle = map[string]*zkKept{}, map[string]*zkKept{}
 	}
 	z.keeping.all[k.node] = k
-	z.crew.run(func() {
+	z.workers.run(func() {
 		names, _, changed, err := z.conn.ChildrenW(k.folder)
 		if err == nil && len(names) == 1 {
 			select {
@@ -120,7 +120,7 @@ func (z *ZooKeeper) keep(k *zkKept) bool {
 		}
 		z.keeping.mu.Unlock()
 		if mine {
-			z.crew.run(func() { z.giveUp(k) })
+			z.workers.run(func() { z.giveUp(k) })
 		}
 	})
 	return true
@@ -185,7 +185,7 @@ func (p *zkPlace) reenter(ctx context.Context, d *demand) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.zk.call)
 	defer cancel()
 	asked := time.Now()
-	again, err := zkAwait(ctx, zkStart(p.zk, zkWritten(p.zk, func() (zkMade, error) { return p.zk.again(k, entries) })))
+	again, err := zkAwait(ctx, zkStart(p.zk, zkWritten(p.zk, func() (zkCreated, error) { return p.zk.again(k, entries) })))
 	if err == nil && again.alone && p.session.life.Err() == nil {
 		p.zk.keeping.took(k, again.entries)
 		p.sent, p.again, p.node, p.token, p.as = true, true, k.node, again.token, asked
@@ -196,21 +196,21 @@ func (p *zkPlace) reenter(ctx context.Context, d *demand) (bool, error) {
 		p.zk.kept(k).sweep()
 		return false, context.Cause(ctx)
 	}
-	p.zk.crew.run(func() { p.zk.giveUp(k) })
+	p.zk.workers.run(func() { p.zk.giveUp(k) })
 	return false, nil
 }
 
 // again counts one more entry, if there was none since, and lets the node be
 // changed by it: the number of that change is the token, for operators to see.
-func (z *ZooKeeper) again(k *zkKept, entries int32) (zkMade, error) {
+func (z *ZooKeeper) again(k *zkKept, entries int32) (zkCreated, error) {
 	answers, err := z.conn.Multi(
 		&zk.SetDataRequest{Path: k.folder, Version: entries},
 		&zk.SetDataRequest{Path: k.node, Data: z.owner, Version: -1})
 	if err != nil {
-		return zkMade{}, err
+		return zkCreated{}, err
 	}
 	if len(answers) != 2 || answers[0].Stat == nil {
-		return zkMade{}, fmt.Errorf("unexpected answer to a write: %v", answers)
+		return zkCreated{}, fmt.Errorf("unexpected answer to a write: %v", answers)
 	}
 	return madeIn(k.node, answers[0].Stat), nil
 }

@@ -38,7 +38,7 @@ func (p *zkPlace) remove(ctx context.Context) error {
 // sweep removes the node in the background, after finding it if need be. It
 // gives up only when the node is gone with its session; Close ends that too.
 func (p *zkPlace) sweep() {
-	p.zk.crew.run(func() {
+	p.zk.workers.run(func() {
 		if p.pending != nil {
 			a := <-p.pending // ends with the connection at the latest
 			p.node = a.value.node

@@ -19,13 +19,13 @@ type zkPlace struct {
 	folder  string
 	id      string // names the node before its number is known
 
-	sent    bool                    // whether a create ever was
-	node    string                  // "" while it is not known
-	pending <-chan zkAnswer[zkMade] // a create that nobody waits for any more
-	token   int64                   // the number of the change that made the node, and of its turn
-	entries int32                   // of the queue so far, if the place is alone in it; else 0
-	again   bool                    // whether the process had kept the place
-	err     error                   // of entering
+	sent    bool                       // whether a create ever was
+	node    string                     // "" while it is not known
+	pending <-chan zkAnswer[zkCreated] // a create that nobody waits for any more
+	token   int64                      // the number of the change that made the node, and of its turn
+	entries int32                      // of the queue so far, if the place is alone in it; else 0
+	again   bool                       // whether the process had kept the place
+	err     error                      // of entering
 
 	// What is known of the queue.
 	before string    // the place before this one; "" if it is the first
@@ -33,8 +33,8 @@ type zkPlace struct {
 	passed bool      // whether it is first by what it was told, not by a look
 }
 
-// A zkMade is a node that was made.
-type zkMade struct {
+// A zkCreated is a node that was made.
+type zkCreated struct {
 	node    string
 	token   int64
 	entries int32 // version of the folder
@@ -43,8 +43,8 @@ type zkMade struct {
 
 // madeIn returns a node that was made, or changed, by the change that gave the
 // folder its state.
-func madeIn(node string, folder *zk.Stat) zkMade {
-	return zkMade{node, folder.Mzxid, folder.Version, folder.NumChildren == 1}
+func madeIn(node string, folder *zk.Stat) zkCreated {
+	return zkCreated{node, folder.Mzxid, folder.Version, folder.NumChildren == 1}
 }
 
 // first reports whether the key is this place's.
@@ -133,17 +133,17 @@ func (p *zkPlace) create(ctx context.Context) (alone bool, err error) {
 // answer to a create tells no more than a name, and that to a write the number of
 // the change and how many nodes the folder has then. One request is enough where
 // nobody else is.
-func (p *zkPlace) make() (zkMade, error) {
+func (p *zkPlace) make() (zkCreated, error) {
 	answers, err := p.zk.conn.Multi(
 		&zk.CreateRequest{
 			Path: p.folder + "/" + p.id + "-", Data: p.zk.owner, Acl: p.zk.acl, Flags: zk.FlagEphemeralSequential,
 		},
 		&zk.SetDataRequest{Path: p.folder, Version: -1})
 	if err != nil {
-		return zkMade{}, err
+		return zkCreated{}, err
 	}
 	if len(answers) != 2 || answers[1].Stat == nil {
-		return zkMade{}, fmt.Errorf("unexpected answer to a create: %v", answers)
+		return zkCreated{}, fmt.Errorf("unexpected answer to a create: %v", answers)
 	}
 	return madeIn(answers[0].String, answers[1].Stat), nil
 }

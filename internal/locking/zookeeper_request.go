@@ -22,7 +22,7 @@ func zkStart[T any](z *ZooKeeper, request func() (T, error)) <-chan zkAnswer[T] 
 		value, err := request()
 		answer <- zkAnswer[T]{value, err}
 	}
-	if !z.crew.run(send) {
+	if !z.workers.run(send) {
 		answer <- zkAnswer[T]{err: errClosed}
 	}
 	return answer

@@ -13,16 +13,16 @@ import (
 	"orderd/internal/access"
 )
 
-// A guard lets requests through to the routes that their clients may use, as
+// An authorizer lets requests through to the routes that their clients may use, as
 // often as they may. It stands behind the router, which says what the route is,
 // and before everything that reads a request or answers one.
-type guard struct {
+type authorizer struct {
 	keys   *access.Keys   // nil: clients are not told apart, and every route is open
 	limits *access.Limits // nil: none
 }
 
-// guarded answers 401, 403 and 429, or hands the request on with its client.
-func (g *guard) guarded(next http.Handler) http.Handler {
+// authorize answers 401, 403 and 429, or hands the request on with its client.
+func (g *authorizer) authorize(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		record := recordOf(r.Context())
 		record.route = chi.RouteContext(r.Context()).RoutePattern()
@@ -56,7 +56,7 @@ func (g *guard) guarded(next http.Handler) http.Handler {
 
 // admit lets a request through as often as its client may come. Without keys a
 // client is an address.
-func (g *guard) admit(r *http.Request, client string) (time.Duration, bool) {
+func (g *authorizer) admit(r *http.Request, client string) (time.Duration, bool) {
 	if g.limits == nil {
 		return 0, true
 	}

@@ -35,7 +35,7 @@ func NewLanes(s *Service, limit int) *Lanes {
 		t := &turn{service: s, lane: &l.lanes[i]}
 		l.lanes[i].name, l.lanes[i].limit, l.lanes[i].patience = "lane", limit, s.LockWait
 		l.lanes[i].place, l.lanes[i].busy = t.placeGroup, t.busy
-		l.lanes[i].rest, l.lanes[i].came = t.rest, make(chan struct{}, 1)
+		l.lanes[i].idle, l.lanes[i].joined = t.idle, make(chan struct{}, 1)
 	}
 	return l
 }
@@ -65,7 +65,7 @@ func (t *turn) placeGroup(group []*waiter) {
 	waited, err := t.take(ctx, keys, t.patience(group, keys))
 	// A request to the lock service may be under way when the patience ends, and its error is that one's.
 	if err != nil && t.mixed(group, keys) && (errors.Is(err, locking.ErrBusy) || time.Since(r.began) >= mixedPatience) {
-		t.apart(group)
+		t.placeInParts(group)
 		return
 	}
 	if err == nil {
@@ -176,7 +176,7 @@ func (t *turn) placeOrders(ctx context.Context, orders []Request, answer func([]
 		return err
 	}
 	if v.certain() {
-		draft.foreseen = &settled{v.shelves, lines, slices.Clone(refused)}
+		draft.expected = &settled{v.shelves, lines, slices.Clone(refused)}
 	}
 	committing, commit := begin(ctx, "commit")
 	sold, unsold, err := t.service.Ledger.CommitGroup(committing, draft)
@@ -193,7 +193,7 @@ func (t *turn) placeOrders(ctx context.Context, orders []Request, answer func([]
 	if !seen {
 		t.levels = nil // the rows had less than was thought, or more
 	}
-	t.giveWay(ctx)
+	t.releaseBeforeAnswers(ctx)
 	answer(placed, refused)
 	return nil
 }

@@ -22,15 +22,15 @@ func keyed(key string, lines ...Line) Request { return Request{Key: key, Lines: 
 // foresee foresees the group as it will be if nobody else sells.
 func (d *groupDraft) foresee(t *testing.T, s *stock.Store) {
 	t.Helper()
-	d.foreseen = &settled{shelves: map[string]*shelf{}}
+	d.expected = &settled{shelves: map[string]*shelf{}}
 	for _, sku := range union(d.orders) {
 		item, err := s.Get(t.Context(), sku)
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.foreseen.shelves[sku] = &shelf{Level: item.Level}
+		d.expected.shelves[sku] = &shelf{Level: item.Level}
 	}
-	d.foreseen.lines, d.foreseen.refused = settle(d.foreseen.shelves, d.orders, guarded)
+	d.expected.lines, d.expected.refused = settle(d.expected.shelves, d.orders, guarded)
 }
 
 // An order whose key is in use is refused, and nobody else in its group is.
@@ -175,8 +175,8 @@ func playGroup(t *testing.T, rt *rapid.T, l *Ledger, s *stock.Store, group []Req
 	d := groupOf()
 	d.orders = group
 	// A group of which nobody fits is not committed.
-	if d.foresee(t, s); !rapid.Bool().Draw(rt, "foreseen") || !slices.Contains(d.foreseen.refused, nil) {
-		d.foreseen = nil
+	if d.foresee(t, s); !rapid.Bool().Draw(rt, "foreseen") || !slices.Contains(d.expected.refused, nil) {
+		d.expected = nil
 	}
 	placed, refused, err := l.CommitGroup(t.Context(), d)
 	if err != nil {

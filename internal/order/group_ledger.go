@@ -28,9 +28,9 @@ type groupDraft struct {
 	token  func(sku string) int64
 	// held is asked right before COMMIT whether the lease still holds.
 	held func() error
-	// foreseen is what the group will find and do if nobody else has changed the
+	// expected is what the group will find and do if nobody else has changed the
 	// rows since they were looked at, or nil if that is not known.
-	foreseen *settled
+	expected *settled
 }
 
 // A settled group is one whose orders have their units, or are known to be
@@ -59,10 +59,10 @@ func (l *Ledger) CommitGroup(ctx context.Context, d groupDraft) (placed []Order,
 // may get one from another transaction, is an error of the whole group,
 // ErrInFlight.
 func (l *Ledger) commitGroup(ctx context.Context, d groupDraft) (placed []Order, refused []error, err error) {
-	if d.foreseen != nil {
-		placed, err = l.tryForeseen(ctx, d)
-		if !errors.Is(err, errUnforeseen) && !l.rolledBack(err) && !errors.Is(err, ErrInFlight) {
-			return placed, d.foreseen.refused, err
+	if d.expected != nil {
+		placed, err = l.tryOptimistic(ctx, d)
+		if !errors.Is(err, errStockChanged) && !l.rolledBack(err) && !errors.Is(err, ErrInFlight) {
+			return placed, d.expected.refused, err
 		}
 	}
 	for range groupTries {
@@ -74,14 +74,14 @@ func (l *Ledger) commitGroup(ctx context.Context, d groupDraft) (placed []Order,
 	return placed, refused, err
 }
 
-// givesWay has the errors by which Postgres gives way to other transactions:
+// rolledBackCodes has the errors by which Postgres gives way to other transactions:
 // serialization failure, deadlock.
-var givesWay = []string{"40001", "40P01"}
+var rolledBackCodes = []string{"40001", "40P01"}
 
 // rolledBack tells such an error, and counts it.
 func (l *Ledger) rolledBack(err error) bool {
 	var pg *pgconn.PgError
-	if !errors.As(err, &pg) || !slices.Contains(givesWay, pg.Code) {
+	if !errors.As(err, &pg) || !slices.Contains(rolledBackCodes, pg.Code) {
 		return false
 	}
 	if l.metrics != nil {
@@ -90,49 +90,49 @@ func (l *Ledger) rolledBack(err error) bool {
 	return true
 }
 
-// errUnforeseen says that the rows were not as they were thought to be, and that
+// errStockChanged says that the rows were not as they were thought to be, and that
 // nothing was written.
-var errUnforeseen = errors.New("the stock has changed meanwhile")
+var errStockChanged = errors.New("the stock has changed meanwhile")
 
-// foreseenPatience is how long a foreseen group waits for a row. Its statement takes
+// optimisticLockTimeout is how long a foreseen group waits for a row. Its statement takes
 // rows as it comes by them, so that it may meet a cancel or a sweep, which take
 // them in their order, in a circle: then it has to give way before Postgres looks
 // for circles, after a second, and takes them in their order, too. To lock them so
 // before each statement would cost a fifteenth of the orders on a thousand SKUs.
-const foreseenPatience = "50ms"
+const optimisticLockTimeout = "50ms"
 
-// tryForeseen writes and commits the group as it was foreseen, in one round
+// tryOptimistic writes and commits the group as it was foreseen, in one round
 // trip. The rows are not read first: the statement compares their levels and
 // versions with those that the group has started from, also when it has had to
 // wait for another transaction, and fails if they differ. Only SKUs guarded by
 // their level may be written so: it asks nothing of their fences.
-func (l *Ledger) tryForeseen(ctx context.Context, d groupDraft) ([]Order, error) {
+func (l *Ledger) tryOptimistic(ctx context.Context, d groupDraft) ([]Order, error) {
 	conn, err := l.db.Acquire(ctx)
 	if err != nil {
 		return nil, stock.Unavailable("begin the group", err)
 	}
 	defer conn.Release()
 	defer rollBack(ctx, conn.Conn())
-	orders, err := newOrders(d.orders, d.foreseen.lines, d.foreseen.refused)
+	orders, err := newOrders(d.orders, d.expected.lines, d.expected.refused)
 	if err != nil {
 		return nil, err
 	}
-	for sku, s := range d.foreseen.shelves {
+	for sku, s := range d.expected.shelves {
 		s.token = d.token(sku)
 	}
 	if err := d.held(); err != nil {
 		return nil, errors.Join(ErrLeaseLost, err)
 	}
-	w := groupWriting{d.orders, d.foreseen.shelves, orders}
+	w := groupWriting{d.orders, d.expected.shelves, orders}
 	batch := &pgx.Batch{}
 	batch.Queue("BEGIN")
 	several := len(w.shelves) > 1 // one row makes no circle
 	if several {
-		batch.Queue("SET LOCAL lock_timeout = '" + foreseenPatience + "'")
+		batch.Queue("SET LOCAL lock_timeout = '" + optimisticLockTimeout + "'")
 	}
 	err = l.writeGroup(ctx, conn, batch, w)
-	if several && waitedInVain(err) {
-		err = errors.Join(errUnforeseen, err)
+	if several && lockTimedOut(err) {
+		err = errors.Join(errStockChanged, err)
 	}
 	return orders, err
 }

@@ -100,7 +100,7 @@ func TestLedger_GroupWithAWrongLevelWritesNothing(t *testing.T) {
 	lines := take(shelves, []Line{{"A-1", 1}})
 	shelves["A-1"].OnHand++
 	id := uuid.New()
-	if err := l.writeGroup(t.Context(), conn, &pgx.Batch{}, groupWriting{make([]Request, 1), shelves, []Order{{ID: id, Lines: lines}}}); !errors.Is(err, errUnforeseen) {
+	if err := l.writeGroup(t.Context(), conn, &pgx.Batch{}, groupWriting{make([]Request, 1), shelves, []Order{{ID: id, Lines: lines}}}); !errors.Is(err, errStockChanged) {
 		t.Errorf("writeGroup = %v", err)
 	}
 	rollBack(t.Context(), conn.Conn())
@@ -136,10 +136,10 @@ func TestLedger_ForeseenGroup(t *testing.T) {
 		if c.onHand > 3 {
 			d.orders[1].Lines[0].Quantity = 2
 		}
-		d.foreseen = &settled{shelves: map[string]*shelf{
+		d.expected = &settled{shelves: map[string]*shelf{
 			a: {Level: stock.Level{SKU: a, OnHand: 5, Version: 1}}, b: {Level: stock.Level{SKU: b, OnHand: c.onHand, Version: c.version}},
 		}}
-		d.foreseen.lines, d.foreseen.refused = settle(d.foreseen.shelves, d.orders, enough)
+		d.expected.lines, d.expected.refused = settle(d.expected.shelves, d.orders, enough)
 		placed, refused, err := l.CommitGroup(t.Context(), d)
 		if err != nil || refused[0] != nil || placed[0].Lines[1] != (PlacedLine{b, 2, 1, 3}) || placed[0].CreatedAt.IsZero() {
 			t.Errorf("%s: %+v, %v, %v; want the first order placed", name, placed, refused, err)
@@ -266,7 +266,7 @@ func TestLedger_GroupsGiveWayToWhoTakesRowsInOrder(t *testing.T) {
 func TestLane_WhoComesWhenItIsFullIsToldAtOnce(t *testing.T) {
 	t.Parallel()
 	open, entered := make(chan struct{}), make(chan struct{}, 1)
-	l := &lane{limit: 1, patience: time.Minute, rest: func() bool { return true }, place: func(group []*waiter) {
+	l := &lane{limit: 1, patience: time.Minute, idle: func() bool { return true }, place: func(group []*waiter) {
 		entered <- struct{}{}
 		<-open
 		for _, w := range group {

@@ -135,7 +135,7 @@ func TestGroup_StaleLevelIsRefusedOrderByOrder(t *testing.T) {
 	g := newGate(openRedisLocks(t))
 	s := openGroups(t, g, 64)
 	s.mustSet(t, "A-1", 3, "")
-	if err := s.Cache.Learn(t.Context(), stock.Level{SKU: "A-1", OnHand: 100, Version: 9, Guard: stock.GuardPredicate}); err != nil {
+	if err := s.Cache.PutNewer(t.Context(), stock.Level{SKU: "A-1", OnHand: 100, Version: 9, Guard: stock.GuardPredicate}); err != nil {
 		t.Fatal(err)
 	}
 	answers := s.placeAll(t, g, [][]order.Line{one("A-1"), one("A-1"), one("A-1"), one("A-1"), one("A-1")})

@@ -50,13 +50,13 @@ func (l *Ledger) writeGroup(
 	switch {
 	case err == nil:
 	case errors.As(err, &pg) && pg.Code == divisionByZero:
-		return errors.Join(errUnforeseen, err)
+		return errors.Join(errStockChanged, err)
 	case w.keyed() && errors.Is(keyTaken(err), ErrInFlight):
 		return keyTaken(err)
 	case stock.Answered(err), conn.Conn().PgConn().TxStatus() != 'I' && !conn.Conn().IsClosed():
 		return stock.Unavailable("commit the group", err)
 	default:
-		d := doubt{id: firstPlaced(w.orders), cause: err, session: conn.Conn().PgConn().PID()}
+		d := uncertainCommit{id: firstPlaced(w.orders), cause: err, session: conn.Conn().PgConn().PID()}
 		if conn.Conn().IsClosed() {
 			conn.Release() // its place in the pool: it may be the one that is needed to find out
 		}

@@ -34,16 +34,16 @@ type HandlerConfig struct {
 // /openapi.json and /docs.
 func NewHandler(c HandlerConfig) http.Handler {
 	router := chi.NewRouter()
-	w := newWatch(c.Service, c.Replica)
-	router.Use(w.exchange, w.recoverer, uncrowded(crowdMax), middleware.GetHead)
+	w := newInstrumentation(c.Service, c.Replica)
+	router.Use(w.instrument, w.recoverer, limitInFlight(maxInFlight), middleware.GetHead)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, r, frameworkAnswers[http.StatusNotFound].problem(""))
 	})
 	router.MethodNotAllowed(methodNotAllowed(router))
-	r := router.With((&guard{c.Keys, c.Limits}).guarded, onlyJSON) // every route is one of r's
+	r := router.With((&authorizer{c.Keys, c.Limits}).authorize, onlyJSON) // every route is one of r's
 
 	orders := &routes{service: c.Service, ledger: c.Service.Ledger}
-	api := humachi.New(r.With(orders.quickly, limited), apiConfig(c.Version))
+	api := humachi.New(r.With(orders.fastPath, limitTime), apiConfig(c.Version))
 	orders.register(api)
 	c.Stock.Register(api)
 	(&lockRoutes{locks: c.Locks, store: c.Service.Store, log: c.Service.Log}).register(api)

@@ -10,7 +10,7 @@ import (
 func TestUncrowded(t *testing.T) {
 	t.Parallel()
 	inside, leave := make(chan struct{}), make(chan struct{})
-	h := uncrowded(1)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h := limitInFlight(1)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {
 			inside <- struct{}{}
 			<-leave

@@ -25,13 +25,13 @@ type lane struct {
 	patience time.Duration // for which an order waits
 	place    func([]*waiter)
 	busy     func() []string    // SKUs that the next group has to wait for, sorted; may be nil
-	rest     func() (over bool) // called when nobody waits, until it is over or somebody does
-	came     chan struct{}      // of one: tells rest that somebody does; may be nil
+	idle     func() (over bool) // called when nobody waits, until it is over or somebody does
+	joined   chan struct{}      // of one: tells rest that somebody does; may be nil
 
 	mu      sync.Mutex
 	waiting []*waiter // first come first
 	running bool
-	resting bool
+	idling  bool
 	runs    sync.WaitGroup // while it is
 }
 
@@ -69,7 +69,7 @@ func (l *lane) submit(ctx context.Context, r Request) (Order, error) {
 	cause := context.DeadlineExceeded
 	select {
 	case a := <-w.answer:
-		return l.told(w, a)
+		return l.deliver(w, a)
 	case <-patience.C:
 	case <-ctx.Done():
 		cause = context.Cause(ctx)
@@ -79,10 +79,10 @@ func (l *lane) submit(ctx context.Context, r Request) (Order, error) {
 		recordOf(ctx).traces.waited(w, l.name, time.Since(w.arrived), nil)
 		return Order{}, errors.Join(locking.ErrBusy, cause)
 	}
-	return l.told(w, <-w.answer) // which is bounded: the group has its own limits
+	return l.deliver(w, <-w.answer) // which is bounded: the group has its own limits
 }
 
-func (l *lane) told(w *waiter, a result) (Order, error) {
+func (l *lane) deliver(w *waiter, a result) (Order, error) {
 	r := recordOf(w.ctx)
 	r.steps, r.shared = append(r.steps, step{l.name, a.lane}), a.shared
 	r.traces.waited(w, l.name, a.lane, a.group)
@@ -112,10 +112,10 @@ func (l *lane) enter(w *waiter) bool {
 		return false
 	}
 	l.waiting = append(l.waiting, w)
-	if l.resting {
-		l.resting = false
+	if l.idling {
+		l.idling = false
 		select {
-		case l.came <- struct{}{}:
+		case l.joined <- struct{}{}:
 		default: // it has not looked since it was told last, or does not ask
 		}
 	}
@@ -148,7 +148,7 @@ func (l *lane) run() {
 		case rested:
 			return
 		default: // whoever comes meanwhile is the next group
-			rested = l.rest()
+			rested = l.idle()
 		}
 	}
 }
@@ -158,7 +158,7 @@ func (l *lane) run() {
 func (l *lane) next(rested bool) []*waiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.resting = len(l.waiting) == 0 && !rested
+	l.idling = len(l.waiting) == 0 && !rested
 	if len(l.waiting) == 0 {
 		l.running = !rested
 		l.waiting = nil // not to keep the memory of a rush

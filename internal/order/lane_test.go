@@ -22,7 +22,7 @@ func TestLane_RestsBeforeItEnds(t *testing.T) {
 	}
 
 	rests := 0
-	placing := &lane{limit: 1, patience: time.Minute, rest: func() bool { rests++; return true }, place: func(group []*waiter) {
+	placing := &lane{limit: 1, patience: time.Minute, idle: func() bool { rests++; return true }, place: func(group []*waiter) {
 		for _, w := range group {
 			w.answer <- result{err: locking.ErrBusy}
 		}
@@ -39,13 +39,13 @@ func TestLane_RestsBeforeItEnds(t *testing.T) {
 // Whoever comes while the lane rests, with its lease in hand, ends the rest.
 func TestLane_WhoComesEndsTheRest(t *testing.T) {
 	t.Parallel()
-	l := &lane{limit: 1, running: true, came: make(chan struct{}, 1)}
-	if !l.enter(&waiter{}) || len(l.came) != 0 {
+	l := &lane{limit: 1, running: true, joined: make(chan struct{}, 1)}
+	if !l.enter(&waiter{}) || len(l.joined) != 0 {
 		t.Error("told, though the lane does not rest")
 	}
 	l.next(false)
 	l.next(false) // there is nobody: it rests
-	if !l.enter(&waiter{}) || len(l.came) != 1 {
+	if !l.enter(&waiter{}) || len(l.joined) != 1 {
 		t.Error("not told that somebody has come")
 	}
 }
@@ -55,7 +55,7 @@ func TestLane_WhoComesEndsTheRest(t *testing.T) {
 func TestLane_WhoGivesUpLeavesNoPlaceBehind(t *testing.T) {
 	t.Parallel()
 	begun, over := make(chan struct{}, 2), make(chan struct{})
-	l := &lane{limit: 1, patience: time.Minute, rest: func() bool { return true }, place: func(group []*waiter) {
+	l := &lane{limit: 1, patience: time.Minute, idle: func() bool { return true }, place: func(group []*waiter) {
 		begun <- struct{}{}
 		<-over
 		group[0].answer <- result{}

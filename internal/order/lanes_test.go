@@ -40,7 +40,7 @@ func TestLanes_WhatWasConfirmedCountsForTheNextGroup(t *testing.T) {
 	s := openGroups(t, gate, 2)
 	s.mustSet(t, "A", 10, stock.GuardPredicate)
 	s.mustSet(t, "B", 50, stock.GuardPredicate)
-	if err := s.Cache.Learn(t.Context(), stock.Level{SKU: "B", OnHand: 0, Version: 1000, Guard: stock.GuardPredicate}); err != nil {
+	if err := s.Cache.PutNewer(t.Context(), stock.Level{SKU: "B", OnHand: 0, Version: 1000, Guard: stock.GuardPredicate}); err != nil {
 		t.Fatal(err)
 	}
 	// The first two are a group, in which nothing of B is sold; the last is the next.
@@ -88,7 +88,7 @@ func TestLanes_WhoIsNextIsToldTheLevels(t *testing.T) {
 	first := openShopOn(t, database, levels, order.OpenRedisLocks(t, locks, time.Minute))
 	second := openShopOn(t, database, levels, order.OpenRedisLocks(t, locks, time.Minute))
 	first.mustSet(t, "A", 1, stock.GuardPredicate)
-	if err := second.Cache.Learn(t.Context(), stock.Level{SKU: "A", OnHand: 1, Version: 1, Guard: stock.GuardPredicate}); err != nil {
+	if err := second.Cache.PutNewer(t.Context(), stock.Level{SKU: "A", OnHand: 1, Version: 1, Guard: stock.GuardPredicate}); err != nil {
 		t.Fatal(err)
 	}
 	if err := first.redis.Close(); err != nil { // it can neither read nor write a level

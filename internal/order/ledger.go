@@ -131,15 +131,15 @@ func (l *Ledger) write(ctx context.Context, tx pgx.Tx, id uuid.UUID, d draft) (O
 // same key: it is there then, and committed, or the wait was too long.
 func keyTaken(err error) error {
 	var pg *pgconn.PgError
-	if errors.As(err, &pg) && pg.ConstraintName == "orders_idempotency_key" || waitedInVain(err) {
+	if errors.As(err, &pg) && pg.ConstraintName == "orders_idempotency_key" || lockTimedOut(err) {
 		return errors.Join(ErrInFlight, err)
 	}
 	return err
 }
 
-// waitedInVain tells the error of a statement that waited for another transaction
+// lockTimedOut tells the error of a statement that waited for another transaction
 // for longer than lock_timeout.
-func waitedInVain(err error) bool {
+func lockTimedOut(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.Code == "55P03"
 }
@@ -188,6 +188,6 @@ func (l *Ledger) commit(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
 	if stock.Answered(err) {
 		return stock.Unavailable("commit the order", err)
 	}
-	_, err = l.resolve(context.WithoutCancel(ctx), doubt{id: id, cause: err})
+	_, err = l.resolve(context.WithoutCancel(ctx), uncertainCommit{id: id, cause: err})
 	return err
 }

@@ -180,7 +180,7 @@ func TestLedger_ResolveWaitsForTheTransactionInDoubt(t *testing.T) {
 			}
 			result := make(chan error, 1)
 			go func() {
-				_, err := l.resolve(context.Background(), doubt{id: id, cause: errors.New("connection reset")})
+				_, err := l.resolve(context.Background(), uncertainCommit{id: id, cause: errors.New("connection reset")})
 				result <- err
 			}()
 			if row.end == "COMMIT" || row.end == "ROLLBACK" {

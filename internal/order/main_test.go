@@ -67,11 +67,11 @@ func openShopOn(t *testing.T, databaseURL, redisURL string, locks locking.Locker
 		db.Close()
 	})
 	store := stock.NewStore(db, "r1")
-	cache, truth := stock.NewCache(client, store), stock.NewTruth(store)
+	cache, truth := stock.NewCache(client, store), stock.NewShortages(store)
 	reg := prometheus.NewRegistry()
 	s := &shop{db: db, redis: client, metrics: reg, Service: &order.Service{
 		Locks: locks, LockWait: 20 * time.Second, LockMargin: 50 * time.Millisecond,
-		Store: store, Cache: cache, Truth: truth, Ledger: order.NewLedger(db, "r1"),
+		Store: store, Cache: cache, Shortages: truth, Ledger: order.NewLedger(db, "r1"),
 		Log: slog.New(slog.DiscardHandler), Metrics: order.NewMetrics(reg),
 	}}
 	s.health = order.NewHealth(order.Check{Name: "postgres", Ask: store.Ping})

@@ -87,7 +87,7 @@ func (m *Metrics) begin() {
 	for _, status := range []string{StatusConfirmed, StatusCancelled, StatusExpired} {
 		m.changes.WithLabelValues(status)
 	}
-	for _, code := range givesWay {
+	for _, code := range rolledBackCodes {
 		m.retries.WithLabelValues(code)
 	}
 }

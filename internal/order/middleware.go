@@ -21,8 +21,8 @@ import (
 // sent is seen to its end all the same.
 const RequestLimit = 15 * time.Second
 
-// watch measures and logs every exchange.
-type watch struct {
+// instrumentation measures and logs every exchange.
+type instrumentation struct {
 	log      *slog.Logger
 	metrics  *Metrics
 	traces   *Traces
@@ -37,17 +37,17 @@ type headerValue struct {
 	values []string
 }
 
-func newWatch(s *Service, replica string) *watch {
-	return &watch{
+func newInstrumentation(s *Service, replica string) *instrumentation {
+	return &instrumentation{
 		log: s.Log, metrics: s.Metrics, traces: s.Traces,
 		identify: s.Log.Enabled(context.Background(), slog.LevelDebug),
 		always:   []headerValue{{"X-Orderd-Replica", []string{replica}}, {"X-Content-Type-Options", []string{"nosniff"}}},
 	}
 }
 
-// exchange sets the headers that every answer carries, counts the request, and
+// instrument sets the headers that every answer carries, counts the request, and
 // logs it if it failed through no fault of the client.
-func (w *watch) exchange(next http.Handler) http.Handler {
+func (w *instrumentation) instrument(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		ctx, record := withRecord(r.Context(), w.traces)
@@ -69,9 +69,9 @@ func (w *watch) exchange(next http.Handler) http.Handler {
 	})
 }
 
-// limited sets the time that a request may take. An order that is placed quickly
+// limitTime sets the time that a request may take. An order that is placed quickly
 // has its limits where it waits: in its lane, or at the servers that it asks itself.
-func limited(next http.Handler) http.Handler {
+func limitTime(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), RequestLimit)
 		defer cancel()
@@ -82,7 +82,7 @@ func limited(next http.Handler) http.Handler {
 // noRoute is the route of requests that have none.
 const noRoute = "none"
 
-func (w *watch) note(ctx context.Context, method string, status int, took time.Duration) {
+func (w *instrumentation) note(ctx context.Context, method string, status int, took time.Duration) {
 	// The pattern and never the path: labels are a closed set, whatever clients ask for.
 	record := recordOf(ctx)
 	pattern := cmp.Or(record.route, noRoute)
@@ -115,7 +115,7 @@ func (w *watch) note(ctx context.Context, method string, status int, took time.D
 }
 
 // recoverer answers 500 where a handler panics.
-func (w *watch) recoverer(next http.Handler) http.Handler {
+func (w *instrumentation) recoverer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		defer func() {
 			p := recover()
@@ -132,15 +132,15 @@ func (w *watch) recoverer(next http.Handler) http.Handler {
 	})
 }
 
-// crowdMax is how many requests may be in flight. Each costs some 30 KB and waits
+// maxInFlight is how many requests may be in flight. Each costs some 30 KB and waits
 // for others; beyond this number they are turned away at once, so that those
 // inside keep their pace and the process its size. One SKU that all want fills its
 // lane, which is less, and leaves places for the others.
-const crowdMax = 640
+const maxInFlight = 640
 
-// uncrowded turns requests away while too many are in flight. Those that ask
+// limitInFlight turns requests away while too many are in flight. Those that ask
 // after the process's health are not counted: they have to get through.
-func uncrowded(limit int64) func(http.Handler) http.Handler {
+func limitInFlight(limit int64) func(http.Handler) http.Handler {
 	var inside atomic.Int64
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

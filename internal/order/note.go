@@ -6,8 +6,8 @@ import (
 	"orderd/internal/stock"
 )
 
-// notesOf returns what a lane tells of levels to whoever holds the lease next.
-func notesOf(levels map[string]stock.Level) map[string]string {
+// encodeLevels returns what a lane tells of levels to whoever holds the lease next.
+func encodeLevels(levels map[string]stock.Level) map[string]string {
 	notes := make(map[string]string, len(levels))
 	for sku, level := range levels {
 		notes[sku] = fmt.Sprintf("%d %d %s", level.OnHand, level.Version, level.Guard)
@@ -15,9 +15,9 @@ func notesOf(levels map[string]stock.Level) map[string]string {
 	return notes
 }
 
-// levelsTold returns the levels in the notes on SKUs, or nil if not all of them
+// decodeLevels returns the levels in the notes on SKUs, or nil if not all of them
 // have one that can be read.
-func levelsTold(skus []string, note func(sku string) string) map[string]stock.Level {
+func decodeLevels(skus []string, note func(sku string) string) map[string]stock.Level {
 	var levels map[string]stock.Level
 	for _, sku := range skus {
 		text, level := note(sku), stock.Level{SKU: sku}

@@ -13,10 +13,10 @@ import (
 // A claimed key is one that this process places an order for now.
 type claimedKey struct{ client, key string }
 
-// once places the order that a key names, unless it has been: then it answers
+// placeKeyed places the order that a key names, unless it has been: then it answers
 // what was answered first. In the index of the keys Postgres decides who is
 // first, and nobody else; what is done here saves work.
-func (s *Service) once(ctx context.Context, r Request) (Order, error) {
+func (s *Service) placeKeyed(ctx context.Context, r Request) (Order, error) {
 	claimed := claimedKey{r.Client, r.Key}
 	if _, running := s.running.LoadOrStore(claimed, nil); running {
 		return Order{}, ErrInFlight
@@ -57,13 +57,13 @@ func (s *Service) once(ctx context.Context, r Request) (Order, error) {
 // one was found that had an order.
 const repeatsLast = time.Second
 
-// repeats remembers when a key came again. Clients do that many at a time, after
+// recentReplays remembers when a key came again. Clients do that many at a time, after
 // something broke, and each would fail the group that it is in.
-type repeats struct{ last atomic.Int64 } // Unix time, ns
+type recentReplays struct{ last atomic.Int64 } // Unix time, ns
 
-func (r *repeats) note() { r.last.Store(time.Now().UnixNano()) }
+func (r *recentReplays) note() { r.last.Store(time.Now().UnixNano()) }
 
-func (r *repeats) lately() bool { return time.Now().UnixNano()-r.last.Load() < int64(repeatsLast) }
+func (r *recentReplays) lately() bool { return time.Now().UnixNano()-r.last.Load() < int64(repeatsLast) }
 
 // Bounds of looking for keys: how many at a time, for how long, and how long a
 // request waits for it.
@@ -82,7 +82,7 @@ const (
 func (s *Service) replay(ctx context.Context, r Request) (Order, error) {
 	s.keysOnce.Do(func() {
 		s.keys.name, s.keys.limit, s.keys.patience = "keys", keysMax, keysPatience
-		s.keys.place, s.keys.rest = s.lookForKeys, func() bool { return true }
+		s.keys.place, s.keys.idle = s.lookForKeys, func() bool { return true }
 	})
 	first, err := s.keys.submit(ctx, r)
 	if err != nil {

@@ -98,7 +98,7 @@ func TestKey_ReplaysWhatWasAnswered(t *testing.T) {
 	if _, _, err := s.Store.Adjust(t.Context(), stock.Adjustment{SKU: "A-1", Delta: 5, Reason: "restock"}); err != nil {
 		t.Fatal(err)
 	}
-	s.Truth.Learn(s.mustGet(t, "A-1").Level)
+	s.Shortages.Invalidate(s.mustGet(t, "A-1").Level)
 	if rec := s.order(t, "", "k-3", buyOne); rec.Code != http.StatusCreated || rec.Header().Get("Idempotent-Replayed") != "" {
 		t.Errorf("a refused order after a restock is answered %d %s, want it placed", rec.Code, rec.Body)
 	}
@@ -272,7 +272,7 @@ func TestKey_UnknownSKUAndSoldOutAreNotKept(t *testing.T) {
 		t.Errorf("Place = %v, want ErrShort", err)
 	}
 	s.mustSet(t, "A-1", 2, "")
-	s.Truth.Learn(s.mustGet(t, "A-1").Level)
+	s.Shortages.Invalidate(s.mustGet(t, "A-1").Level)
 	if o, err := s.Service.Place(t.Context(), r); err != nil || o.Replayed {
 		t.Errorf("Place = %+v, %v; want it placed", o, err)
 	}

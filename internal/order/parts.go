@@ -24,10 +24,10 @@ func (t *turn) mixed(group []*waiter, keys []string) bool {
 	return !t.part && len(keys) > len(group[0].Lines)
 }
 
-// apart places a group that did not get its lease in parts, those that have SKUs
+// placeInParts places a group that did not get its lease in parts, those that have SKUs
 // in common together, each with a lease of its own for which it waits as long as
 // any order does. The lane goes on meanwhile.
-func (t *turn) apart(group []*waiter) {
+func (t *turn) placeInParts(group []*waiter) {
 	for _, part := range parts(group) {
 		t.lane.runs.Go(func() {
 			own := &turn{service: t.service, lane: t.lane, part: true}

@@ -34,7 +34,7 @@ func turnBeforeDeafRedis(t *testing.T, locks locking.Locker) (before *turn, hang
 	}
 	return &turn{
 			service: &Service{
-				Locks: locks, Cache: stock.NewCache(client, nil), Truth: stock.NewTruth(nil),
+				Locks: locks, Cache: stock.NewCache(client, nil), Shortages: stock.NewShortages(nil),
 				Log: slog.New(slog.DiscardHandler), Metrics: NewMetrics(prometheus.NewRegistry()),
 			},
 			lease: lease, keys: []string{"A"}, since: time.Now(),
@@ -49,15 +49,15 @@ func turnBeforeDeafRedis(t *testing.T, locks locking.Locker) (before *turn, hang
 func TestTurn_AnswersDoNotWaitForAServerThatHangs(t *testing.T) {
 	t.Parallel()
 	turn, hangUp := turnBeforeDeafRedis(t, locking.NewNone())
-	turn.giveWay(context.Background())
+	turn.releaseBeforeAnswers(context.Background())
 	select {
-	case <-turn.leaving[0].over:
+	case <-turn.releasing[0].done:
 		t.Error("the answers have waited for Redis, which says nothing")
 	default:
 	}
 	hangUp()
 	turn.end(context.Background())
-	if turn.lease != nil || turn.leaving != nil {
+	if turn.lease != nil || turn.releasing != nil {
 		t.Error("the turn is over and has its lease still")
 	}
 }
@@ -74,13 +74,13 @@ func TestTurn_ALeaseIsGivenThoughOneBeforeHangs(t *testing.T) {
 	turn.levels = map[string]stock.Level{"B": {SKU: "B", OnHand: 1, Version: 2, Guard: stock.GuardPredicate}}
 	turn.unwritten = maps.Clone(turn.levels)
 	next := waitsFor(t, locks, turn.lease, "B")
-	turn.giveWay(context.Background())
+	turn.releaseBeforeAnswers(context.Background())
 	lease := <-next
 	if note := lease.Note("B"); note != "1 2 predicate" {
 		t.Errorf("who has B next is told %q", note)
 	}
-	for _, p := range turn.leaving {
-		if p.isOver() {
+	for _, p := range turn.releasing {
+		if p.isDone() {
 			t.Errorf("%v is given back and written, though Redis says nothing", p.keys)
 		}
 	}
@@ -132,13 +132,13 @@ func TestTurn_TellsLevelsOnlyWhereRowsAreGuarded(t *testing.T) {
 		turn, hangUp := turnBeforeDeafRedis(t, locks)
 		turn.levels = map[string]stock.Level{"A": {SKU: "A", OnHand: 1, Version: 2, Guard: guard}}
 		next := waitsFor(t, locks, turn.lease, "A")
-		p := turn.depart(t.Context())
+		p := turn.startRelease(t.Context())
 		patience := 20 * time.Millisecond
 		if tells {
 			patience = 20 * time.Second
 		}
 		select {
-		case <-p.given:
+		case <-p.released:
 			if !tells {
 				t.Errorf("guard %s: given, though the level is not written", guard)
 			}
@@ -195,7 +195,7 @@ func TestTurn_WaitsForWhatIsOnItsWayBack(t *testing.T) {
 	turn, hangUp := turnBeforeDeafRedis(t, locks)
 	turn.service.Locks = asked{locks, func() {
 		select {
-		case <-turn.leaving[0].over:
+		case <-turn.releasing[0].done:
 		default:
 			t.Error("the lock is asked for A, which is not given back")
 		}
@@ -223,7 +223,7 @@ func TestTurn_WritesBeforeItReleases(t *testing.T) {
 	t.Parallel()
 	locks := locking.NewLocal()
 	turn, hangUp := turnBeforeDeafRedis(t, locks)
-	turn.depart(t.Context())
+	turn.startRelease(t.Context())
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	if _, err := locks.Acquire(ctx, "A"); !errors.Is(err, locking.ErrBusy) {

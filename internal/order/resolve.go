@@ -18,9 +18,9 @@ var endSession string
 // has to come to its end first.
 const endPatience = time.Second
 
-// A doubt is an order of which nobody knows whether it was committed, for the
+// A uncertainCommit is an order of which nobody knows whether it was committed, for the
 // connection broke.
-type doubt struct {
+type uncertainCommit struct {
 	id    uuid.UUID
 	cause error
 	// session is the backend's process that may be about to write the order: it was
@@ -42,7 +42,7 @@ type doubt struct {
 // An order that is found may be on this server alone: a COMMIT that waited for a
 // standby is there for others to see once that wait was broken off. So it is
 // secured before it is answered for.
-func (l *Ledger) resolve(ctx context.Context, d doubt) (at time.Time, err error) {
+func (l *Ledger) resolve(ctx context.Context, d uncertainCommit) (at time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, CommitLimit)
 	defer cancel()
 	tx, err := l.db.Begin(ctx)
@@ -69,7 +69,7 @@ func (l *Ledger) resolve(ctx context.Context, d doubt) (at time.Time, err error)
 		err = tx.QueryRow(ctx, `SELECT created_at FROM orders WHERE id = $1`, d.id).Scan(&at)
 	}
 	if err == nil {
-		err = errors.Join(tx.Rollback(ctx), l.secure(ctx))
+		err = errors.Join(tx.Rollback(ctx), l.waitDurable(ctx))
 	}
 	if err != nil {
 		return at, errors.Join(ErrUnknown, d.cause, err)
@@ -77,9 +77,9 @@ func (l *Ledger) resolve(ctx context.Context, d doubt) (at time.Time, err error)
 	return at, nil
 }
 
-// secure commits something for the log alone: when that has come as far as a COMMIT
+// waitDurable commits something for the log alone: when that has come as far as a COMMIT
 // has to, to disk and to standbys, so has all that was there to be seen before.
-func (l *Ledger) secure(ctx context.Context) error {
+func (l *Ledger) waitDurable(ctx context.Context) error {
 	_, err := l.db.Exec(ctx, `SELECT pg_logical_emit_message(true, 'orderd', '')`)
 	return err
 }

@@ -21,7 +21,7 @@ type Service struct {
 	// that a COMMIT takes, so that it does not arrive after the lease's end.
 	LockMargin time.Duration
 	Cache      *stock.Cache
-	Truth      *stock.Truth
+	Shortages  *stock.Shortages
 	Store      *stock.Store
 	Ledger     *Ledger
 	// Work is a pause between the check and the write, standing for pricing or
@@ -37,7 +37,7 @@ type Service struct {
 	running  sync.Map // the keys, as claimedKey, whose orders are being placed here
 	keys     lane     // of requests whose keys are looked for
 	keysOnce sync.Once
-	repeats  repeats
+	repeats  recentReplays
 }
 
 // Place takes the units of all lines, or of none. With a key that has placed an
@@ -58,7 +58,7 @@ func (s *Service) place(ctx context.Context, r Request) (Order, error) {
 		return Order{}, err
 	}
 	if r.Key != "" {
-		return s.once(ctx, r)
+		return s.placeKeyed(ctx, r)
 	}
 	if err := s.refuseSoldOut(ctx, r.Lines); err != nil {
 		return Order{}, err
@@ -106,7 +106,7 @@ func (s *Service) take(ctx context.Context, r Request) (Order, error) {
 // moment ago, without a turn at the lock.
 func (s *Service) refuseSoldOut(ctx context.Context, lines []Line) error {
 	for _, line := range lines {
-		level, short, err := s.Truth.KnownShort(ctx, line.SKU, line.Quantity)
+		level, short, err := s.Shortages.KnownShort(ctx, line.SKU, line.Quantity)
 		if err != nil {
 			return err
 		}
@@ -152,7 +152,7 @@ func (s *Service) check(ctx context.Context, lease *locking.Lease, lines []Line)
 			}
 		}
 		if level.OnHand < line.Quantity {
-			if level, err = s.Truth.Confirm(ctx, line.SKU, line.Quantity); err != nil {
+			if level, err = s.Shortages.Confirm(ctx, line.SKU, line.Quantity); err != nil {
 				return nil, err
 			}
 		}
@@ -204,8 +204,8 @@ func leftBy(orders []Order, before map[string]stock.Level) []stock.Level {
 // writeBack tells Redis the levels that orders left. They are committed whatever
 // becomes of it: a copy that stays behind is put right by the next newer version.
 func (s *Service) writeBack(ctx context.Context, levels []stock.Level) {
-	s.Truth.Learn(levels...)
-	if err := s.Cache.Learn(context.WithoutCancel(ctx), levels...); err != nil {
+	s.Shortages.Invalidate(levels...)
+	if err := s.Cache.PutNewer(context.WithoutCancel(ctx), levels...); err != nil {
 		s.Metrics.writeBackFailed()
 		s.Log.WarnContext(ctx, "levels were not written back", "skus", len(levels), "err", err)
 	}

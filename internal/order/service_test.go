@@ -84,14 +84,14 @@ func TestService_SoldOutIsTrue(t *testing.T) {
 	s.mustSet(t, "A-1", 5, "")
 	// Redis believes that less is left than there is: a restock's write-back got lost.
 	stale := stock.Level{SKU: "A-1", OnHand: 0, Version: 1, Guard: stock.GuardPredicate}
-	if err := s.Cache.Learn(t.Context(), stale); err != nil {
+	if err := s.Cache.PutNewer(t.Context(), stale); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Place(t.Context(), one("A-1")); err != nil {
 		t.Errorf("Place = %v, want it sold: Postgres has 5", err)
 	}
 	// Redis believes that more is left: only Postgres keeps us from selling it.
-	if err := s.Cache.Learn(t.Context(), stock.Level{SKU: "A-1", OnHand: 99, Version: 9, Guard: stock.GuardPredicate}); err != nil {
+	if err := s.Cache.PutNewer(t.Context(), stock.Level{SKU: "A-1", OnHand: 99, Version: 9, Guard: stock.GuardPredicate}); err != nil {
 		t.Fatal(err)
 	}
 	var short *stock.ShortError

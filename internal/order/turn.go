@@ -29,14 +29,15 @@ type turn struct {
 	since time.Time
 	// levels are those that the last group has left, if all is known of them.
 	levels map[string]stock.Level
-	// told are the levels that came with the lease from the holder before.
-	told map[string]stock.Level
-	// unwritten are levels that Redis has not been told, or not for sure: who has told
-	// them with the lease may be about to. It is when the lease is given back, and no
-	// earlier: nobody asks for them until then.
+	// handedOver are the levels that came with the lease from the holder before.
+	handedOver map[string]stock.Level
+	// unwritten are levels that Redis may not have yet: what this turn's groups have left,
+	// and what was handed over with the lease, which the holder before may still be
+	// writing. They are written when the lease is given back, and no earlier: until then
+	// nobody else may sell from them, and this turn knows them.
 	unwritten map[string]stock.Level
 
-	leaving partings // leases before, which may still be on their way back
+	releasing pendingReleases // leases before, which may still be on their way back
 }
 
 // take makes sure that there is a lease on the keys: the one that is there, or
@@ -47,15 +48,15 @@ func (t *turn) take(ctx context.Context, keys []string, patience time.Duration) 
 	if t.lease != nil && slices.Equal(t.keys, keys) && t.goesOn() {
 		return false, nil
 	}
-	t.depart(ctx)
-	t.leaving.await(keys)
+	t.startRelease(ctx)
+	t.releasing.await(keys)
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	t.keys, t.again, t.since = keys, slices.Equal(t.keys, keys), time.Now()
 	t.lease, err = t.service.Locks.Acquire(ctx, keys...)
 	if err == nil {
-		t.told = levelsTold(keys, t.lease.Note)
-		t.unwritten = maps.Clone(t.told)
+		t.handedOver = decodeLevels(keys, t.lease.Note)
+		t.unwritten = maps.Clone(t.handedOver)
 	}
 	return true, err
 }
@@ -70,15 +71,15 @@ func (t *turn) goesOn() bool {
 // else wants it: clients who have been answered often come again at once.
 const linger = 2 * time.Millisecond
 
-// rest gives the lease back: at once where orders are for one thing after another,
+// idle gives the lease back: at once where orders are for one thing after another,
 // else when nobody has come for a while, or somebody else wants it. It reports false
 // if somebody has come before that.
-func (t *turn) rest() (over bool) {
+func (t *turn) idle() (over bool) {
 	if t.lease != nil && t.again && t.goesOn() {
 		patience := time.NewTimer(linger)
 		defer patience.Stop()
 		select {
-		case <-t.lane.came:
+		case <-t.lane.joined:
 			return false
 		case <-t.lease.Wanted():
 		case <-patience.C:
@@ -104,8 +105,8 @@ func (t *turn) look(ctx context.Context) (map[string]stock.Level, error) {
 	if t.levels != nil {
 		return t.levels, nil
 	}
-	if t.told != nil {
-		return t.told, nil
+	if t.handedOver != nil {
+		return t.handedOver, nil
 	}
 	return t.service.Cache.Levels(ctx, t.keys)
 }
@@ -115,14 +116,14 @@ func (t *turn) look(ctx context.Context) (map[string]stock.Level, error) {
 func (t *turn) learn(sold []Order, v *view) {
 	after := leftBy(sold, v.levels)
 	known := t.levels != nil
-	t.levels, t.told = nil, nil
+	t.levels, t.handedOver = nil, nil
 	for _, level := range after {
 		v.levels[level.SKU], v.sure[level.SKU] = level, true
 	}
 	if known || len(v.sure) == len(t.keys) {
 		t.levels = v.levels
 	}
-	t.service.Truth.Learn(after...)
+	t.service.Shortages.Invalidate(after...)
 	if t.unwritten == nil {
 		t.unwritten = map[string]stock.Level{}
 	}

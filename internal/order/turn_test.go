@@ -22,13 +22,13 @@ func TestTurn_Rests(t *testing.T) {
 			t.Fatal(err)
 		}
 		return &turn{
-			service: &Service{Log: slog.New(slog.DiscardHandler)}, lane: &lane{came: make(chan struct{}, 1)},
+			service: &Service{Log: slog.New(slog.DiscardHandler)}, lane: &lane{joined: make(chan struct{}, 1)},
 			lease: lease, keys: []string{"A"}, again: again, since: time.Now(),
 		}
 	}
 	came := resting(true)
-	came.lane.came <- struct{}{}
-	if came.rest() || came.lease == nil {
+	came.lane.joined <- struct{}{}
+	if came.idle() || came.lease == nil {
 		t.Error("the lease is gone, or the rest over, though somebody has come")
 	}
 	waiting := make(chan error)
@@ -40,19 +40,19 @@ func TestTurn_Rests(t *testing.T) {
 		waiting <- err
 	}()
 	<-came.lease.Wanted()
-	came.lane.came <- struct{}{}
-	if !came.rest() {
+	came.lane.joined <- struct{}{}
+	if !came.idle() {
 		t.Error("not given back, though another wants it")
 	}
 	if err := <-waiting; err != nil {
 		t.Error(err)
 	}
-	if nobody := resting(true); !nobody.rest() || nobody.lease != nil {
+	if nobody := resting(true); !nobody.idle() || nobody.lease != nil {
 		t.Error("not given back, though nobody comes")
 	}
 	other := resting(false)
-	other.lane.came <- struct{}{}
-	if !other.rest() || other.lease != nil {
+	other.lane.joined <- struct{}{}
+	if !other.idle() || other.lease != nil {
 		t.Error("not given back, though orders are for one thing after another")
 	}
 }
@@ -63,16 +63,16 @@ func TestTurn_WhatIsToldOfLevels(t *testing.T) {
 		"A": {SKU: "A", OnHand: -3, Version: 7, Guard: stock.GuardNone},
 		"B": {SKU: "B", OnHand: 1 << 40, Version: 1, Guard: stock.GuardPredicate},
 	}
-	notes := notesOf(levels)
+	notes := encodeLevels(levels)
 	note := func(sku string) string { return notes[sku] }
-	if told := levelsTold([]string{"A", "B"}, note); !maps.Equal(told, levels) {
+	if told := decodeLevels([]string{"A", "B"}, note); !maps.Equal(told, levels) {
 		t.Errorf("told %v, want %v", told, levels)
 	}
-	if told := levelsTold([]string{"A", "B", "C"}, note); told != nil {
+	if told := decodeLevels([]string{"A", "B", "C"}, note); told != nil {
 		t.Errorf("told %v, want nothing: of C nothing is known", told)
 	}
 	for _, broken := range []string{"1", "1 2", "x 2 none", "1 x none"} {
-		if told := levelsTold([]string{"A"}, func(string) string { return broken }); told != nil {
+		if told := decodeLevels([]string{"A"}, func(string) string { return broken }); told != nil {
 			t.Errorf("told %v by %q", told, broken)
 		}
 	}
@@ -94,7 +94,7 @@ func TestTurn_KeepsWhatPostgresHasSaid(t *testing.T) {
 		"B is confirmed":        {nil, map[string]bool{"B": true}, want},
 		"all are known already": {levels, map[string]bool{}, want},
 	} {
-		turn := &turn{service: &Service{Truth: stock.NewTruth(nil)}, keys: []string{"A", "B"}, levels: maps.Clone(row.before)}
+		turn := &turn{service: &Service{Shortages: stock.NewShortages(nil)}, keys: []string{"A", "B"}, levels: maps.Clone(row.before)}
 		turn.learn(sold, &view{levels: maps.Clone(levels), sure: row.sure})
 		if !maps.Equal(turn.levels, row.want) {
 			t.Errorf("%s: knows %v, want %v", name, turn.levels, row.want)

@@ -63,7 +63,7 @@ func (t *turn) view(ctx context.Context, orders []Request) (*view, error) {
 			}
 		}
 		if level.OnHand < wanted[sku] {
-			confirmed, err := t.service.Truth.Confirm(ctx, sku, wanted[sku])
+			confirmed, err := t.service.Shortages.Confirm(ctx, sku, wanted[sku])
 			if err != nil {
 				return nil, err
 			}

@@ -95,11 +95,11 @@ func (c *Cache) rebuild(ctx context.Context, missing []string, levels map[string
 	for _, level := range found {
 		levels[level.SKU] = level
 	}
-	return c.Learn(ctx, found...)
+	return c.PutNewer(ctx, found...)
 }
 
-// Learn keeps each level unless a newer one is known.
-func (c *Cache) Learn(ctx context.Context, levels ...Level) error {
+// PutNewer keeps each level unless a newer one is known.
+func (c *Cache) PutNewer(ctx context.Context, levels ...Level) error {
 	return Unavailable("keep the levels in Redis", c.each(ctx, learn, levels))
 }
 

@@ -22,7 +22,7 @@ func TestCache_LearnKeepsTheNewestVersion(t *testing.T) {
 		{level(8, 92), level(10, 90)},
 		{level(10, 1), level(10, 90)},
 	} {
-		if err := c.Learn(t.Context(), step.learn); err != nil {
+		if err := c.PutNewer(t.Context(), step.learn); err != nil {
 			t.Fatal(err)
 		}
 		levels, err := c.Levels(t.Context(), []string{"A-1"})

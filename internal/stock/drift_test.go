@@ -53,7 +53,7 @@ func TestDrifts_WhatIsWrittenBackMeanwhileHasNotDrifted(t *testing.T) {
 				}
 				levels = append(levels, item.Level)
 			}
-			if err := s.cache.Learn(t.Context(), levels[0]); err != nil {
+			if err := s.cache.PutNewer(t.Context(), levels[0]); err != nil {
 				t.Fatal(err)
 			}
 			sell()
@@ -61,7 +61,7 @@ func TestDrifts_WhatIsWrittenBackMeanwhileHasNotDrifted(t *testing.T) {
 			t.Cleanup(func() { client.Close() })
 			client.AddHook(&meanwhile{do: func(ctx context.Context) {
 				sell()
-				if err := s.cache.Learn(ctx, levels[len(levels)-1-test.late]); err != nil {
+				if err := s.cache.PutNewer(ctx, levels[len(levels)-1-test.late]); err != nil {
 					t.Error(err)
 				}
 			}})

@@ -15,7 +15,7 @@ import (
 type Routes struct {
 	Store *Store
 	Cache *Cache
-	Truth *Truth
+	Truth *Shortages
 	Log   *slog.Logger
 	// Client tells whose request it is; keys are each client's own.
 	Client func(context.Context) string
@@ -128,8 +128,8 @@ func (r *Routes) set(ctx context.Context, in *setRequest) (*itemReply, error) {
 // learn tells the quick answers of the new level. The change is committed: a
 // copy that stays behind is put right by the next newer version.
 func (r *Routes) learn(ctx context.Context, item Item) {
-	r.Truth.Learn(item.Level)
-	if err := r.Cache.Learn(context.WithoutCancel(ctx), item.Level); err != nil {
+	r.Truth.Invalidate(item.Level)
+	if err := r.Cache.PutNewer(context.WithoutCancel(ctx), item.Level); err != nil {
 		r.Log.WarnContext(ctx, "level was not written back", "err", err)
 	}
 }

@@ -209,7 +209,7 @@ func (r *Reconciler) repair(ctx context.Context, drifts []Drift) error {
 	if err != nil {
 		return err
 	}
-	return r.cache.Learn(ctx, levels...)
+	return r.cache.PutNewer(ctx, levels...)
 }
 
 // keep remembers how far the pass came. It may be lost in a crash of Postgres,

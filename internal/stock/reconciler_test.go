@@ -134,7 +134,7 @@ func TestReconciler_RepairsRedisAndTellsTheDirection(t *testing.T) {
 			t.Parallel()
 			s := openShop(t)
 			item := mustSet(t, s.store, "A-1", 10, "")
-			if err := s.cache.Learn(t.Context(), item.Level); err != nil {
+			if err := s.cache.PutNewer(t.Context(), item.Level); err != nil {
 				t.Fatal(err)
 			}
 			if err := row.spoil(t, s); err != nil {
@@ -174,7 +174,7 @@ func TestReconciler_NeverTakesANewerLevelBack(t *testing.T) {
 		if item, _, err = s.store.Adjust(t.Context(), stock.Adjustment{SKU: "A-1", Delta: -1, Reason: "broken"}); err != nil {
 			t.Fatal(err)
 		}
-		if err = s.cache.Learn(t.Context(), item.Level); err != nil {
+		if err = s.cache.PutNewer(t.Context(), item.Level); err != nil {
 			t.Fatal(err)
 		}
 		levels, err := s.cache.Levels(t.Context(), []string{"A-1"})

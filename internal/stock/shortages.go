@@ -18,10 +18,10 @@ const (
 	rememberedMax = 10_000
 )
 
-// Truth confirms in Postgres that a SKU is short before anybody is told so,
+// Shortages confirms in Postgres that a SKU is short before anybody is told so,
 // with one read for all who ask within Freshness of it. It remembers only SKUs
 // that were short at the last look.
-type Truth struct {
+type Shortages struct {
 	store levelReader
 	now   func() time.Time
 
@@ -35,15 +35,15 @@ type answer struct {
 	asked time.Time // before the read was sent, so that the answer is at least as new
 }
 
-// NewTruth returns the truth as store knows it.
-func NewTruth(store levelReader) *Truth {
-	return &Truth{store: store, now: time.Now, short: map[string]answer{}}
+// NewShortages returns the truth as store knows it.
+func NewShortages(store levelReader) *Shortages {
+	return &Shortages{store: store, now: time.Now, short: map[string]answer{}}
 }
 
 // KnownShort tells whether the SKU is surely short of quantity units. It asks
 // Postgres only about a SKU that was short at the last look, so that a SKU in
 // stock costs nothing here.
-func (t *Truth) KnownShort(ctx context.Context, sku string, quantity int64) (Level, bool, error) {
+func (t *Shortages) KnownShort(ctx context.Context, sku string, quantity int64) (Level, bool, error) {
 	if _, was := t.remembered(sku, quantity); !was {
 		return Level{}, false, nil
 	}
@@ -56,7 +56,7 @@ func (t *Truth) KnownShort(ctx context.Context, sku string, quantity int64) (Lev
 // was true at most Freshness ago and is shared with others who ask; a level
 // that is enough was read after the call began, so that a caller who holds the
 // lock may sell from it.
-func (t *Truth) Confirm(ctx context.Context, sku string, quantity int64) (Level, error) {
+func (t *Shortages) Confirm(ctx context.Context, sku string, quantity int64) (Level, error) {
 	if last, short := t.remembered(sku, quantity); short && t.now().Sub(last.asked) <= Freshness {
 		return last.level, nil
 	}
@@ -87,14 +87,14 @@ func (t *Truth) Confirm(ctx context.Context, sku string, quantity int64) (Level,
 }
 
 // remembered returns the last answer about the SKU if it was short of quantity.
-func (t *Truth) remembered(sku string, quantity int64) (answer, bool) {
+func (t *Shortages) remembered(sku string, quantity int64) (answer, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	last, ok := t.short[sku]
 	return last, ok && last.level.OnHand < quantity
 }
 
-func (t *Truth) ask(ctx context.Context, sku string, quantity int64) (answer, error) {
+func (t *Shortages) ask(ctx context.Context, sku string, quantity int64) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
 	asked := t.now()
@@ -112,7 +112,7 @@ func (t *Truth) ask(ctx context.Context, sku string, quantity int64) (answer, er
 	return a, nil
 }
 
-func (t *Truth) remember(a answer) {
+func (t *Shortages) remember(a answer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if last, ok := t.short[a.level.SKU]; ok && last.level.Version > a.level.Version {
@@ -124,9 +124,9 @@ func (t *Truth) remember(a answer) {
 	t.short[a.level.SKU] = a
 }
 
-// Learn forgets what a newer level contradicts: who has just restocked is not
+// Invalidate forgets what a newer level contradicts: who has just restocked is not
 // told "sold out" on older truth.
-func (t *Truth) Learn(levels ...Level) {
+func (t *Shortages) Invalidate(levels ...Level) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, level := range levels {

@@ -25,20 +25,20 @@ func (s *shelf) Levels(_ context.Context, skus []string) ([]stock.Level, error) 
 	return []stock.Level{level}, nil
 }
 
-func TestTruth_OneReadServesAllWhoAsk(t *testing.T) {
+func TestShortages_OneReadServesAllWhoAsk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shelf{slow: 10 * time.Millisecond}
-		truth := stock.NewTruth(s)
+		short := stock.NewShortages(s)
 		for range 100 {
 			go func() {
-				if level, err := truth.Confirm(t.Context(), "A-1", 1); err != nil || level.OnHand != 0 {
+				if level, err := short.Confirm(t.Context(), "A-1", 1); err != nil || level.OnHand != 0 {
 					t.Errorf("Confirm = %+v, %v; want 0", level, err)
 				}
 			}()
 		}
 		time.Sleep(50 * time.Millisecond)
 		synctest.Wait()
-		if _, short, err := truth.KnownShort(t.Context(), "A-1", 1); !short || err != nil {
+		if _, short, err := short.KnownShort(t.Context(), "A-1", 1); !short || err != nil {
 			t.Errorf("KnownShort = %v, %v; want it known", short, err)
 		}
 		if got := s.reads.Load(); got != 1 {
@@ -47,13 +47,13 @@ func TestTruth_OneReadServesAllWhoAsk(t *testing.T) {
 	})
 }
 
-func TestTruth_IsNeverOlderThanFreshness(t *testing.T) {
+func TestShortages_IsNeverOlderThanFreshness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shelf{slow: 60 * time.Millisecond}
-		truth := stock.NewTruth(s)
+		short := stock.NewShortages(s)
 		confirm := func(want int64) {
 			t.Helper()
-			if level, err := truth.Confirm(t.Context(), "A-1", 1); err != nil || level.OnHand != want {
+			if level, err := short.Confirm(t.Context(), "A-1", 1); err != nil || level.OnHand != want {
 				t.Fatalf("Confirm = %+v, %v; want %d", level, err, want)
 			}
 		}
@@ -66,30 +66,30 @@ func TestTruth_IsNeverOlderThanFreshness(t *testing.T) {
 	})
 }
 
-func TestTruth_EnoughIsReadAfterTheCallBegan(t *testing.T) {
+func TestShortages_EnoughIsReadAfterTheCallBegan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shelf{slow: 10 * time.Millisecond}
 		s.onHand.Store(1)
-		truth := stock.NewTruth(s)
-		go func() { _, _ = truth.Confirm(t.Context(), "A-1", 1) }()
+		short := stock.NewShortages(s)
+		go func() { _, _ = short.Confirm(t.Context(), "A-1", 1) }()
 		time.Sleep(5 * time.Millisecond)
 		s.onHand.Store(0) // the last unit is sold while the other's read is under way
-		if level, err := truth.Confirm(t.Context(), "A-1", 1); err != nil || level.OnHand != 0 {
+		if level, err := short.Confirm(t.Context(), "A-1", 1); err != nil || level.OnHand != 0 {
 			t.Errorf("Confirm = %+v, %v; want 0: the shared read began before the call", level, err)
 		}
 		time.Sleep(time.Second)
 	})
 }
 
-func TestTruth_ShortIsNotToldOnAReadThatWasLongUnderWay(t *testing.T) {
+func TestShortages_ShortIsNotToldOnAReadThatWasLongUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shelf{slow: time.Second}
-		truth := stock.NewTruth(s)
-		go func() { _, _ = truth.Confirm(t.Context(), "A-1", 1) }()
+		short := stock.NewShortages(s)
+		go func() { _, _ = short.Confirm(t.Context(), "A-1", 1) }()
 		time.Sleep(500 * time.Millisecond)
 		s.onHand.Store(7) // restocked while the read is under way
 		s.version.Store(1)
-		if level, err := truth.Confirm(t.Context(), "A-1", 1); err != nil || level.OnHand != 7 {
+		if level, err := short.Confirm(t.Context(), "A-1", 1); err != nil || level.OnHand != 7 {
 			t.Errorf("Confirm = %+v, %v; want 7: the shared read began long before the call", level, err)
 		}
 		if reads := s.reads.Load(); reads > 3 {
@@ -100,12 +100,12 @@ func TestTruth_ShortIsNotToldOnAReadThatWasLongUnderWay(t *testing.T) {
 }
 
 // However long a SKU stays sold out, one read serves all who ask within Freshness of it.
-func TestTruth_AsksAnewOncePerFreshness(t *testing.T) {
+func TestShortages_AsksAnewOncePerFreshness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shelf{}
-		truth := stock.NewTruth(s)
+		short := stock.NewShortages(s)
 		for range 1000 {
-			if level, err := truth.Confirm(t.Context(), "A-1", 1); err != nil || level.OnHand != 0 {
+			if level, err := short.Confirm(t.Context(), "A-1", 1); err != nil || level.OnHand != 0 {
 				t.Fatalf("Confirm = %+v, %v; want 0", level, err)
 			}
 			time.Sleep(time.Millisecond)
@@ -118,51 +118,51 @@ func TestTruth_AsksAnewOncePerFreshness(t *testing.T) {
 
 // Who needs as much as was left, when others needed more, is not refused on that look,
 // and is not let in on it either.
-func TestTruth_ShortForOthersIsNotShortForAll(t *testing.T) {
+func TestShortages_ShortForOthersIsNotShortForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shelf{}
 		s.onHand.Store(2)
-		truth := stock.NewTruth(s)
-		if level, err := truth.Confirm(t.Context(), "A-1", 3); err != nil || level.OnHand != 2 {
+		short := stock.NewShortages(s)
+		if level, err := short.Confirm(t.Context(), "A-1", 3); err != nil || level.OnHand != 2 {
 			t.Fatalf("Confirm = %+v, %v; want 2", level, err)
 		}
-		if _, short, err := truth.KnownShort(t.Context(), "A-1", 2); short || err != nil {
+		if _, short, err := short.KnownShort(t.Context(), "A-1", 2); short || err != nil {
 			t.Errorf("KnownShort = %v, %v; want false", short, err)
 		}
 		s.onHand.Store(0)
-		if level, err := truth.Confirm(t.Context(), "A-1", 2); err != nil || level.OnHand != 0 {
+		if level, err := short.Confirm(t.Context(), "A-1", 2); err != nil || level.OnHand != 0 {
 			t.Errorf("Confirm = %+v, %v; want 0: two were enough at the last look, and are sold", level, err)
 		}
 	})
 }
 
-func TestTruth_ForgetsWhatANewerLevelContradicts(t *testing.T) {
+func TestShortages_ForgetsWhatANewerLevelContradicts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shelf{}
-		truth := stock.NewTruth(s)
-		if _, err := truth.Confirm(t.Context(), "A-1", 1); err != nil {
+		short := stock.NewShortages(s)
+		if _, err := short.Confirm(t.Context(), "A-1", 1); err != nil {
 			t.Fatal(err)
 		}
-		truth.Learn(stock.Level{SKU: "A-1", OnHand: 5, Version: 1})
-		if _, short, err := truth.KnownShort(t.Context(), "A-1", 1); short || err != nil {
+		short.Invalidate(stock.Level{SKU: "A-1", OnHand: 5, Version: 1})
+		if _, short, err := short.KnownShort(t.Context(), "A-1", 1); short || err != nil {
 			t.Errorf("KnownShort after a restock = %v, %v; want false", short, err)
 		}
 	})
 }
 
-func TestTruth_ErrorsAndEndedContexts(t *testing.T) {
+func TestShortages_ErrorsAndEndedContexts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		down := stock.NewTruth(levelsFunc(func(context.Context, []string) ([]stock.Level, error) {
+		down := stock.NewShortages(levelsFunc(func(context.Context, []string) ([]stock.Level, error) {
 			return nil, stock.ErrUnavailable
 		}))
 		if _, err := down.Confirm(t.Context(), "A-1", 1); !errors.Is(err, stock.ErrUnavailable) {
 			t.Errorf("Confirm = %v, want ErrUnavailable", err)
 		}
-		empty := stock.NewTruth(levelsFunc(func(context.Context, []string) ([]stock.Level, error) { return nil, nil }))
+		empty := stock.NewShortages(levelsFunc(func(context.Context, []string) ([]stock.Level, error) { return nil, nil }))
 		if _, err := empty.Confirm(t.Context(), "A-1", 1); !errors.Is(err, stock.ErrUnknownSKU) {
 			t.Errorf("Confirm = %v, want ErrUnknownSKU", err)
 		}
-		slow := stock.NewTruth(&shelf{slow: time.Second})
+		slow := stock.NewShortages(&shelf{slow: time.Second})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		if _, err := slow.Confirm(ctx, "A-1", 1); !errors.Is(err, context.DeadlineExceeded) {

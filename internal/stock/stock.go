@@ -3,7 +3,7 @@
 // Postgres is the truth ([Store]). Redis holds a quick answer ([Cache]): the
 // level and the version of each SKU, written only by a newer version, rebuilt
 // from Postgres when it is missing. Nobody is told "sold out" on Redis' word
-// alone: [Truth] asks Postgres first, once for all who ask within 100 ms.
+// alone: [Shortages] asks Postgres first, once for all who ask within 100 ms.
 //
 // Two follow the ledger: the [Reconciler] repairs Redis towards Postgres, and
 // the [Relay] publishes each change to a Redis stream.

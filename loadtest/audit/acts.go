@@ -14,8 +14,8 @@ const (
 
 // restocks are the restocks that were done or may have been, by their reasons:
 // each has its own.
-func (b *books) restocks() map[string]*load.Act {
-	restocks := map[string]*load.Act{}
+func (b *books) restocks() map[string]*load.Action {
+	restocks := map[string]*load.Action{}
 	for i := range b.Acts {
 		if act := &b.Acts[i]; act.Deed == load.Restock && act.Outcome != load.Failed {
 			restocks[act.Reason] = act
@@ -39,9 +39,9 @@ func actsAreWritten(b *books) (Verdict, string) {
 			back[m.OrderID] = m.Reason
 		}
 	}
-	asked := map[load.Deed]map[string]bool{load.Cancel: {}, load.Confirm: {}} // for sure or perhaps
-	counts := map[load.Deed]int{}
-	var refused []*load.Act
+	asked := map[load.ActionKind]map[string]bool{load.Cancel: {}, load.Confirm: {}} // for sure or perhaps
+	counts := map[load.ActionKind]int{}
+	var refused []*load.Action
 	for i := range b.Acts {
 		act := &b.Acts[i]
 		if act.Outcome == load.Failed {
@@ -71,7 +71,7 @@ func actsAreWritten(b *books) (Verdict, string) {
 // rightly tells whether a cancel or confirm was refused for a reason that there was.
 // An order that its client was told of can be cancelled whatever became of it, and
 // is confirmed unless it was cancelled, or its time over.
-func (b *books) rightly(act *load.Act, cancelled bool) bool {
+func (b *books) rightly(act *load.Action, cancelled bool) bool {
 	op := b.told[act.OrderID]
 	if op == nil || act.Call < op.Return || act.Deed == load.Restock {
 		return true
@@ -95,7 +95,7 @@ const clocksDiffer = 20 * time.Millisecond
 
 // agree tells whether an act that was done is so by the reason for which the
 // order's units came back, if they did.
-func agree(act *load.Act, why string) bool {
+func agree(act *load.Action, why string) bool {
 	if act.Deed == load.Confirm {
 		return why != expired // it may have been cancelled since
 	}
@@ -104,7 +104,7 @@ func agree(act *load.Act, why string) bool {
 
 // returnsWereAskedFor checks that units came back by a cancel that was asked for,
 // or because a hold was over, and of each hold that was not confirmed.
-func (b *books) returnsWereAskedFor(back map[string]string, asked map[load.Deed]map[string]bool) (Verdict, string) {
+func (b *books) returnsWereAskedFor(back map[string]string, asked map[load.ActionKind]map[string]bool) (Verdict, string) {
 	for order, why := range back {
 		op := b.told[order]
 		switch {

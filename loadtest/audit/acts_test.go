@@ -22,7 +22,7 @@ func withActs() audit.Records {
 		load.Movement{Version: 8, Delta: -1, OnHand: 3, Reason: "sale", OrderID: "d"})
 	r.Placed = append(r.Placed, audit.Placed{ID: "d", Key: "k"})
 	r.Levels[0] = audit.Level{OnHand: 3, Version: 8}
-	r.Acts = []load.Act{
+	r.Acts = []load.Action{
 		{Deed: load.Cancel, OrderID: "a", Outcome: load.Unknown, Call: at(5), Return: at(6)},
 		{Deed: load.Cancel, OrderID: "a", Outcome: load.Confirmed, State: "cancelled", Call: at(7), Return: at(9)},
 		{Deed: load.Cancel, OrderID: "c", Outcome: load.Confirmed, State: "expired", Call: at(1100), Return: at(1105)},
@@ -70,14 +70,14 @@ func TestJudge_CatchesActsThatAreNotWritten(t *testing.T) {
 			r.Ledger[7] = load.Movement{Version: 8, Delta: 3, OnHand: 7, Reason: "restock_1"}
 		}, audit.ActsWritten},
 		"a cancel of an order that is there, refused": {func(r *audit.Records) {
-			r.Acts = append(r.Acts, load.Act{Deed: load.Cancel, OrderID: "b", Outcome: load.Failed, Code: "not_found", Call: at(700), Return: at(705)})
+			r.Acts = append(r.Acts, load.Action{Deed: load.Cancel, OrderID: "b", Outcome: load.Failed, Code: "not_found", Call: at(700), Return: at(705)})
 		}, audit.ActsWritten},
 		"a hold that was over too soon": {func(r *audit.Records) { r.Acts[3].Call, r.Acts[3].Return = at(30), at(35) }, audit.ActsWritten},
 		"a hold that was cancelled by nobody": {func(r *audit.Records) {
-			r.Acts = append(r.Acts, load.Act{Deed: load.Confirm, OrderID: "d", Outcome: load.Failed, Code: "not_held", Call: at(700), Return: at(705)})
+			r.Acts = append(r.Acts, load.Action{Deed: load.Confirm, OrderID: "d", Outcome: load.Failed, Code: "not_held", Call: at(700), Return: at(705)})
 		}, audit.ActsWritten},
 		"a cancel that was not held": {func(r *audit.Records) {
-			r.Acts = append(r.Acts, load.Act{Deed: load.Cancel, OrderID: "a", Outcome: load.Failed, Code: "not_held", Call: at(700), Return: at(705)})
+			r.Acts = append(r.Acts, load.Action{Deed: load.Cancel, OrderID: "a", Outcome: load.Failed, Code: "not_held", Call: at(700), Return: at(705)})
 		}, audit.ActsWritten},
 		"sold out, long after a restock": {func(r *audit.Records) { r.Ops[3].Call, r.Ops[3].Return = at(600), at(605) }, audit.RefusalsTrue},
 		"sold out, long after a cancel": {func(r *audit.Records) {

@@ -10,7 +10,7 @@ import (
 type Records struct {
 	Ops []load.Op
 	// Acts are what was asked for besides orders.
-	Acts []load.Act
+	Acts []load.Action
 	// Ledger holds the movements of each SKU in version order: the one that the
 	// drive started from, and those after it.
 	Ledger []load.Movement

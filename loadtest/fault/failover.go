@@ -13,7 +13,7 @@ import (
 // would have the lock when it goes on. So the master's end of the connection is
 // closed, too, before the lock is taken.
 var sentinelFailover = Fault{
-	Name: "sentinel-failover", Title: "Sentinel promotes a replica that had not got the lock",
+	Name: "sentinel-failover", Title: "Sentinel promotes a replica to which the lock had not been replicated",
 	Modes: []string{redis}, TTL: longTTL, Own: fleet.Own{Sentinel: true}, Fresh: true,
 	Breaks: unlessGuard(fence, claim, predicate),
 	Schedule: func(s *Scene) error {
@@ -25,7 +25,7 @@ var sentinelFailover = Fault{
 }
 
 var clusterFailover = Fault{
-	Name: "cluster-failover", Title: "Redis Cluster promotes a replica that had not got the lock",
+	Name: "cluster-failover", Title: "Redis Cluster promotes a replica to which the lock had not been replicated",
 	Modes: []string{redis}, TTL: longTTL, Own: fleet.Own{Cluster: true}, Needs: stack.Clusters, Fresh: true,
 	Breaks: unlessGuard(fence, claim, predicate),
 	Schedule: func(s *Scene) error {

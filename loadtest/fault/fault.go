@@ -34,9 +34,9 @@ type Fault struct {
 	May func(mode, guard string) bool
 	// Schedule does it. An error says what did not come about.
 	Schedule func(*Scene) error
-	// Weather does it under load instead, with Work in each order.
-	Weather *weather
-	Work    time.Duration
+	// Disruption does it under load instead, with Work in each order.
+	Disruption *disruption
+	Work       time.Duration
 }
 
 // Lease ends for schedules.

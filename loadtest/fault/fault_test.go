@@ -118,7 +118,7 @@ func TestAll_AreWhole(t *testing.T) {
 	seen := map[string]bool{}
 	for _, f := range All {
 		if f.Name == "" || f.Title == "" || len(f.Modes) == 0 || f.TTL == 0 || f.Breaks == nil ||
-			(f.Schedule == nil) == (f.Weather == nil) || seen[f.Name] {
+			(f.Schedule == nil) == (f.Disruption == nil) || seen[f.Name] {
 			t.Errorf("%+v lacks something, or its name is another's", f)
 		}
 		seen[f.Name] = true

@@ -11,12 +11,12 @@ import (
 )
 
 // anyReplica draws one.
-func (s *storm) anyReplica() *stack.Process {
+func (s *loadFault) anyReplica() *stack.Process {
 	return s.replicas.Processes[s.random.IntN(len(s.replicas.Processes))]
 }
 
 // absent notes that a process is away while away runs.
-func (s *storm) absent(lane, label string, away func() error) error {
+func (s *loadFault) absent(lane, label string, away func() error) error {
 	s.timeline.begin(lane, report.Down, label, time.Since(s.clock))
 	err := away()
 	s.timeline.end(lane, report.Down, time.Since(s.clock))
@@ -29,9 +29,9 @@ func mayLeak(_, guard string) bool { return guard != claim && guard != predicate
 
 var killRandom = Fault{
 	Name: "kill-random", Title: "for a minute, every 500 ms a replica is killed and started again, under load",
-	Modes: leases, TTL: shortTTL, Work: stormWork,
+	Modes: leases, TTL: shortTTL, Work: loadWork,
 	Breaks: never, May: mayLeak,
-	Weather: &weather{lasts: time.Minute, every: 500 * time.Millisecond, stock: 600, strike: func(s *storm) error {
+	Disruption: &disruption{lasts: time.Minute, every: 500 * time.Millisecond, stock: 600, inject: func(s *loadFault) error {
 		p := s.anyReplica()
 		return s.absent(replicaOf(p), "killed", func() error {
 			if err := p.Kill(); err != nil {
@@ -45,12 +45,12 @@ var killRandom = Fault{
 // A replica that is told to end finishes what it has begun, and gives back its
 // locks: there is nothing for anybody to catch.
 var sigterm = Fault{
-	Name: "sigterm", Title: "replicas are told to end and are started again, one after the other, under load",
-	Modes: leases, TTL: shortTTL, Work: stormWork,
+	Name: "sigterm", Title: "replicas get SIGTERM and are restarted, one at a time, under load",
+	Modes: leases, TTL: shortTTL, Work: loadWork,
 	Breaks: never,
-	Weather: &weather{lasts: 8 * time.Second, every: time.Second, stock: 120, strike: func(s *storm) error {
+	Disruption: &disruption{lasts: 8 * time.Second, every: time.Second, stock: 120, inject: func(s *loadFault) error {
 		p := s.anyReplica()
-		return s.absent(replicaOf(p), "told to end", func() error {
+		return s.absent(replicaOf(p), "SIGTERM", func() error {
 			if err := p.Stop(s.ctx); err != nil {
 				return err
 			}
@@ -61,9 +61,9 @@ var sigterm = Fault{
 
 var postgresRestart = Fault{
 	Name: "postgres-restart", Title: "Postgres ends at once, as in a crash, and comes back, under load",
-	Modes: leases, TTL: shortTTL, Work: stormWork, Own: fleet.Own{Postgres: true},
+	Modes: leases, TTL: shortTTL, Work: loadWork, Own: fleet.Own{Postgres: true},
 	Breaks: never, May: mayLeak,
-	Weather: &weather{lasts: 8 * time.Second, every: 2 * time.Second, stock: 120, strike: func(s *storm) error {
+	Disruption: &disruption{lasts: 8 * time.Second, every: 2 * time.Second, stock: 120, inject: func(s *loadFault) error {
 		pg := s.fleet.Postgres
 		return s.absent("postgres", "down", func() error {
 			if err := pg.Signal(syscall.SIGQUIT); err != nil {

@@ -57,7 +57,7 @@ const actors = 2
 
 // openRig starts the replicas on the fleet's servers.
 func openRig(ctx context.Context, f *fleet.Fleet, mode string, fault Fault) (_ *Rig, err error) {
-	r := &Rig{fleet: f, mode: mode, quiet: fault.TTL + recoverLimit, reconciled: fault.Weather != nil}
+	r := &Rig{fleet: f, mode: mode, quiet: fault.TTL + recoverLimit, reconciled: fault.Disruption != nil}
 	defer func() {
 		if err != nil {
 			r.close()

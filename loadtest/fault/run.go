@@ -107,8 +107,8 @@ func (p Plan) run(ctx context.Context, shared *fleet.Fleet, j *job, name string)
 		})
 	}
 	return withRig(ctx, shared, j, name, func(rig *Rig) error {
-		if j.fault.Weather != nil {
-			return p.stormy(ctx, rig, j, name)
+		if j.fault.Disruption != nil {
+			return p.cellsUnderLoad(ctx, rig, j, name)
 		}
 		return p.cells(ctx, j, name, func(_ string, use func(*Rig) error) error { return use(rig) })
 	})

@@ -13,10 +13,10 @@ import (
 	"orderd/loadtest/report"
 )
 
-// A storm is orders from many clients while things break again and again. It is
+// A loadFault is orders from many clients while things break again and again. It is
 // judged by its books and not by one interleaving, and all guards stand it at
 // once, each with a SKU of its own.
-type storm struct {
+type loadFault struct {
 	*Rig
 	ctx      context.Context
 	clock    time.Time
@@ -42,46 +42,46 @@ type drive struct {
 const Seed = 1
 
 const (
-	stormClients = 4 // of each SKU
-	// stormWork is what an order takes inside the lock: the machine has time left,
+	loadClients = 4 // of each SKU
+	// loadWork is what an order takes inside the lock: the machine has time left,
 	// and what breaks mostly finds somebody inside.
-	stormWork = 40 * time.Millisecond
-	// stormLimit is when it is given up: the shop has stopped selling.
-	stormLimit = 10 * time.Minute
+	loadWork = 40 * time.Millisecond
+	// loadLimit is when it is given up: the shop has stopped selling.
+	loadLimit = 10 * time.Minute
 )
 
-// weather is what a storm does to the replicas and servers, for how long.
-type weather struct {
+// disruption is what a storm does to the replicas and servers, for how long.
+type disruption struct {
 	lasts  time.Duration
 	every  time.Duration
 	stock  int64 // units of each SKU: about as many as are sold meanwhile
-	strike func(*storm) error
+	inject func(*loadFault) error
 }
 
-// storms has all cells of a job stand the storm at once.
-func (r *Rig) storms(ctx context.Context, w weather, cells []*report.Cell) ([]audit.Records, error) {
+// underLoad has all cells of a job stand the storm at once.
+func (r *Rig) underLoad(ctx context.Context, w disruption, cells []*report.Cell) ([]audit.Records, error) {
 	if err := r.restore(ctx); err != nil {
 		return nil, err
 	}
-	limited, cancel := context.WithTimeoutCause(ctx, stormLimit, fmt.Errorf("%v are over", stormLimit))
+	limited, cancel := context.WithTimeoutCause(ctx, loadLimit, fmt.Errorf("%v are over", loadLimit))
 	defer cancel()
-	s := &storm{
+	s := &loadFault{
 		Rig: r, ctx: limited, clock: time.Now(), calm: make(chan struct{}),
 		random: rand.New(rand.NewPCG(Seed, Seed)),
 	}
 	var clients sync.WaitGroup
 	for _, cell := range cells {
-		cell.Stock, cell.Clients, cell.Replicas = w.stock, stormClients, len(r.replicas.Processes)
+		cell.Stock, cell.Clients, cell.Replicas = w.stock, loadClients, len(r.replicas.Processes)
 		if err := r.observer.SetStock(ctx, cell.SKU, cell.Stock, cell.Guard); err != nil {
 			return nil, err
 		}
 		d := &drive{sku: cell.SKU}
 		s.drive = append(s.drive, d)
-		for n := range stormClients {
+		for n := range loadClients {
 			clients.Go(func() { s.shop(d, n) })
 		}
 	}
-	cause := s.rage(w)
+	cause := s.run(w)
 	s.healed = time.Since(s.clock)
 	close(s.calm)
 	clients.Wait()
@@ -103,8 +103,8 @@ func (r *Rig) storms(ctx context.Context, w weather, cells []*report.Cell) ([]au
 	return kept, nil
 }
 
-// rage strikes until the storm's time is up.
-func (s *storm) rage(w weather) error {
+// run strikes until the storm's time is up.
+func (s *loadFault) run(w disruption) error {
 	end := time.NewTimer(w.lasts)
 	defer end.Stop()
 	strike := time.NewTicker(w.every)
@@ -117,7 +117,7 @@ func (s *storm) rage(w weather) error {
 			return context.Cause(s.ctx)
 		case <-strike.C:
 		}
-		if err := w.strike(s); err != nil {
+		if err := w.inject(s); err != nil {
 			return err
 		}
 		s.done.Add(1)
@@ -127,7 +127,7 @@ func (s *storm) rage(w weather) error {
 // shop sends one order after the other until the storm is over and the SKU sold
 // out. An order that was not decided is sent again, to the next replica and with
 // its key, lest it be placed twice.
-func (s *storm) shop(d *drive, client int) {
+func (s *loadFault) shop(d *drive, client int) {
 	number, open := 0, false
 	for turn := client; s.ctx.Err() == nil && (open || !d.sold.Load()); turn++ {
 		op := load.Op{Client: client, Quantity: 1, Call: time.Since(s.clock), Key: fmt.Sprintf("%s-%d-%d", d.sku, client, number)}
@@ -158,7 +158,7 @@ func (d *drive) add(op load.Op) {
 	d.ops = append(d.ops, op)
 }
 
-func (s *storm) isCalm() bool {
+func (s *loadFault) isCalm() bool {
 	select {
 	case <-s.calm:
 		return true
@@ -167,8 +167,8 @@ func (s *storm) isCalm() bool {
 	}
 }
 
-// stormy runs all cells of a job at once, as often as the plan says.
-func (p Plan) stormy(ctx context.Context, rig *Rig, j *job, name string) error {
+// cellsUnderLoad runs all cells of a job at once, as often as the plan says.
+func (p Plan) cellsUnderLoad(ctx context.Context, rig *Rig, j *job, name string) error {
 	tries := make([]report.Tries, len(j.cells))
 	for n := range p.Repeat {
 		cells := make([]*report.Cell, len(j.plain))
@@ -177,7 +177,7 @@ func (p Plan) stormy(ctx context.Context, rig *Rig, j *job, name string) error {
 			cell.SKU = fmt.Sprintf("%s-%s-%s-%s-%d", name, j.fault.Name, j.mode, cell.Guard, n+1)
 			cells[i] = &cell
 		}
-		records, err := rig.storms(ctx, *j.fault.Weather, cells)
+		records, err := rig.underLoad(ctx, *j.fault.Disruption, cells)
 		if err != nil {
 			return err
 		}

@@ -16,9 +16,9 @@ import (
 
 // judge fills in the cell from the drive and what it left behind. cause is why
 // the storm did not go through, if it did not.
-func (s *storm) judge(ctx context.Context, cell *report.Cell, d *drive, cause error) (audit.Records, error) {
+func (s *loadFault) judge(ctx context.Context, cell *report.Cell, d *drive, cause error) (audit.Records, error) {
 	r := audit.Records{
-		Ops: d.ops, Clients: stormClients, Fault: &audit.Fault{Name: cell.Fault, Fired: s.done.Load() > 0, Healed: &s.healed},
+		Ops: d.ops, Clients: loadClients, Fault: &audit.Fault{Name: cell.Fault, Fired: s.done.Load() > 0, Healed: &s.healed},
 	}
 	if !d.sold.Load() && cause == nil {
 		cause = errors.New("the SKU was not sold out in time afterwards")
@@ -43,7 +43,7 @@ func (s *storm) judge(ctx context.Context, cell *report.Cell, d *drive, cause er
 	cell.CaughtBy = d.caughtBy(cell)
 	cell.Timeline = s.draw(r.Ledger)
 	cell.Story = []string{fmt.Sprintf("It happened %d times while %d clients ordered; %d units were there and %d too many were sold.",
-		s.done.Load(), stormClients, cell.Stock, cell.Oversold)}
+		s.done.Load(), loadClients, cell.Stock, cell.Oversold)}
 	return r, nil
 }
 
@@ -56,7 +56,7 @@ func (d *drive) caughtBy(cell *report.Cell) string {
 		return ""
 	}
 	var layers []string
-	if slices.ContainsFunc(d.ops, func(op load.Op) bool { return op.LockWait > stormWork/2 }) {
+	if slices.ContainsFunc(d.ops, func(op load.Op) bool { return op.LockWait > loadWork/2 }) {
 		layers = append(layers, byLock)
 	}
 	if slices.ContainsFunc(d.ops, func(op load.Op) bool { return op.Code == "lease_lost" }) {
@@ -67,7 +67,7 @@ func (d *drive) caughtBy(cell *report.Cell) string {
 
 // draw has the replicas' and servers' absences, and the first units sold that
 // were not there.
-func (s *storm) draw(ledger []load.Movement) *report.Timeline {
+func (s *loadFault) draw(ledger []load.Movement) *report.Timeline {
 	s.timeline.mu.Lock()
 	defer s.timeline.mu.Unlock()
 	t := &report.Timeline{Spans: s.timeline.spans, Marks: s.timeline.marks}

@@ -9,20 +9,20 @@ import (
 	"time"
 )
 
-// A Deed says what an act is to do.
-type Deed string
+// A ActionKind says what an act is to do.
+type ActionKind string
 
 // The deeds.
 const (
-	Cancel  Deed = "cancel"
-	Confirm Deed = "confirm" // of a held order
-	Restock Deed = "restock"
+	Cancel  ActionKind = "cancel"
+	Confirm ActionKind = "confirm" // of a held order
+	Restock ActionKind = "restock"
 )
 
-// An Act is what somebody asked for besides an order, as they saw it. Its
+// An Action is what somebody asked for besides an order, as they saw it. Its
 // outcome is Confirmed, Failed (refused for good or for now) or Unknown.
-type Act struct {
-	Deed    Deed          `json:"deed"`
+type Action struct {
+	Deed    ActionKind    `json:"deed"`
 	OrderID string        `json:"order_id,omitempty"` // of a cancel or a confirm
 	SKU     string        `json:"sku,omitempty"`      // of a restock
 	Delta   int64         `json:"delta,omitempty"`
@@ -38,7 +38,7 @@ type Act struct {
 }
 
 // Do asks the nth target for it and fills in what came of it, but for the times.
-func (c *Client) Do(ctx context.Context, n int, act *Act) {
+func (c *Client) Do(ctx context.Context, n int, act *Action) {
 	path, body := "/v1/orders/"+act.OrderID+"/"+string(act.Deed), ""
 	if act.Deed == Restock {
 		path = "/v1/stock/" + url.PathEscape(act.SKU) + "/adjustments"

@@ -15,9 +15,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// A Rush sends orders over kept connections for as long as it lasts, with a
+// A Generator sends orders over kept connections for as long as it lasts, with a
 // client that costs little (see wire). It is for measuring speed.
-type Rush struct {
+type Generator struct {
 	Targets []string // host:port of each replica
 	Clients int      // at each target, each with a connection of its own
 	Lasts   time.Duration
@@ -50,7 +50,7 @@ type Order struct {
 
 // Run rushes, and returns the orders by when they were sent. An error means
 // that the deployment does not take part in it at all.
-func (r Rush) Run(ctx context.Context) ([]Order, error) {
+func (r Generator) Run(ctx context.Context) ([]Order, error) {
 	clients := make([]*rusher, r.Clients*len(r.Targets))
 	defer func() {
 		for _, c := range clients {
@@ -114,7 +114,7 @@ type rusher struct {
 	bodies   [][]byte
 }
 
-func (r Rush) client(ctx context.Context, n int) (*rusher, error) {
+func (r Generator) client(ctx context.Context, n int) (*rusher, error) {
 	target := r.Targets[n%len(r.Targets)]
 	c := &rusher{number: n, target: target, requests: make([][]byte, len(r.SKUs)), pick: func() int { return 0 }}
 	for i, sku := range r.SKUs {
@@ -129,7 +129,7 @@ func (r Rush) client(ctx context.Context, n int) (*rusher, error) {
 }
 
 // headers are those that not every rush has.
-func (r Rush) headers() string {
+func (r Generator) headers() string {
 	headers := ""
 	if r.APIKey != "" {
 		headers += "Authorization: Bearer " + r.APIKey + "\r\n"
@@ -140,7 +140,7 @@ func (r Rush) headers() string {
 	return headers
 }
 
-func (c *rusher) run(ctx context.Context, r Rush, began time.Time, sent *atomic.Int64) {
+func (c *rusher) run(ctx context.Context, r Generator, began time.Time, sent *atomic.Int64) {
 	for ctx.Err() == nil {
 		before := sent.Add(1) - 1
 		if r.Orders > 0 && before >= int64(r.Orders) {

@@ -16,7 +16,7 @@ import (
 type line struct {
 	Cell     int            `json:"cell"`
 	Op       *load.Op       `json:"op,omitempty"`
-	Act      *load.Act      `json:"act,omitempty"`
+	Act      *load.Action   `json:"act,omitempty"`
 	Movement *load.Movement `json:"movement,omitempty"`
 	Lease    *audit.Lease   `json:"lease,omitempty"`
 	Placed   *audit.Placed  `json:"placed,omitempty"`
@@ -38,7 +38,7 @@ func encode[T any](enc *json.Encoder, items []T, wrap func(*T) line) (err error)
 func encodeCell(enc *json.Encoder, cell int, r *audit.Records) error {
 	err := errors.Join(
 		encode(enc, r.Ops, func(op *load.Op) line { return line{Cell: cell, Op: op} }),
-		encode(enc, r.Acts, func(act *load.Act) line { return line{Cell: cell, Act: act} }),
+		encode(enc, r.Acts, func(act *load.Action) line { return line{Cell: cell, Act: act} }),
 		encode(enc, r.Ledger, func(m *load.Movement) line { return line{Cell: cell, Movement: m} }),
 		encode(enc, r.Leases, func(l *audit.Lease) line { return line{Cell: cell, Lease: l} }),
 		encode(enc, r.Placed, func(p *audit.Placed) line { return line{Cell: cell, Placed: p} }),

@@ -30,9 +30,9 @@ const (
 	strikesLeast = 2
 )
 
-// A weather is what happens to replicas and servers. The first replica lives
+// A chaos is what happens to replicas and servers. The first replica lives
 // through it all, to see whether it grows.
-type weather struct {
+type chaos struct {
 	replicas []*stack.Process
 	servers  []server
 	random   *rand.Rand
@@ -50,8 +50,8 @@ type server struct {
 	end     syscall.Signal
 }
 
-func newWeather(f *fleet.Fleet, r *fleet.Replicas, mode string, seed uint64, clock time.Time) *weather {
-	w := &weather{
+func newChaos(f *fleet.Fleet, r *fleet.Replicas, mode string, seed uint64, clock time.Time) *chaos {
+	w := &chaos{
 		replicas: r.Processes, random: rand.New(rand.NewPCG(seed, 0)), clock: clock, done: map[string]int{},
 		servers: []server{
 			{"postgres", f.Postgres.Process, syscall.SIGQUIT}, // ends its children first, and at once
@@ -75,9 +75,9 @@ func newWeather(f *fleet.Fleet, r *fleet.Replicas, mode string, seed uint64, clo
 	return w
 }
 
-// rage restarts each server once, and replicas now and then, in an order that
+// run restarts each server once, and replicas now and then, in an order that
 // follows from the seed. It takes longer than it should if they do.
-func (w *weather) rage(ctx context.Context, lasts time.Duration) error {
+func (w *chaos) run(ctx context.Context, lasts time.Duration) error {
 	end := time.NewTimer(lasts)
 	defer end.Stop()
 	var strikes []func(context.Context) error
@@ -111,7 +111,7 @@ func (w *weather) rage(ctx context.Context, lasts time.Duration) error {
 }
 
 // restart ends a server as a crash would, and starts it again.
-func (w *weather) restart(ctx context.Context, s server) error {
+func (w *chaos) restart(ctx context.Context, s server) error {
 	w.done[s.name+restarted]++
 	return w.absent(s.name, "down", func() error {
 		if err := s.process.Signal(s.end); err != nil {
@@ -127,8 +127,8 @@ func (w *weather) restart(ctx context.Context, s server) error {
 }
 
 // replace ends the nth replica, and starts another in its place.
-func (w *weather) replace(ctx context.Context, n int, kill bool) error {
-	p, label := w.replicas[n], "told to end"
+func (w *chaos) replace(ctx context.Context, n int, kill bool) error {
+	p, label := w.replicas[n], "SIGTERM"
 	end := func() error { return p.Stop(ctx) }
 	if kill {
 		label, end = "killed", p.Kill
@@ -145,7 +145,7 @@ func (w *weather) replace(ctx context.Context, n int, kill bool) error {
 }
 
 // absent draws that something is away while away runs.
-func (w *weather) absent(lane, label string, away func() error) error {
+func (w *chaos) absent(lane, label string, away func() error) error {
 	from := time.Since(w.clock)
 	err := away()
 	w.timeline.Spans = append(w.timeline.Spans, report.Span{
@@ -157,16 +157,16 @@ func (w *weather) absent(lane, label string, away func() error) error {
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // fault is the weather as the audit wants to know it.
-func (w *weather) fault() *audit.Fault {
+func (w *chaos) fault() *audit.Fault {
 	return &audit.Fault{Name: report.SoakCommand, Fired: len(w.done) > 0, Healed: &w.cleared}
 }
 
 // String counts what was done.
-func (w *weather) String() string {
+func (w *chaos) String() string {
 	return told(w.done, append([]string{killed, ended}, w.restarts()...))
 }
 
-func (w *weather) restarts() []string {
+func (w *chaos) restarts() []string {
 	var names []string
 	for _, s := range w.servers {
 		names = append(names, s.name+restarted)

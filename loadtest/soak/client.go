@@ -45,7 +45,7 @@ type client struct {
 	made   int // orders and restocks so far
 	mine   []*mine
 	ops    []load.Op
-	acts   []load.Act
+	acts   []load.Action
 	sent   map[string]int
 }
 
@@ -137,7 +137,7 @@ func (c *client) again(ctx context.Context) {
 }
 
 // change has the client change its mind about one of its orders, at times twice.
-func (c *client) change(ctx context.Context, deed load.Deed, may func(*mine) bool) {
+func (c *client) change(ctx context.Context, deed load.ActionKind, may func(*mine) bool) {
 	m := c.one(func(m *mine) bool { return !m.changed && may(m) })
 	if m == nil {
 		return
@@ -148,11 +148,11 @@ func (c *client) change(ctx context.Context, deed load.Deed, may func(*mine) boo
 		times = 2
 	}
 	for range times {
-		act := load.Act{Deed: deed, OrderID: m.OrderID}
+		act := load.Action{Deed: deed, OrderID: m.OrderID}
 		c.do(ctx, &act)
 		for try := 1; act.Outcome == load.Unknown && try < persistence && ctx.Err() == nil; try++ {
 			rest(ctx)
-			act = load.Act{Deed: deed, OrderID: m.OrderID}
+			act = load.Action{Deed: deed, OrderID: m.OrderID}
 			c.do(ctx, &act)
 		}
 	}
@@ -163,7 +163,7 @@ func (c *client) change(ctx context.Context, deed load.Deed, may func(*mine) boo
 // told from another.
 func (c *client) restock(ctx context.Context) {
 	c.made++
-	asked := load.Act{
+	asked := load.Action{
 		Deed: load.Restock, SKU: c.shop.skus[c.random.IntN(skus)], Delta: 1 + c.random.Int64N(restockMost),
 		Reason: fmt.Sprintf("restock_%d", c.made),
 	}
@@ -186,8 +186,8 @@ func (c *client) restock(ctx context.Context) {
 	}
 }
 
-func (c *client) do(ctx context.Context, act *load.Act) {
-	c.sent[map[load.Deed]string{load.Cancel: cancel, load.Confirm: confirm, load.Restock: restock}[act.Deed]]++
+func (c *client) do(ctx context.Context, act *load.Action) {
+	c.sent[map[load.ActionKind]string{load.Cancel: cancel, load.Confirm: confirm, load.Restock: restock}[act.Deed]]++
 	act.Call = time.Since(c.shop.clock)
 	c.shop.client.Do(ctx, c.random.IntN(c.shop.targets), act)
 	act.Return = time.Since(c.shop.clock)

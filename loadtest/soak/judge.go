@@ -76,7 +76,7 @@ func (s *part) judge(cell *report.Cell, r audit.Records) {
 }
 
 // happened guards against a verdict on fair weather.
-func (w *weather) happened() audit.Invariant {
+func (w *chaos) happened() audit.Invariant {
 	i := audit.Invariant{Name: itHappened, Verdict: audit.Held, Evidence: w.String()}
 	for _, what := range append([]string{killed, ended}, w.restarts()...) {
 		if least := 2; w.done[what] < least {

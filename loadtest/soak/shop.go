@@ -104,11 +104,11 @@ func (s *shop) open(ctx context.Context) (closing func()) {
 func (s *shop) everybody() []*client { return append(slices.Clone(s.clients), s.admin) }
 
 // history is what everybody asked for, by when.
-func (s *shop) history() (ops []load.Op, acts []load.Act) {
+func (s *shop) history() (ops []load.Op, acts []load.Action) {
 	for _, c := range s.everybody() {
 		ops, acts = append(ops, c.ops...), append(acts, c.acts...)
 	}
-	slices.SortStableFunc(acts, func(a, b load.Act) int { return cmp.Compare(a.Call, b.Call) })
+	slices.SortStableFunc(acts, func(a, b load.Action) int { return cmp.Compare(a.Call, b.Call) })
 	return ops, acts
 }
 

@@ -61,7 +61,7 @@ type part struct {
 	fleet    *fleet.Fleet
 	replicas *fleet.Replicas
 	shop     *shop
-	weather  *weather
+	weather  *chaos
 	clock    time.Time
 
 	before, after report.Holdings
@@ -89,7 +89,7 @@ func (p Plan) part(ctx context.Context, shared *fleet.Fleet, name string, cell *
 	s := &part{Plan: p, fleet: f, replicas: r, clock: time.Now()}
 	s.shop = newShop(r.URLs, p, s.clock)
 	defer s.shop.close()
-	s.weather = newWeather(f, r, cell.Lock, p.Seed, s.clock)
+	s.weather = newChaos(f, r, cell.Lock, p.Seed, s.clock)
 	if err := s.run(ctx); err != nil {
 		return records, err
 	}
@@ -113,7 +113,7 @@ func (s *part) run(ctx context.Context) error {
 		holdings *report.Holdings
 	}{{first, &s.before}, {each - first, &s.after}} {
 		closing := s.shop.open(ctx)
-		err := s.weather.rage(ctx, phase.lasts)
+		err := s.weather.run(ctx, phase.lasts)
 		closing()
 		if err != nil {
 			return err

@@ -22,7 +22,7 @@ const (
 
 // crowd sends the orders and measures those that were turned away. Those that
 // were let in wait for their group, which is not what is measured.
-func crowd(ctx context.Context, r load.Rush) (Measurement, []load.Order, error) {
+func crowd(ctx context.Context, r load.Generator) (Measurement, []load.Order, error) {
 	r.Lasts = crowdLimit
 	orders, err := r.Run(ctx)
 	if err != nil {

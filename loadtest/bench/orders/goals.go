@@ -8,13 +8,13 @@ import (
 )
 
 // figure returns a shape's figure; one without measurements if there is none.
-func (f Figures) figure(s Shape) Figure {
+func (f Figures) figure(s Scenario) Figure {
 	for _, figure := range f.Table {
-		if figure.Shape == s {
+		if figure.Scenario == s {
 			return figure
 		}
 	}
-	return Figure{Shape: s}
+	return Figure{Scenario: s}
 }
 
 // reference returns the fastest of pgbench's figures, of the three statements in
@@ -33,7 +33,7 @@ func (f Figures) reference(skus int) Figure {
 // allow to.
 func judge(f Figures) []bench.Goal {
 	var goals []bench.Goal
-	ratio := func(limit float64, s Shape, to Figure, beside string) {
+	ratio := func(limit float64, s Scenario, to Figure, beside string) {
 		if ours := f.figure(s); len(ours.Rounds) > 0 && to.Median.PerSecond > 0 {
 			goals = append(goals, bench.AtLeast(limit, ours.Median.PerSecond/to.Median.PerSecond, "%s ÷ %s", s, beside))
 		}
@@ -45,12 +45,12 @@ func judge(f Figures) []bench.Goal {
 	ratio(6, hotFour, reference, hotRow)
 	if m := f.figure(hotFour).Median; m.Latency.P50 > 0 {
 		goals = append(goals,
-			bench.AtMost(5, math.Max(100-m.Least, m.Most-100), "  its replicas' shares, percent from equal"),
+			bench.AtMost(5, math.Max(100-m.Least, m.Most-100), "  its replicas' shares: largest deviation from equal, %%"),
 			bench.AtMost(3, m.Latency.P99/m.Latency.P50, "  its p99 ÷ its p50"))
 	}
 	ratio(3, hotZoo, reference, hotRow)
 	ratio(1.3, spread, onMany, manyRows)
-	ratio(0.5, soldOut, f.figure(idle), "the handler that does nothing")
+	ratio(0.5, soldOut, f.figure(idle), "a no-op HTTP handler")
 	ratio(0.9, hotLarge, f.figure(hot), "the same without")
 	ratio(8, inShop(hot), reference, hotRow)
 	ratio(6, inShop(hotFour), reference, hotRow)
@@ -58,7 +58,7 @@ func judge(f Figures) []bench.Goal {
 	ratio(1.3, inShop(spread), onMany, manyRows)
 	if one, many := f.figure(crowdOne).Median, f.figure(crowdMany).Median; one.PeakMiB > 0 && many.PeakMiB > 0 {
 		goals = append(goals, bench.AtMost(memoryGoal, max(one.PeakMiB, many.PeakMiB),
-			"a replica's memory at its peak, MiB, while %d orders are refused or wait (beside %.0f of program)", crowdOrders, one.ProgramMiB))
+			"a replica's memory at its peak, MiB, while %d orders are refused or wait (plus %.0f MiB of program pages)", crowdOrders, one.ProgramMiB))
 	}
 	return append(goals, f.sound()...)
 }

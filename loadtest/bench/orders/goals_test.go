@@ -11,7 +11,7 @@ import (
 // Where nothing of orderd's was measured nothing is met.
 func TestJudge_NothingAudited(t *testing.T) {
 	t.Parallel()
-	pgbenchAlone := Figures{Table: []Figure{{Shape: Shape{What: three, SKUs: 1, Clients: 1}, Median: Measurement{PerSecond: 1000}}}}
+	pgbenchAlone := Figures{Table: []Figure{{Scenario: Scenario{What: three, SKUs: 1, Clients: 1}, Median: Measurement{PerSecond: 1000}}}}
 	if goals := judge(pgbenchAlone); len(goals) != 0 || bench.Verdict(goals) != audit.Undecided {
 		t.Errorf("%+v, want no goal of pgbench alone", goals)
 	}

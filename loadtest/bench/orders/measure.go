@@ -42,7 +42,7 @@ type Measurement struct {
 	Violations []string `json:"violations,omitempty"`
 }
 
-func (l *Lab) measure(ctx context.Context, s Shape, warmUp, window time.Duration) (Measurement, error) {
+func (l *Lab) measure(ctx context.Context, s Scenario, warmUp, window time.Duration) (Measurement, error) {
 	switch s.What {
 	case three, one:
 		script := map[string]string{three: threeStatements, one: oneStatement}[s.What]
@@ -56,7 +56,7 @@ func (l *Lab) measure(ctx context.Context, s Shape, warmUp, window time.Duration
 }
 
 // orderd measures replicas, and audits what they have sold.
-func (l *Lab) orderd(ctx context.Context, s Shape, warmUp, window time.Duration) (m Measurement, err error) {
+func (l *Lab) orderd(ctx context.Context, s Scenario, warmUp, window time.Duration) (m Measurement, err error) {
 	d := l.large
 	if !s.Large {
 		if d, err = l.fresh(ctx); err != nil {
@@ -83,7 +83,7 @@ func (l *Lab) orderd(ctx context.Context, s Shape, warmUp, window time.Duration)
 		return m, err
 	}
 	defer func() { err = errors.Join(err, replicas.Stop(ctx)) }() // before the database goes
-	rush := load.Rush{
+	rush := load.Generator{
 		Targets: hosts(replicas.URLs), Clients: s.Clients, Lasts: warmUp + window,
 		SKUs: skus, Pick: s.picks(rand.Uint64()), PerSecond: s.Rate, Orders: s.Orders,
 	}
@@ -108,7 +108,7 @@ func (l *Lab) orderd(ctx context.Context, s Shape, warmUp, window time.Duration)
 }
 
 // rush sends the orders and counts those that were answered in the window.
-func (s Shape) rush(ctx context.Context, r load.Rush, warmUp, window time.Duration) (Measurement, []load.Order, error) {
+func (s Scenario) rush(ctx context.Context, r load.Generator, warmUp, window time.Duration) (Measurement, []load.Order, error) {
 	before := cpuTime()
 	orders, err := r.Run(ctx)
 	if err != nil {

@@ -43,7 +43,7 @@ func ServeNothing(ctx context.Context, port int) error {
 }
 
 // nothing measures that server, as a process of its own.
-func (l *Lab) nothing(ctx context.Context, s Shape, warmUp, window time.Duration) (m Measurement, err error) {
+func (l *Lab) nothing(ctx context.Context, s Scenario, warmUp, window time.Duration) (m Measurement, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return m, err
@@ -68,6 +68,6 @@ func (l *Lab) nothing(ctx context.Context, s Shape, warmUp, window time.Duration
 	}
 	defer func() { err = errors.Join(err, server.Stop(ctx)) }()
 	s.SoldOut = true // as it says
-	m, _, err = s.rush(ctx, load.Rush{Targets: []string{address}, Clients: s.Clients, Lasts: warmUp + window, SKUs: []string{"C1-1"}}, warmUp, window)
+	m, _, err = s.rush(ctx, load.Generator{Targets: []string{address}, Clients: s.Clients, Lasts: warmUp + window, SKUs: []string{"C1-1"}}, warmUp, window)
 	return m, err
 }

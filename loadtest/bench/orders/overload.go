@@ -127,9 +127,9 @@ func (l *Lab) side(ctx context.Context, b Bound, of Load, window time.Duration) 
 	}
 	defer func() { err = errors.Join(err, replicas.Stop(ctx)) }() // before the database goes
 	warmUp := window / 2
-	orders, err := load.Rush{
+	orders, err := load.Generator{
 		Targets: hosts(replicas.URLs), Clients: of.Clients, Lasts: warmUp + window, SKUs: skus,
-		Pick: Shape{SKUs: b.SKUs}.picks(rand.Uint64()), PerSecond: of.PerSecond, Pause: pause,
+		Pick: Scenario{SKUs: b.SKUs}.picks(rand.Uint64()), PerSecond: of.PerSecond, Pause: pause,
 	}.Run(ctx)
 	if err != nil {
 		return s, err

@@ -25,13 +25,13 @@ func (f Figures) Parts() []bench.Part {
 	for _, c := range []struct {
 		title, picture, x string
 		log               bool
-		at                func(Shape) int
+		at                func(Scenario) int
 		curves            map[string]string // names of the lines
 	}{
-		{"By clients", "speed-clients", "clients on one SKU, one replica", true, func(s Shape) int { return s.Clients }, map[string]string{byClients: "orderd"}},
-		{"By replicas", "speed-replicas", "replicas of 32 clients each, one SKU", false, func(s Shape) int { return s.Replicas }, map[string]string{byReplicas: "orderd"}},
-		{"By the size of groups", "speed-groups", "orders in a group at most, 256 clients, one SKU", true, func(s Shape) int { return s.BatchMax }, map[string]string{byGroup: "orderd"}},
-		{"By SKUs", "speed-skus", "SKUs that the orders are spread over", true, func(s Shape) int { return s.SKUs }, map[string]string{bySKUs: "uniform", byZipf: "Zipf 1.0"}},
+		{"By clients", "speed-clients", "clients on one SKU, one replica", true, func(s Scenario) int { return s.Clients }, map[string]string{byClients: "orderd"}},
+		{"By replicas", "speed-replicas", "replicas of 32 clients each, one SKU", false, func(s Scenario) int { return s.Replicas }, map[string]string{byReplicas: "orderd"}},
+		{"By the size of groups", "speed-groups", "orders in a group at most, 256 clients, one SKU", true, func(s Scenario) int { return s.BatchMax }, map[string]string{byGroup: "orderd"}},
+		{"By SKUs", "speed-skus", "SKUs that the orders are spread over", true, func(s Scenario) int { return s.SKUs }, map[string]string{bySKUs: "uniform", byZipf: "Zipf 1.0"}},
 	} {
 		part := bench.Part{Title: c.title, Picture: c.picture, Words: "One round each. p99: 99 in a hundred waited no longer."}
 		rate := bench.Chart{Title: "Orders per second", X: c.x, LogX: c.log}
@@ -64,10 +64,10 @@ func (f Figures) Parts() []bench.Part {
 
 func perSecond(m Measurement) float64 { return m.PerSecond }
 
-func lineOf(name string, figures []Figure, at func(Shape) int, of func(Measurement) float64) bench.Line {
+func lineOf(name string, figures []Figure, at func(Scenario) int, of func(Measurement) float64) bench.Line {
 	line := bench.Line{Name: name}
 	for _, figure := range figures {
-		line.Points = append(line.Points, [2]float64{float64(at(figure.Shape)), of(figure.Median)})
+		line.Points = append(line.Points, [2]float64{float64(at(figure.Scenario)), of(figure.Median)})
 	}
 	return line
 }
@@ -78,7 +78,7 @@ func (f Figures) references() []bench.Line {
 	for _, what := range []string{three, one} {
 		figures := slices.DeleteFunc(slices.Clone(f.Table), func(figure Figure) bool { return figure.What != what || figure.SKUs != 1 })
 		if len(figures) > 0 {
-			lines = append(lines, lineOf(what, figures, func(s Shape) int { return s.Clients }, perSecond))
+			lines = append(lines, lineOf(what, figures, func(s Scenario) int { return s.Clients }, perSecond))
 		}
 	}
 	return lines
@@ -101,7 +101,7 @@ func (f Figures) beside(skus int, title string) bench.Chart {
 		}
 	}
 	for _, figure := range f.Table {
-		if s := figure.Shape; s.What == ours && s.SKUs == skus && !s.SoldOut && s.Orders == 0 && s.Rate == 0 {
+		if s := figure.Scenario; s.What == ours && s.SKUs == skus && !s.SoldOut && s.Orders == 0 && s.Rate == 0 {
 			name := fmt.Sprintf("%s, %d × %d clients", s.Lock, s.Replicas, s.Clients)
 			if s.BatchMax == 1 {
 				name += ", one by one"

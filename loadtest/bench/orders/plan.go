@@ -27,66 +27,66 @@ const hotClients = 64
 
 // Shapes that goals are about.
 var (
-	hot       = Shape{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1}
-	hotFour   = Shape{What: ours, Lock: "redis", Replicas: 4, BatchMax: 64, Clients: 32, SKUs: 1}
-	hotZoo    = Shape{What: ours, Lock: "zookeeper", Replicas: 4, BatchMax: 64, Clients: 32, SKUs: 1}
-	spread    = Shape{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1000}
-	soldOut   = Shape{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1, SoldOut: true}
-	idle      = Shape{What: nothing, Clients: hotClients, SKUs: 1}
-	crowdOne  = Shape{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: crowdClients, SKUs: 1, Orders: crowdOrders, Work: crowdWork}
-	crowdMany = Shape{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: crowdClients, SKUs: 1000, Orders: crowdOrders, Work: crowdWork}
-	hotLarge  = Shape{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1, Large: true}
+	hot       = Scenario{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1}
+	hotFour   = Scenario{What: ours, Lock: "redis", Replicas: 4, BatchMax: 64, Clients: 32, SKUs: 1}
+	hotZoo    = Scenario{What: ours, Lock: "zookeeper", Replicas: 4, BatchMax: 64, Clients: 32, SKUs: 1}
+	spread    = Scenario{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1000}
+	soldOut   = Scenario{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1, SoldOut: true}
+	idle      = Scenario{What: nothing, Clients: hotClients, SKUs: 1}
+	crowdOne  = Scenario{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: crowdClients, SKUs: 1, Orders: crowdOrders, Work: crowdWork}
+	crowdMany = Scenario{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: crowdClients, SKUs: 1000, Orders: crowdOrders, Work: crowdWork}
+	hotLarge  = Scenario{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1, Large: true}
 )
 
 // inShop is a shape as a shop runs it.
-func inShop(s Shape) Shape {
+func inShop(s Scenario) Scenario {
 	s.Shop = true
 	return s
 }
 
 // shapes are measured in every round: the references, what goals are about, and
 // what is worth knowing beside it.
-func (p Plan) shapes() []Shape {
-	var shapes []Shape
+func (p Plan) shapes() []Scenario {
+	var shapes []Scenario
 	for _, skus := range []int{1, spread.SKUs} {
 		for _, what := range []string{three, one} {
 			for _, clients := range referenceClients {
-				shapes = append(shapes, Shape{What: what, Clients: clients, SKUs: skus})
+				shapes = append(shapes, Scenario{What: what, Clients: clients, SKUs: skus})
 			}
 		}
 	}
 	shapes = append(shapes, hot, hotFour,
-		Shape{What: ours, Lock: "zookeeper", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1}, hotZoo,
+		Scenario{What: ours, Lock: "zookeeper", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1}, hotZoo,
 		spread, idle, soldOut, crowdOne, crowdMany,
-		Shape{What: ours, Lock: "none", Replicas: 1, BatchMax: 1, Clients: hotClients, SKUs: 1},
-		Shape{What: ours, Lock: "redis", Replicas: 1, BatchMax: 1, Clients: hotClients, SKUs: 1})
+		Scenario{What: ours, Lock: "none", Replicas: 1, BatchMax: 1, Clients: hotClients, SKUs: 1},
+		Scenario{What: ours, Lock: "redis", Replicas: 1, BatchMax: 1, Clients: hotClients, SKUs: 1})
 	if p.Large > 0 {
 		shapes = append(shapes, hotLarge)
 	}
-	for _, s := range []Shape{hot, hotFour, hotZoo, spread} {
+	for _, s := range []Scenario{hot, hotFour, hotZoo, spread} {
 		shapes = append(shapes, inShop(s))
 	}
-	return slices.DeleteFunc(shapes, func(s Shape) bool { return !p.Only.MatchString(s.String()) })
+	return slices.DeleteFunc(shapes, func(s Scenario) bool { return !p.Only.MatchString(s.String()) })
 }
 
 // Curves are what is drawn: one thing changes, all else is as in the hot shape.
-func curves() map[string][]Shape {
-	with := func(base Shape, change func(*Shape)) Shape { change(&base); return base }
-	all := map[string][]Shape{}
+func curves() map[string][]Scenario {
+	with := func(base Scenario, change func(*Scenario)) Scenario { change(&base); return base }
+	all := map[string][]Scenario{}
 	for clients := 1; clients <= 512; clients *= 2 {
-		all[byClients] = append(all[byClients], with(hot, func(s *Shape) { s.Clients = clients }))
+		all[byClients] = append(all[byClients], with(hot, func(s *Scenario) { s.Clients = clients }))
 	}
 	for replicas := 1; replicas <= 4; replicas++ {
-		all[byReplicas] = append(all[byReplicas], with(hotFour, func(s *Shape) { s.Replicas = replicas }))
+		all[byReplicas] = append(all[byReplicas], with(hotFour, func(s *Scenario) { s.Replicas = replicas }))
 	}
 	for skus := 1; skus <= 1000; skus *= 10 {
-		all[bySKUs] = append(all[bySKUs], with(spread, func(s *Shape) { s.SKUs = skus }))
+		all[bySKUs] = append(all[bySKUs], with(spread, func(s *Scenario) { s.SKUs = skus }))
 		if skus > 1 {
-			all[byZipf] = append(all[byZipf], with(spread, func(s *Shape) { s.SKUs, s.Zipf = skus, true }))
+			all[byZipf] = append(all[byZipf], with(spread, func(s *Scenario) { s.SKUs, s.Zipf = skus, true }))
 		}
 	}
 	for batch := 1; batch <= 256; batch *= 2 {
-		all[byGroup] = append(all[byGroup], with(hot, func(s *Shape) { s.BatchMax, s.Clients = batch, 256 }))
+		all[byGroup] = append(all[byGroup], with(hot, func(s *Scenario) { s.BatchMax, s.Clients = batch, 256 }))
 	}
 	return all
 }
@@ -140,7 +140,7 @@ func (p Plan) Run(ctx context.Context, l *Lab, begin, end func(string, ...any)) 
 	r := runner{p, l, begin, end}
 	f := Figures{Rounds: p.Rounds, Window: p.Window, Curves: map[string][]Figure{}}
 	for _, s := range p.shapes() {
-		f.Table = append(f.Table, Figure{Shape: s})
+		f.Table = append(f.Table, Figure{Scenario: s})
 	}
 	for round := range p.Rounds {
 		for i := range f.Table {
@@ -155,7 +155,7 @@ func (p Plan) Run(ctx context.Context, l *Lab, begin, end func(string, ...any)) 
 	if p.Curves {
 		for _, name := range curveNames {
 			for _, s := range curves()[name] {
-				point := Figure{Shape: s}
+				point := Figure{Scenario: s}
 				if err := r.add(ctx, &point, 0); err != nil {
 					return f, err
 				}
@@ -175,7 +175,7 @@ func (r runner) open(ctx context.Context, f *Figures) error {
 	if len(found.Rounds) == 0 {
 		return nil
 	}
-	open := Figure{Shape: hot}
+	open := Figure{Scenario: hot}
 	open.Clients, open.Rate = openClients, openShare*found.Median.PerSecond
 	for round := range r.plan.Rounds {
 		if err := r.add(ctx, &open, round); err != nil {
@@ -201,10 +201,10 @@ type runner struct {
 
 // add takes one more measurement of a figure.
 func (r runner) add(ctx context.Context, f *Figure, round int) error {
-	r.begin("round %d, %s", round+1, f.Shape)
-	m, err := r.lab.measure(ctx, f.Shape, r.plan.warmUp(), r.plan.Window)
+	r.begin("round %d, %s", round+1, f.Scenario)
+	m, err := r.lab.measure(ctx, f.Scenario, r.plan.warmUp(), r.plan.Window)
 	if err != nil {
-		return fmt.Errorf("%s: %w", f.Shape, err)
+		return fmt.Errorf("%s: %w", f.Scenario, err)
 	}
 	f.Rounds = append(f.Rounds, m)
 	f.Median = medianOf(f.Rounds)

@@ -16,8 +16,8 @@ const (
 	nothing = "nothing"     // a server whose handler does nothing
 )
 
-// A Shape is how something is measured.
-type Shape struct {
+// A Scenario is how something is measured.
+type Scenario struct {
 	What     string  `json:"what"`
 	Lock     string  `json:"lock,omitempty"`
 	Replicas int     `json:"replicas,omitempty"`
@@ -36,7 +36,7 @@ type Shape struct {
 }
 
 // String names the shape in tables.
-func (s Shape) String() string {
+func (s Scenario) String() string {
 	name := s.What
 	if s.What == ours {
 		name = fmt.Sprintf("%s, %d × %d clients, groups of up to %d", s.Lock, s.Replicas, s.Clients, s.BatchMax)
@@ -72,7 +72,7 @@ func (s Shape) String() string {
 }
 
 // picks returns how each client chooses its next SKU.
-func (s Shape) picks(seed uint64) func(client int) func() int {
+func (s Scenario) picks(seed uint64) func(client int) func() int {
 	if s.SKUs == 1 {
 		return nil
 	}
@@ -95,7 +95,7 @@ func (s Shape) picks(seed uint64) func(client int) func() int {
 
 // A Figure is a shape and what was measured of it.
 type Figure struct {
-	Shape
+	Scenario
 	Median Measurement   `json:"median"`
 	Rounds []Measurement `json:"rounds"`
 }
