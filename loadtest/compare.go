@@ -43,6 +43,12 @@ func (c *compareCommand) Validate() error {
 		}
 	}
 	switch {
+	case len(c.Modes) == 0:
+		return errors.New("--modes: needs one or more")
+	case len(c.Replicas) == 0:
+		return errors.New("--replicas: needs one or more")
+	case len(c.Guards) == 0:
+		return errors.New("--guards: needs one or more")
 	case c.Clients < 2 || c.Clients > 4096:
 		return errors.New("--clients: must be 2 to 4096 (each unsafe row is also tried with one)")
 	case c.Stock < 1 || c.Stock > 1_000_000:

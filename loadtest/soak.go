@@ -27,6 +27,8 @@ type soakCommand struct {
 // Validate finds values that make no sense. Errors name the flag.
 func (c *soakCommand) Validate() error {
 	switch {
+	case len(c.Modes) == 0:
+		return errors.New("--modes: needs one or more")
 	case c.Lasts < time.Second*time.Duration(len(c.Modes)):
 		return errors.New("--lasts: must be at least a second for each mode")
 	case c.Rate < 1 || c.Rate*c.Lasts.Seconds() > soakOrders:

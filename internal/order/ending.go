@@ -82,6 +82,11 @@ func (l *Ledger) Confirm(ctx context.Context, client string, id uuid.UUID) (o Or
 	}
 	switch o.Status {
 	case StatusConfirmed:
+		if !kept { // this call has written nothing: the COMMIT that did may be on this server alone
+			if err := l.waitDurable(ctx); err != nil {
+				return Order{}, false, stock.Unavailable("confirm the order", err)
+			}
+		}
 		return o, kept, nil
 	case StatusCancelled:
 		return Order{}, kept, ErrNotHeld

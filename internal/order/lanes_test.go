@@ -18,16 +18,11 @@ import (
 // waited at the gate.
 func (s *shop) placeBehind(t *testing.T, gate *gate, carts ...[]order.Line) []error {
 	t.Helper()
-	errs := make([]error, len(carts))
-	var all sync.WaitGroup
+	requests := make([]order.Request, len(carts))
 	for i, cart := range carts {
-		all.Go(func() { _, errs[i] = s.Place(context.Background(), cart) })
-		gate.awaitAsked(t)
-		await(t, "the orders wait in their lane", func() bool { return s.Lanes.Waiting() >= i })
+		requests[i].Lines = cart
 	}
-	close(gate.open)
-	all.Wait()
-	return errs
+	return s.placeInOrder(t, gate, func() {}, requests...)
 }
 
 // What was confirmed for one group counts for the turn's next: Redis, which has less

@@ -59,11 +59,17 @@ const repeatsLast = time.Second
 
 // recentReplays remembers when a key came again. Clients do that many at a time, after
 // something broke, and each would fail the group that it is in.
-type recentReplays struct{ last atomic.Int64 } // Unix time, ns
+type recentReplays struct{ last atomic.Pointer[time.Time] } // with its monotonic reading
 
-func (r *recentReplays) note() { r.last.Store(time.Now().UnixNano()) }
+func (r *recentReplays) note() {
+	now := time.Now()
+	r.last.Store(&now)
+}
 
-func (r *recentReplays) lately() bool { return time.Now().UnixNano()-r.last.Load() < int64(repeatsLast) }
+func (r *recentReplays) lately() bool {
+	last := r.last.Load()
+	return last != nil && time.Since(*last) < repeatsLast
+}
 
 // Bounds of looking for keys: how many at a time, for how long, and how long a
 // request waits for it.

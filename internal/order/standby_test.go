@@ -45,6 +45,12 @@ func TestLedger_AnswersForWhatAStandbyHas(t *testing.T) {
 			return err
 		},
 	}
+	held := groupOf([]Line{{"B", 1}})
+	held.orders[0].HoldSeconds = 600
+	holds, _, err := l.CommitGroup(t.Context(), held)
+	if err != nil {
+		t.Fatal(err)
+	}
 	replicated(t, db, "nobody")
 	answers := map[string]chan error{}
 	for name, place := range place {
@@ -56,6 +62,13 @@ func TestLedger_AnswersForWhatAStandbyHas(t *testing.T) {
 		if err := <-answer; !errors.Is(err, ErrUnknown) {
 			t.Errorf("%s = %v, want ErrUnknown", name, err)
 		}
+	}
+	for range 2 { // the second finds what the first has written
+		ctx, cancel := context.WithTimeout(t.Context(), keysLimit)
+		if o, _, err := l.Confirm(ctx, "", holds[0].ID); !errors.Is(err, stock.ErrUnavailable) {
+			t.Errorf("Confirm() = %+v, %v; want ErrUnavailable", o, err)
+		}
+		cancel()
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), keysLimit)
 	defer cancel()

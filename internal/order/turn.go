@@ -108,7 +108,14 @@ func (t *turn) look(ctx context.Context) (map[string]stock.Level, error) {
 	if t.handedOver != nil {
 		return t.handedOver, nil
 	}
-	return t.service.Cache.Levels(ctx, t.keys)
+	levels, err := t.service.Cache.Levels(ctx, t.keys)
+	// Redis lags behind what this turn has sold itself: that is written when the lease is given back.
+	for sku, own := range t.unwritten {
+		if cached, ok := levels[sku]; ok && cached.Version < own.Version {
+			levels[sku] = own
+		}
+	}
+	return levels, err
 }
 
 // learn keeps what a group that was committed has left. What it did not sell is

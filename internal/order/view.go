@@ -62,8 +62,14 @@ func (t *turn) view(ctx context.Context, orders []Request) (*view, error) {
 				level, v.sure[sku] = claimed, true
 			}
 		}
-		if level.OnHand < wanted[sku] {
-			confirmed, err := t.service.Shortages.Confirm(ctx, sku, wanted[sku])
+		if level.OnHand < wanted[sku] && !v.sure[sku] {
+			// An answer that is shared may be older than the lease. Too little for all of the group, it can
+			// still be more than there is: where the row does not count its units, some would be sold from it.
+			confirm := t.service.Shortages.Confirm
+			if level.Guard != stock.GuardPredicate {
+				confirm = t.service.Shortages.ConfirmFresh
+			}
+			confirmed, err := confirm(ctx, sku, wanted[sku])
 			if err != nil {
 				return nil, err
 			}

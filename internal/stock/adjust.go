@@ -81,7 +81,7 @@ func (s *Store) adjust(ctx context.Context, tx pgx.Tx, a Adjustment) (item Item,
 	if a.Delta < 0 && item.OnHand+a.Delta < 0 {
 		return Item{}, false, &ShortError{SKU: a.SKU, Requested: -a.Delta, Remaining: max(0, item.OnHand)}
 	}
-	if item.OnHand+a.Delta > MaxOnHand {
+	if a.Delta > 0 && item.OnHand+a.Delta > MaxOnHand { // a cancel may have returned units beyond it
 		return Item{}, false, &InvalidError{"body.delta", fmt.Sprintf("%d are on hand and %d is the most there can be", item.OnHand, int64(MaxOnHand))}
 	}
 	if item, err = s.move(ctx, tx, item, a.Delta, a.Reason); err != nil || a.Key == "" {

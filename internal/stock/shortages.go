@@ -73,8 +73,7 @@ func (t *Shortages) Confirm(ctx context.Context, sku string, quantity int64) (Le
 			if last.level.OnHand >= quantity {
 				// Enough, it seems, but the shared read may have begun before this caller got the lock,
 				// and others may have sold since.
-				own, err := t.ask(ctx, sku, quantity)
-				return own.level, err
+				return t.ConfirmFresh(ctx, sku, quantity)
 			}
 			if !last.asked.Before(began) || t.now().Sub(last.asked) <= Freshness {
 				return last.level, nil
@@ -84,6 +83,13 @@ func (t *Shortages) Confirm(ctx context.Context, sku string, quantity int64) (Le
 			return Level{}, Unavailable("confirm the stock", context.Cause(ctx))
 		}
 	}
+}
+
+// ConfirmFresh is Confirm with a read of the caller's own, begun after the call, also
+// where the answer is a level below quantity.
+func (t *Shortages) ConfirmFresh(ctx context.Context, sku string, quantity int64) (Level, error) {
+	own, err := t.ask(ctx, sku, quantity)
+	return own.level, err
 }
 
 // remembered returns the last answer about the SKU if it was short of quantity.
@@ -115,7 +121,8 @@ func (t *Shortages) ask(ctx context.Context, sku string, quantity int64) (answer
 func (t *Shortages) remember(a answer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if last, ok := t.short[a.level.SKU]; ok && last.level.Version > a.level.Version {
+	// Not by the version: a Postgres that has lost its last versions may count them once more.
+	if last, ok := t.short[a.level.SKU]; ok && last.asked.After(a.asked) {
 		return
 	}
 	if len(t.short) >= rememberedMax {

@@ -171,3 +171,28 @@ func TestShortages_ErrorsAndEndedContexts(t *testing.T) {
 		time.Sleep(2 * time.Second) // the shared read ends on its own
 	})
 }
+
+// A standby that takes over may lack the last versions. What it says counts, though
+// more was known before.
+func TestShortages_AreThoseOfTheLatestAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shelf{}
+		short := stock.NewShortages(s)
+		for _, version := range []int64{100, 99} {
+			s.version.Store(version)
+			if level, err := short.Confirm(t.Context(), "A-1", 1); err != nil || level.Version != version {
+				t.Fatalf("Confirm() = %+v, %v; want version %d", level, err, version)
+			}
+			time.Sleep(2 * stock.Freshness)
+		}
+		s.version.Store(98)
+		for range 3 {
+			if _, err := short.Confirm(t.Context(), "A-1", 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := s.reads.Load(); got != 3 {
+			t.Errorf("%d reads, want 3: the last answer serves all who ask within its time", got)
+		}
+	})
+}

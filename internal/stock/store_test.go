@@ -69,6 +69,23 @@ func TestStore_Adjust(t *testing.T) {
 	}
 }
 
+// A cancel returns its units though somebody has set the level to the most meanwhile.
+func TestStore_AboveTheMaximumUnitsCanBeTakenAway(t *testing.T) {
+	t.Parallel()
+	db, s := open(t)
+	mustSet(t, s, "A-1", stock.MaxOnHand, "")
+	if _, err := db.Exec(t.Context(), "UPDATE stock SET on_hand = on_hand + 5"); err != nil {
+		t.Fatal(err)
+	}
+	item, _, err := s.Adjust(t.Context(), stock.Adjustment{SKU: "A-1", Delta: -1, Reason: "broken"})
+	if err != nil || item.OnHand != stock.MaxOnHand+4 {
+		t.Errorf("Adjust(-1) = %+v, %v; want one less", item, err)
+	}
+	if _, _, err := s.Adjust(t.Context(), stock.Adjustment{SKU: "A-1", Delta: 1, Reason: "restock"}); !errors.Is(err, stock.ErrInvalid) {
+		t.Errorf("Adjust(1) = %v, want ErrInvalid", err)
+	}
+}
+
 func TestStore_Claim(t *testing.T) {
 	t.Parallel()
 	_, s := open(t)

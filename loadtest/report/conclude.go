@@ -24,9 +24,13 @@ func (c *Cell) Oversell() bool {
 	return len(c.Invariants) > 0 && c.Invariants[0].Verdict == audit.Violated
 }
 
-// Conclude sets the verdict of the whole run from its cells.
+// Conclude sets the verdict of the whole run from its cells. Without any it is
+// undecided: nothing was put to the test.
 func (r *Result) Conclude() {
 	r.Verdict = audit.Held
+	if len(r.Cells) == 0 {
+		r.Verdict = audit.Undecided
+	}
 	for _, c := range r.Cells {
 		switch {
 		case c.Met:
