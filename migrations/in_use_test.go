@@ -10,16 +10,16 @@ import (
 	"orderd/migrations"
 )
 
-// A migration that has to wait for a table does not make the shop wait with it, and is
-// made once the table is free.
+// A migration that waits for a table does not make the shop wait behind it, and is applied once
+// the table is free.
 func TestUp_LetsOthersThroughWhileATableIsInUse(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Postgres(t)
-	if _, err := migrations.Up(t.Context(), url+"&pool_max_conns=2"); err != nil { // which is no server's setting
+	if _, err := migrations.Up(t.Context(), url+"&pool_max_conns=2"); err != nil { // a setting that no server knows
 		t.Fatal(err)
 	}
 	reader, shop := connect(t, url), connect(t, url)
-	// As before the migration that takes the table for itself.
+	// The schema before the migration that locks the table exclusively.
 	exec(t, reader, "ALTER TABLE movements ADD CONSTRAINT movements_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders (id) NOT VALID")
 	exec(t, reader, "DROP TRIGGER order_is_kept ON orders")
 	exec(t, reader, "DROP FUNCTION order_is_kept()")
@@ -32,7 +32,7 @@ func TestUp_LetsOthersThroughWhileATableIsInUse(t *testing.T) {
 	go func() { _, err := migrations.Up(t.Context(), url); up <- err }()
 	awaitWaiter(t, shop)
 	exec(t, shop, "SET statement_timeout = '15s'")
-	exec(t, shop, "SELECT count(*) FROM movements") // behind the one that waits
+	exec(t, shop, "SELECT count(*) FROM movements") // queued behind the migration
 	select {
 	case err := <-up:
 		t.Fatalf("Up = %v while the table is in use, want it to try again", err)
@@ -51,7 +51,7 @@ func exec(t *testing.T, conn *pgx.Conn, statement string) {
 	}
 }
 
-// awaitWaiter waits until somebody waits for a table.
+// awaitWaiter waits until a statement waits for a table's lock.
 func awaitWaiter(t *testing.T, conn *pgx.Conn) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; {

@@ -22,24 +22,23 @@ var files embed.FS
 //go:embed roles/service.sql
 var serviceRole string
 
-// A migration that waits for a table lets all wait that come after it: orders, too.
-// So it waits for lockPatience, lets them through, and tries again after lockRest.
+// While a migration waits for a table's lock, all that come later queue behind it, orders
+// included. So it waits for lockPatience, lets them through, and tries again after lockRest.
 const (
 	lockPatience = time.Second
 	lockRest     = 2 * time.Second
 	lockTries    = 40 // two minutes
 )
 
-// ErrInUse is the error of a table that somebody has read or written without a
-// pause, such as a dump.
+// ErrInUse is the error of a table that was in use at every try, as during a dump.
 var ErrInUse = errors.New("a table was in use all the time, as during a dump or a check of the books: try again when that is over")
 
-// Up applies every migration that the database at url does not have yet, then
-// what the service's role may do, and returns how many migrations it applied.
-// Processes that start together take turns by an advisory lock, so each migration
-// runs once. Its error may be ErrInUse; the migrations before are applied then.
+// Up applies every migration that the database at url lacks, then grants the service's role its
+// rights, and returns how many migrations it applied. Processes that start together take turns
+// by an advisory lock, so each migration runs once. After ErrInUse, the migrations before are
+// applied.
 func Up(ctx context.Context, url string) (int, error) {
-	config, err := pgxpool.ParseConfig(url) // whose settings of a pool are not the server's
+	config, err := pgxpool.ParseConfig(url) // pgxpool's parser, since the server knows no pool settings
 	if err != nil {
 		return 0, fmt.Errorf("read the database's URL: %w", err)
 	}
@@ -68,7 +67,7 @@ func Up(ctx context.Context, url string) (int, error) {
 }
 
 func up(ctx context.Context, db *sql.DB) (int, error) {
-	// Asked for every second, for five minutes: longer than a migration of these takes.
+	// Tried every second, for five minutes: longer than these migrations take.
 	turns, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
 	if err != nil {
 		return 0, fmt.Errorf("prepare the migration lock: %w", err)
@@ -91,7 +90,7 @@ func up(ctx context.Context, db *sql.DB) (int, error) {
 	return len(applied), nil
 }
 
-// inUse tells that a table was waited for in vain.
+// inUse reports whether the wait for a table's lock timed out.
 func inUse(err error) bool {
 	pg, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && pg.Code == "55P03" // lock_not_available

@@ -16,8 +16,8 @@ import (
 	"orderd/migrations"
 )
 
-// newUser makes a user of the server at databaseURL and returns its name, and
-// the URL that it connects by.
+// newUser creates a user on the server at databaseURL and returns its name, and the URL that it
+// connects with.
 func newUser(t *testing.T, databaseURL, attributes string) (name, userURL string) {
 	t.Helper()
 	name = "test_" + strings.ToLower(rand.Text())
@@ -47,7 +47,7 @@ func connect(t *testing.T, url string) *pgx.Conn {
 	return conn
 }
 
-// denied tells whether Postgres said that the role may not do it.
+// denied reports whether Postgres refused it for lack of rights.
 func denied(err error) bool {
 	pg, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && pg.Code == "42501"
@@ -96,11 +96,11 @@ func TestService_CanSellAndCannotTakeBack(t *testing.T) {
 	}
 }
 
-// A role that may not make roles migrates all the same, and the service's rights
-// come with the next time, once somebody has made its role.
+// A role that may not create roles can migrate all the same, and the service's rights are
+// granted by the next run after the service's role was created.
 func TestUp_WithoutTheRightToMakeRoles(t *testing.T) {
 	t.Parallel()
-	// A server of its own: roles are the whole server's, and others make this one.
+	// A server of its own: roles are server-wide, and other tests create this one.
 	server, err := stacktest.Stack(t).Postgres(t.Context(), "roles-postgres", "fsync=off")
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +131,7 @@ func TestUp_WithoutTheRightToMakeRoles(t *testing.T) {
 	}
 }
 
-// Rights that were given by hand, or by another version, do not stay.
+// Rights that were granted by hand, or by another version, are revoked.
 func TestUp_TakesBackWhatItDoesNotGrant(t *testing.T) {
 	t.Parallel()
 	database := stacktest.Postgres(t)

@@ -11,8 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// newRegistry returns the process' metrics, with those that need no code of
-// ours, and those of the connections, registered.
+// newRegistry returns the process's metrics registry, with the build, Go and process metrics
+// and those of the connection pools.
 func newRegistry(db *pgxpool.Pool, pools *redisPools) *prometheus.Registry {
 	reg := prometheus.NewRegistry()
 	about := prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -28,9 +28,9 @@ func newRegistry(db *pgxpool.Pool, pools *redisPools) *prometheus.Registry {
 	return reg
 }
 
-// adminHandler serves what only operators should reach: the metrics, and to this
-// machine alone the profiles, which hold what is in memory. (A port that is
-// forwarded to a container counts as this machine.)
+// adminHandler serves what only operators should reach: the metrics and, to this machine alone,
+// the profiles, which expose memory contents. (A port that is forwarded to a container counts
+// as this machine.)
 func adminHandler(reg *prometheus.Registry) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{EnableOpenMetrics: true}))

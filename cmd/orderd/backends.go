@@ -18,7 +18,7 @@ import (
 	"orderd/internal/locking"
 )
 
-// What a Postgres connection is opened with unless its URL says otherwise.
+// Defaults of the Postgres connections, which the URL may override.
 const (
 	poolSize         = 16
 	statementTimeout = 3 * time.Second
@@ -27,19 +27,18 @@ const (
 	connectTimeout   = 2 * time.Second
 )
 
-// redisTimeout is how long a connection to Redis, a write to it and a read from
-// it may take, each.
+// redisTimeout bounds a dial to Redis, a write to it and a read from it, each.
 const redisTimeout = time.Second
 
-// zooKeeperAuth holds "user:password". It is no flag: arguments are for everybody
-// on the machine to read.
+// zooKeeperAuth names the variable that holds "user:password". It is no flag, since everybody
+// on the machine can read arguments.
 const zooKeeperAuth = "ORDERD_ZOOKEEPER_AUTH"
 
-// clusterViewAge is how old the view of a Redis Cluster may be: until there is a
-// new one, what a dead master served is not found at the one in its place.
+// clusterViewAge is how old the client's view of a Redis Cluster may be: until it is renewed,
+// the slots of a dead master are not looked for at its replacement.
 const clusterViewAge = time.Second
 
-// servers are those that an order needs.
+// servers are the clients of the servers that an order needs.
 type servers struct {
 	watcher
 	db    *pgxpool.Pool
@@ -71,8 +70,7 @@ func (s *servers) close() {
 	s.db.Close()
 }
 
-// openDatabase connects to Postgres. The tracer, which may be nil, is told of
-// every statement.
+// openDatabase connects to Postgres. The tracer, which may be nil, sees every statement.
 func openDatabase(ctx context.Context, url, replica string, tracer pgx.QueryTracer) (*pgxpool.Pool, error) {
 	config, err := parseDatabase(url)
 	if err != nil {
@@ -86,8 +84,9 @@ func openDatabase(ctx context.Context, url, replica string, tracer pgx.QueryTrac
 		"statement_timeout":                   milliseconds(statementTimeout),
 		"lock_timeout":                        milliseconds(rowLockTimeout),
 		"idle_in_transaction_session_timeout": milliseconds(idleInTxTimeout),
-		// Rows are sought by key, and are in memory mostly. By Postgres' own figure, which is for disks that
-		// turn, it reads a stock of up to about a thousand SKUs from end to end for each group.
+		// Rows are looked up by key and mostly cached. With Postgres' default, which is for
+		// spinning disks, each group would scan a stock of up to about a thousand SKUs
+		// sequentially.
 		"random_page_cost": "1.1",
 	} {
 		if _, set := config.ConnConfig.RuntimeParams[name]; !set {
@@ -101,17 +100,17 @@ func openDatabase(ctx context.Context, url, replica string, tracer pgx.QueryTrac
 	return pgxpool.NewWithConfig(ctx, config)
 }
 
-// milliseconds writes a duration as Postgres reads one without a unit.
+// milliseconds formats a duration as Postgres reads one without a unit.
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
-// openStockRedis connects to the copy of the stock. Its scripts may be sent
-// twice without harm, so the client may retry them.
+// openStockRedis connects to the Redis of the levels. Its scripts may be sent twice without
+// harm, so the client may retry them.
 func (d *databaseFlags) openStockRedis(url string) (redis.UniversalClient, error) {
 	return d.openRedis("--redis-url", url, 1)
 }
 
-// openEventsRedis connects to where the events go. The client retries nothing:
-// each event would be there twice.
+// openEventsRedis connects to the Redis of the events. The client retries nothing, since that
+// could append events twice.
 func (c *serveCommand) openEventsRedis() (redis.UniversalClient, error) {
 	return c.openRedis("--events-redis-url", cmp.Or(c.EventsRedisURL, c.RedisURL), -1)
 }
@@ -124,7 +123,8 @@ func (d *databaseFlags) openRedis(flag, url string, retries int) (redis.Universa
 	options.ContextTimeoutEnabled = true // otherwise a deadline does not reach the socket
 	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = redisTimeout, redisTimeout, redisTimeout
 	options.MaxRetries = retries
-	// What servers are told of the client by itself is a right more that its user would need.
+	// To identify itself, or ask for maintenance notifications, the client's user would need
+	// further rights.
 	options.DisableIdentity = true
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	if options.IsClusterMode {
@@ -173,7 +173,7 @@ func (c *serveCommand) openLocker(w *watcher) (locking.Locker, error) {
 	}
 }
 
-// zooKeeperTLS returns how ZooKeeper is reached, nil for in the clear.
+// zooKeeperTLS returns the TLS settings for ZooKeeper, nil for none.
 func (c *serveCommand) zooKeeperTLS() (*tls.Config, error) {
 	if c.ZookeeperCA == "" {
 		return nil, nil
@@ -185,7 +185,7 @@ func (c *serveCommand) zooKeeperTLS() (*tls.Config, error) {
 	return config, nil
 }
 
-// pingOf asks the lock backend whether it answers, where there is one.
+// pingOf returns the lock backend's Ping, or one that always succeeds if there is no backend.
 func pingOf(l locking.Locker) func(context.Context) error {
 	if p, ok := l.(interface{ Ping(context.Context) error }); ok {
 		return p.Ping
@@ -193,8 +193,8 @@ func pingOf(l locking.Locker) func(context.Context) error {
 	return func(context.Context) error { return nil }
 }
 
-// quietRedis keeps the client of Redis from writing to stderr, beside the log and in
-// no format of it: its callers are told the same as errors.
+// quietRedis keeps the Redis client from writing to stderr, past the log and its format: its
+// callers get the same as errors.
 func quietRedis() { redis.SetLogger(quiet{}) }
 
 type quiet struct{}

@@ -8,8 +8,8 @@ import (
 	"orderd/internal/order"
 )
 
-// Each wait is shorter than the one around it: whoever waits inside gives up
-// first, and says what it waited for.
+// Each time limit is shorter than the one around it, so that the inner one ends first and its
+// error says what was waited for.
 func TestBudgets_Nest(t *testing.T) {
 	t.Parallel()
 	c := defaults(t).Serve
@@ -37,7 +37,7 @@ func TestBudgets_Nest(t *testing.T) {
 	}
 }
 
-// Postgres is told the budgets, so that it keeps them when orderd cannot.
+// Postgres gets the limits too, so that it enforces them when orderd cannot.
 func TestBudgets_AreKeptByPostgres(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)
@@ -70,7 +70,7 @@ func TestBudgets_ThatCannotNestAreRefused(t *testing.T) {
 			t.Errorf("%q = %v, want a usage error that names --lock-wait", args, err)
 		}
 	}
-	// These get as far as the port that cannot be.
+	// These pass the check, and fail at the invalid port.
 	for _, args := range [][]string{{"--lock-wait", "11s"}, {"--lock-wait", "5s", "--work", "6s"}} {
 		if _, err := runHere(t, append(servers, args...)...); err == nil || strings.Contains(err.Error(), "--lock-wait") || !strings.Contains(err.Error(), "--listen") {
 			t.Errorf("%q = %v, want it let through", args, err)

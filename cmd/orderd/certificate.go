@@ -10,14 +10,14 @@ import (
 	"sync/atomic"
 )
 
-// A certificate is the listener's, as its files have it.
+// A certificate is the listener's, as last loaded from its files.
 type certificate struct {
 	certFile, keyFile string
 	current           atomic.Pointer[tls.Certificate]
 }
 
-// openTLS returns the listener's TLS settings, which follow their files, or nil
-// if it is to have none.
+// openTLS returns the listener's TLS settings, which are reloaded when their files change, or
+// nil if it is to have none.
 func (c *serveCommand) openTLS(changes *reloader) (*tls.Config, error) {
 	if c.TLSCert == "" {
 		return nil, nil
@@ -43,8 +43,8 @@ func (c *certificate) load() error {
 	return nil
 }
 
-// trusting returns the settings of a client that trusts the server of this very
-// certificate and no other, by whatever address it is reached.
+// trusting returns the settings of a client that trusts the server with this certificate and no
+// other, whatever address it is reached at.
 func trusting(certFile string) (*tls.Config, error) {
 	text, err := readNamed(certFile)
 	if err != nil {

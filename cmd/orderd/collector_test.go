@@ -22,8 +22,8 @@ type collector struct {
 	service string // of the latest
 }
 
-// traced returns the settings of replicas that trace to a new collector. They
-// send nothing before they end: what is there afterwards was flushed.
+// traced starts a collector and returns the settings of replicas that trace to it. They send
+// nothing before they end: what is there afterwards was flushed.
 func traced(t *testing.T) (*collector, []string) {
 	t.Helper()
 	c := &collector{}
@@ -58,7 +58,7 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/x-protobuf")
 }
 
-// all returns the spans that have come.
+// all returns the spans received so far.
 func (c *collector) all() []*tracepb.Span {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -76,7 +76,7 @@ func (c *collector) named(name string) []*tracepb.Span {
 	return found
 }
 
-// below returns the spans that belong to one, not those that belong to them.
+// below returns a span's children, without their children.
 func (c *collector) below(parent *tracepb.Span) []*tracepb.Span {
 	var found []*tracepb.Span
 	for _, s := range c.all() {
@@ -87,7 +87,7 @@ func (c *collector) below(parent *tracepb.Span) []*tracepb.Span {
 	return found
 }
 
-// the returns the only span of that name below another.
+// the returns the only child of that name.
 func (c *collector) the(t *testing.T, parent *tracepb.Span, name string) *tracepb.Span {
 	t.Helper()
 	var found []*tracepb.Span
@@ -102,8 +102,7 @@ func (c *collector) the(t *testing.T, parent *tracepb.Span, name string) *tracep
 	return found[0]
 }
 
-// asks tells whether something is asked of the system in a span: whether it has
-// a client's span below.
+// asks reports whether there is a client's span of the system anywhere below a span.
 func (c *collector) asks(parent *tracepb.Span, system string) bool {
 	for _, s := range c.below(parent) {
 		asked := attribute(s, "db.system") + attribute(s, "db.system.name")

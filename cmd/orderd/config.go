@@ -56,11 +56,11 @@ type serveCommand struct {
 	LogLevel        slog.Level    `env:"ORDERD_LOG_LEVEL" default:"info" help:"Lowest level logged: debug (every request), info, warn, error."`
 }
 
-// turnMax is what waiting for a turn and working may take of a request's time.
-// The rest is for a look at Redis and for one statement of Postgres.
+// turnMax is how much of a request's time --lock-wait and --work may take together. The rest is
+// for one round trip to Redis and one Postgres statement.
 const turnMax = order.RequestLimit - redisTimeout - statementTimeout
 
-// Validate finds settings that cannot work together. Errors name the flag.
+// Validate rejects settings that cannot work together. Errors name the flag.
 func (c *serveCommand) Validate() error {
 	switch {
 	case c.RedisURL == "":
@@ -106,7 +106,7 @@ func (c *serveCommand) Validate() error {
 	return errors.Join(c.checkRedis(c.redisURLs()), c.checkZooKeeper())
 }
 
-// loopback tells whether only this machine reaches the address.
+// loopback reports whether the address is one that only this machine can reach.
 func loopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

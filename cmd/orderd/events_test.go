@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Two replicas sell, by groups and one by one, and one of them dies. All that
-// the ledger has is told, and each SKU's story in its order.
+// Two replicas sell, one in groups and one order by order, and one of them dies. Every movement
+// of the ledger is delivered, those of each SKU in version order.
 func TestServe_TellsOfEveryChangeInOrder(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)
@@ -58,7 +58,7 @@ func TestServe_TellsOfEveryChangeInOrder(t *testing.T) {
 			_, _ = fmt.Sscan(fmt.Sprint(e.Values["version"]), &version)
 			_, _ = fmt.Sscan(last[e.Values["sku"]], &before)
 			if version <= before {
-				continue // told again, for the one that had told it is dead
+				continue // delivered again, since the replica that had delivered it is dead
 			}
 			if version != before+1 {
 				t.Fatalf("version %d of %v follows %d", version, e.Values["sku"], before)

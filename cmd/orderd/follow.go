@@ -9,8 +9,8 @@ import (
 	"orderd/internal/stock"
 )
 
-// followLedger starts what follows the ledger: the reconciler, and the relay of
-// events if they are wanted. stop waits for their end.
+// followLedger starts the readers of the ledger that are configured: the reconciler and the
+// event relay. stop ends them and waits for that.
 func (c *serveCommand) followLedger(
 	ctx context.Context, s *servers, store *stock.Store, cache *stock.Cache, log *slog.Logger, reg prometheus.Registerer,
 ) (stop func(), err error) {

@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// Whatever a Redis URL holds, it is understood or refused, and a refusal does
-// not repeat its passwords.
+// Every Redis URL is either parsed or refused, and the error does not contain its passwords.
 func FuzzRedisURL(f *testing.F) {
 	for _, raw := range []string{
 		"redis://host:6379/0", "rediss://user:hidden@host", "redis://:hidden@host:port", "redis://user:hidden@host/nine", "redis://user:hidden@[::1/0",

@@ -13,14 +13,14 @@ type healthcheckCommand struct {
 	TLSCert string `name:"tls-cert" env:"ORDERD_TLS_CERT" placeholder:"FILE" help:"The certificate orderd serves with, if it does."`
 }
 
-// Run asks /readyz, with a limit shorter than the usual probe's.
+// Run asks /readyz, with a time limit shorter than the usual probe's.
 func (c *healthcheckCommand) Run(ctx context.Context) error {
 	host, port, err := net.SplitHostPort(c.Listen)
 	if err != nil {
 		return fmt.Errorf("--listen: %w (%w)", err, errUsage)
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1" // where a server on every address is reached from here
+		host = "127.0.0.1" // this reaches a server that listens on every address
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()

@@ -19,7 +19,7 @@ func contextWithTimeout(t *testing.T, limit time.Duration) (context.Context, con
 	return context.WithTimeout(t.Context(), limit)
 }
 
-// read returns the body of what a URL answers.
+// read returns the body of the answer to a GET.
 func read(t *testing.T, url string) string {
 	t.Helper()
 	resp, err := get(t.Context(), url)
@@ -34,11 +34,11 @@ func read(t *testing.T, url string) string {
 	return string(body)
 }
 
-// patient has replicas wait for turns longer than a busy machine is late: all their
-// orders have to be placed.
+// patient makes replicas wait longer for locks than a busy machine takes, for tests in which
+// all orders have to be placed.
 var patient = []string{"--lock-wait", "11s"}
 
-// A notifier is a log that tells when a text has been written.
+// A notifier is a log that calls seen when it contains the text.
 type notifier struct {
 	text string
 	seen func()

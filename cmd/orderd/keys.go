@@ -8,7 +8,7 @@ import (
 	"orderd/internal/access"
 )
 
-// keysVariable holds the keys' lines themselves, or @FILE.
+// keysVariable names the variable that holds the key lines themselves, or @FILE.
 const keysVariable = "ORDERD_API_KEYS"
 
 // keysCommand is orderd keys.
@@ -31,15 +31,15 @@ func (c *newKeyCommand) Run(to streams) error {
 	return err
 }
 
-// A keySource is where the lines of the API keys are.
+// A keySource is where the lines of the API keys come from.
 type keySource struct {
-	setting string // that names it
-	file    string // "": the lines are text
+	setting string // the flag or the variable, for errors
+	file    string // "": the lines are in text
 	text    string
 }
 
-// keySource returns where the keys are, or nothing if there are none. Arguments
-// are for everybody on the machine to read, so that they may name a file only.
+// keySource returns where the keys come from, or nil if there are none. Everybody on the
+// machine can read arguments, so the flag may name a file only.
 func (c *serveCommand) keySource() *keySource {
 	if c.APIKeys != "" {
 		return &keySource{setting: "--api-keys", file: c.APIKeys}
@@ -54,8 +54,8 @@ func (c *serveCommand) keySource() *keySource {
 	return &keySource{setting: keysVariable, text: value}
 }
 
-// load lets the keys in that are there now. The error does not repeat what the
-// setting holds, which may be a key put in the wrong place.
+// load replaces the accepted keys by those of the source. The error does not quote the setting,
+// which may be a key put in the wrong place.
 func (s *keySource) load(keys *access.Keys) error {
 	text := s.text
 	if s.file != "" {
@@ -71,8 +71,8 @@ func (s *keySource) load(keys *access.Keys) error {
 	return nil
 }
 
-// openKeys returns the API keys, which follow their file, or nil if clients are
-// not to be told apart.
+// openKeys returns the API keys, which are reloaded when their file changes, or nil if there
+// are none and clients are not told apart.
 func (c *serveCommand) openKeys(changes *reloader) (*access.Keys, error) {
 	source := c.keySource()
 	if source == nil {
@@ -86,7 +86,7 @@ func (c *serveCommand) openKeys(changes *reloader) (*access.Keys, error) {
 	return keys, changes.follow("API keys", func() error { return source.load(keys) }, files...)
 }
 
-// openLimits returns how often clients may come, or nil if that is up to them.
+// openLimits returns the rate limits, or nil if there are none.
 func (c *serveCommand) openLimits() *access.Limits {
 	if c.RateLimit == (access.Rate{}) && c.ClientRate == (access.Rate{}) {
 		return nil

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// newKey makes a key as an operator does.
+// newKey makes a key with orderd keys new, as an operator does.
 func newKey(t *testing.T, client, role string) (key, line string) {
 	t.Helper()
 	out, err := runHere(t, "keys", "new", "--client", client, "--role", role)
@@ -40,8 +40,8 @@ func (r *replica) statusWith(t *testing.T, key, method, path, body string) int {
 	return status
 }
 
-// A key is changed without a moment at which its client is locked out, and
-// without a restart: by a new file, with a signal or without.
+// A key is rotated without a moment at which its client is locked out, and without a restart:
+// by a new file, with SIGHUP or without.
 func TestKeys_RotateWhileServing(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "keys")
@@ -89,8 +89,8 @@ func (r *replica) log(t *testing.T) string {
 	return string(text)
 }
 
-// Nothing of a key shows, right or wrong, wherever it came from: not in the log,
-// however much is logged, not among the arguments, not in answers or metrics.
+// No key, right or wrong, and no hash is exposed: not in the log at debug level, in the
+// arguments or in the metrics.
 func TestKeys_ShowNowhere(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)
@@ -109,7 +109,7 @@ func TestKeys_ShowNowhere(t *testing.T) {
 		r.statusWith(t, key, http.MethodPost, "/v1/orders", "{")
 	}
 	cmdline, err := os.ReadFile(filepath.Join("/proc", itoa(r.Pid()), "cmdline"))
-	if err != nil && !errors.Is(err, os.ErrNotExist) { // where there is no /proc, ps reads what we wrote ourselves
+	if err != nil && !errors.Is(err, os.ErrNotExist) { // without /proc there is only ps, which reads the arguments that we passed
 		t.Fatal(err)
 	}
 	hash := buyerLine[strings.LastIndex(buyerLine, " ")+1:]
@@ -149,7 +149,7 @@ func TestRun_KeysThatCannotBe(t *testing.T) {
 	}
 }
 
-// Without keys every route is open, and then only this machine may come near.
+// Without keys every route is open, and then only this machine may connect.
 func TestServe_BeyondLoopbackOnlyWithKeysOrInsecure(t *testing.T) {
 	d := newDeployment(t) // not parallel: it sets the environment of this process
 	_, line := newKey(t, "shop", "buyer")

@@ -13,12 +13,12 @@ import (
 	"orderd/internal/access"
 )
 
-// An edge is what the API has between itself and the network.
+// An edge is what stands between the API and the network.
 type edge struct {
 	keys    *access.Keys   // nil: every route is open
 	limits  *access.Limits // nil: none
 	tls     *tls.Config    // nil: none
-	changes *reloader      // of the files that these are read from
+	changes *reloader      // reloads these from their files
 }
 
 func (c *serveCommand) openEdge(log *slog.Logger) (*edge, error) {
@@ -41,7 +41,7 @@ func listen(ctx context.Context, flag, address string) (net.Listener, error) {
 	return l, nil
 }
 
-// apiServer is the server of the API: with TLS if there are settings for it.
+// apiServer returns the server of the API, with TLS if there are settings for it.
 func (c *serveCommand) apiServer(api http.Handler, tlsConfig *tls.Config, log *slog.Logger) *http.Server {
 	s := newServer(api, log)
 	s.TLSConfig = tlsConfig
@@ -60,11 +60,11 @@ func serveOn(s *http.Server, l net.Listener) error {
 	return s.Serve(l)
 }
 
-// newServer returns a server that no client can keep waiting for long: whoever
-// sends a header or a body by drops is cut off.
+// newServer returns a server that no client can keep waiting for long: one that sends a header
+// or a body too slowly is cut off.
 func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	protocols := &http.Protocols{}
-	protocols.SetHTTP1(true) // in the second one a connection carries many requests, and its limits are not these
+	protocols.SetHTTP1(true) // in HTTP/2 a connection carries many requests, and has other limits than these
 	return &http.Server{
 		Handler:           h,
 		Protocols:         protocols,
@@ -72,13 +72,13 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      60 * time.Second, // longer than any request may take, and than a CPU profile
 		IdleTimeout:       60 * time.Second,
-		MaxHeaderBytes:    12 << 10, // 16 KiB: the server adds the 4 that it reads at a time
-		// What it says of broken connections holds text of the clients', which the logger writes as it should be.
+		MaxHeaderBytes:    12 << 10, // 16 KiB: the server adds 4 for its read buffer
+		// Messages about broken connections quote the client's bytes, which the logger escapes.
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelInfo),
 	}
 }
 
-// inBackground runs f until stop, which waits for its end.
+// inBackground runs f until stop, which waits for f to return.
 func inBackground(ctx context.Context, f func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup

@@ -32,9 +32,9 @@ func main() {
 	}
 }
 
-// untilSignal returns a context that ends with the first SIGINT or SIGTERM. A
-// second one ends the process at once: by the time anybody can see that the
-// first has come, signals are no longer caught.
+// untilSignal returns a context that ends with the first SIGINT or SIGTERM. A second one ends
+// the process at once: by the time the first one has any visible effect, signals are no longer
+// caught.
 func untilSignal() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 1)
@@ -63,7 +63,7 @@ func exitCode(err error) int {
 // streams are where a command writes to.
 type streams struct {
 	out  io.Writer // its result
-	logs io.Writer // what it says meanwhile
+	logs io.Writer // its messages
 }
 
 // run parses the arguments and runs the command until it is done or ctx ends.

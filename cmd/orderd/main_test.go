@@ -21,8 +21,8 @@ import (
 	"orderd/migrations"
 )
 
-// asOrderd makes the test binary behave as orderd itself, so that the tests
-// run whole processes without building another binary.
+// asOrderd makes the test binary behave as orderd itself, so that the tests run whole processes
+// without building another binary.
 const asOrderd = "ORDERD_TEST_AS_ORDERD"
 
 func TestMain(m *testing.M) {
@@ -33,14 +33,14 @@ func TestMain(m *testing.M) {
 	stacktest.Main(m)
 }
 
-// A deployment is where a test's replicas find their servers.
+// A deployment is the servers of a test's replicas.
 type deployment struct {
 	database, stock, locks, zookeeper string
 
-	command []string // that runs its replicas, if not this binary alone
+	command []string // that runs its replicas; nil: this binary
 
 	env []string       // of its replicas
-	ca  *x509.CertPool // who signed the certificates that its replicas are started with, if they are
+	ca  *x509.CertPool // the authority of its replicas' certificates; nil: they have none
 }
 
 func newDeployment(t *testing.T) deployment {
@@ -59,7 +59,7 @@ type replica struct {
 	*stack.Process
 	url, admin string
 	client     *http.Client
-	key        string // that its requests show, if they do
+	key        string // the API key of its requests, if any
 }
 
 // start runs one more orderd and waits until it is ready.
@@ -68,7 +68,7 @@ func (d deployment) start(t *testing.T, id, mode string, flags ...string) *repli
 	return d.startUntil(t, "/readyz", id, mode, flags...)
 }
 
-// startUnready runs one that lacks a server.
+// startUnready runs an orderd that lacks a server, and so is never ready.
 func (d deployment) startUnready(t *testing.T, id, mode string) *replica {
 	t.Helper()
 	return d.startUntil(t, "/livez", id, mode)
@@ -134,7 +134,7 @@ func (r *replica) get(ctx context.Context, url string) (*http.Response, error) {
 	return r.client.Do(req)
 }
 
-// No connection outlives its request: the tests look for leaks at their end.
+// Connections are not kept alive, since the tests look for leaks at their end.
 var client = clientTrusting(nil)
 
 func clientTrusting(ca *x509.CertPool) *http.Client {
@@ -150,14 +150,14 @@ func (r *replica) send(t *testing.T, method, path, body string) (int, map[string
 	return a.status, a.members
 }
 
-// An answer is one in JSON.
+// An answer is a response in JSON.
 type answer struct {
 	status  int // 0: there was none
 	header  http.Header
 	members map[string]any
 }
 
-// sendWith sends JSON with headers more, given as names and values by turns.
+// sendWith sends JSON with further headers, given as alternating names and values.
 func (r *replica) sendWith(t *testing.T, method, path, body string, headers ...string) (a answer) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, r.url+path, strings.NewReader(body))
@@ -202,7 +202,7 @@ func runHere(t *testing.T, args ...string) (output string, err error) {
 	return out.String(), err
 }
 
-// deaf is an address that nobody listens on.
+// deaf returns an address that nobody listens on.
 func deaf(t *testing.T) string {
 	t.Helper()
 	ports, err := stack.FreePorts(1)

@@ -8,33 +8,32 @@ import (
 	"sync"
 )
 
-// Go's collector runs whenever the memory in use has doubled. An order's is in
-// use for a few milliseconds and a few MiB serve them all, so that it would run
-// hundreds of times a second, for a fifth of the processor. It may let garbage
-// grow to four times what is in use. A limit makes it as frugal as it must be
-// during a rush. What is in use then is bounded by the requests that may be in
-// flight and the connections that may be open; a limit that they reach would have
-// the collector do nothing but run, so that it grows with the connections.
+// By default Go's garbage collector runs whenever the heap has doubled. An order's memory is in
+// use for a few milliseconds and the live heap is a few MiB, so that it would run hundreds of
+// times a second, for a fifth of the processor. With gcPercent, garbage may grow to four times
+// the live heap; a memory limit makes the collector run more often if a rush requires it.
+// During a rush the live heap is bounded by the requests that may be in flight and the open
+// connections. If it reached the limit, the collector would run all the time, so the limit
+// grows with the connections.
 const (
 	gcPercent = 400
-	// limitBase is for all requests that may be in flight, and connectionsStep
-	// connections.
+	// limitBase covers all requests that may be in flight, and connectionsStep connections.
 	limitBase       = 56 << 20 // bytes
 	connectionsStep = 1024
-	limitStep       = connectionsStep * 24 << 10 // bytes, for so many connections more
+	limitStep       = connectionsStep * 24 << 10 // bytes, for each connectionsStep connections more
 )
 
-// A memoryTuner tunes Go's, in what the operator has not said otherwise by GOGC or
-// GOMEMLIMIT, which Go has read by itself.
+// A memoryTuner sets Go's GC percentage and memory limit, each unless the operator has set GOGC
+// or GOMEMLIMIT, which Go reads itself.
 type memoryTuner struct {
-	limit func(int64) // sets the limit; nil: that is somebody else's
+	limit func(int64) // sets the memory limit; nil: the operator has set it, or tune has not run
 
 	mu          sync.Mutex
 	connections int
 	steps       int
 }
 
-// memory is the process's collector. It is left alone until main tunes it.
+// memory is the process's tuner. It changes nothing until main calls tune.
 var memory memoryTuner
 
 func (c *memoryTuner) tune() {
@@ -47,7 +46,7 @@ func (c *memoryTuner) tune() {
 	}
 }
 
-// connState is told of an http.Server's connections.
+// connState counts an http.Server's connections: it is its ConnState hook.
 func (c *memoryTuner) connState(_ net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
@@ -58,8 +57,8 @@ func (c *memoryTuner) connState(_ net.Conn, state http.ConnState) {
 	}
 }
 
-// count changes the limit when so many connections more are open, or a whole step
-// fewer: not to and fro with each of them.
+// count adds to the open connections and raises the limit with each step. It lowers the limit
+// only when half a step fewer are open, so that it does not flap with single connections.
 func (c *memoryTuner) count(more int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -20,8 +20,8 @@ import (
 	"orderd/internal/stack/stacktest"
 )
 
-// scrape starts an orderd that has every part, lets it place and refuse orders,
-// and returns its metrics by name, with the text that they were read from.
+// scrape starts an orderd with every part enabled, lets it place and refuse orders, and returns
+// its metrics by name, and the text that they were parsed from.
 func scrape(t *testing.T) (map[string]*dto.MetricFamily, string) {
 	t.Helper()
 	d := newDeployment(t)
@@ -80,8 +80,8 @@ func TestMetrics_AreLintedAndHoldNoSKU(t *testing.T) {
 // documented finds the lines of the metrics' tables: name, type, labels.
 var documented = regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| (counter|gauge|histogram) \\| ([^|]*)\\|")
 
-// What is documented is there, of that type and with those labels, and nothing
-// else is: a dashboard is made from the document.
+// The metrics are those documented, with their types and labels, and no others: the dashboard
+// is made from the document.
 func TestMetrics_AreTheDocumentedOnes(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../docs/metrics.md")
@@ -118,7 +118,7 @@ func TestMetrics_AreTheDocumentedOnes(t *testing.T) {
 	}
 }
 
-// labels returns the names of a family's labels, sorted, all of its series'.
+// labels returns the sorted names of the labels of all of a family's series.
 func labels(f *dto.MetricFamily) []string {
 	names := map[string]bool{}
 	for _, m := range f.GetMetric() {
@@ -129,10 +129,10 @@ func labels(f *dto.MetricFamily) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// metricNames finds the metrics that an expression is about.
+// metricNames finds the metrics in an expression.
 var metricNames = regexp.MustCompile(`\b(?:orderd|http_server|go|process)_[a-z_]+\b`)
 
-// Alerts and dashboard ask for nothing that is not there.
+// Alerts and dashboard use no metric that does not exist.
 func TestMetrics_OfAlertsAndDashboardAreThere(t *testing.T) {
 	t.Parallel()
 	families, _ := scrape(t)
@@ -159,12 +159,11 @@ func TestMetrics_OfAlertsAndDashboardAreThere(t *testing.T) {
 	}
 }
 
-// Units sold that were not there are counted: a SKU that only a lock guards, and
-// no lock.
+// Oversold units are counted: here of a SKU with guard none, in mode none.
 func TestMetrics_CountWhatIsOversold(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)
-	r := d.start(t, "r1", "none", "--work", "3s") // both have looked before either writes
+	r := d.start(t, "r1", "none", "--work", "3s") // both orders have read the level before either writes
 	r.mustSet(t, "A-1", 3, "none")
 	const orderTwo = `{"lines":[{"sku":"A-1","quantity":2}]}`
 	sold := make(chan int, 2)
@@ -184,8 +183,7 @@ func TestMetrics_CountWhatIsOversold(t *testing.T) {
 	}
 }
 
-// A replica without a server, or about to go, says that it is not ready also to
-// whoever reads its metrics.
+// A replica that lacks a server, or drains, says in its metrics too that it is not ready.
 func TestMetrics_TellReadiness(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)
@@ -198,8 +196,7 @@ func TestMetrics_TellReadiness(t *testing.T) {
 	}
 }
 
-// Whoever asks for OpenMetrics finds, beside the times of requests, the traces of
-// some.
+// In the OpenMetrics format the durations of requests have traces as exemplars.
 func TestMetrics_HaveTracesForExamples(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)

@@ -9,7 +9,7 @@ import (
 
 type migrateCommand struct{ databaseFlags }
 
-// Validate refuses a database that would be reached in the clear.
+// Validate rejects a database that would be reached without TLS.
 func (c *migrateCommand) Validate() error { return c.checkDatabase() }
 
 // Run applies the migrations that the database lacks.

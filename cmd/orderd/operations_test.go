@@ -11,7 +11,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// parserOf returns orderd's command line, and what it sets.
+// parserOf returns the parser of orderd's command line, and the settings that it fills in.
 func parserOf(t *testing.T) (*kong.Kong, *commands) {
 	t.Helper()
 	c := &commands{}
@@ -22,7 +22,7 @@ func parserOf(t *testing.T) (*kong.Kong, *commands) {
 	return parser, c
 }
 
-// defaults returns what the settings are if nobody sets them.
+// defaults returns the settings' defaults.
 func defaults(t *testing.T) *commands {
 	t.Helper()
 	parser, c := parserOf(t)
@@ -32,7 +32,7 @@ func defaults(t *testing.T) *commands {
 	return c
 }
 
-// operations is what operators read.
+// operations returns the operators' document.
 func operations(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/operations.md")
@@ -42,7 +42,7 @@ func operations(t *testing.T) string {
 	return string(text)
 }
 
-// settingOf is the beginning of a setting's row in the table of its command.
+// settingOf returns the beginning of a setting's row in the table of its command.
 func settingOf(flag *kong.Flag) string {
 	variable := "–"
 	if len(flag.Envs) > 0 {
@@ -61,8 +61,8 @@ func settingOf(flag *kong.Flag) string {
 	return fmt.Sprintf("| `--%s` | %s | %s |", flag.Name, variable, value)
 }
 
-// Every setting of orderd serve is in the table, with its variable and default,
-// and none that is not there.
+// Every setting of orderd serve is in the table, with its variable and default, and no setting
+// is documented that does not exist.
 func TestOperations_TellOfEverySetting(t *testing.T) {
 	t.Parallel()
 	parser, _ := parserOf(t)

@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// More orders come at once than orderd takes on. Each is placed, or refused by an
-// answer that says so and when to come again; none is lost between the two.
+// More orders arrive at once than orderd accepts. Each is placed, or refused with an answer
+// that says so and when to retry; none is lost in between.
 func TestOverload_EachIsPlacedOrToldToComeAgain(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		flags  []string
-		held   bool // until somebody is refused, no order has its turn
+		held   bool // the SKU's lock is held until an order is refused
 		status int
 		code   string
 	}{
@@ -80,5 +80,5 @@ func TestOverload_EachIsPlacedOrToldToComeAgain(t *testing.T) {
 	}
 }
 
-// overloading has as many connections as there are requests.
+// overloading opens a connection for each request.
 var overloading = &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}

@@ -18,9 +18,9 @@ import (
 // are reached by TLS, or not at all unless the operator says --insecure.
 const sayInsecure = "say --insecure if nobody else is on the way there"
 
-// parseDatabase reads the URL of Postgres. What in it is a pool's setting, as
-// pool_max_conns, is told apart: no server knows those. The error quotes nothing
-// that may be a part of a password.
+// parseDatabase parses the URL of Postgres. It separates the pool's settings, such as
+// pool_max_conns, which no server knows. The error quotes nothing that may be part of a
+// password.
 func parseDatabase(text string) (*pgxpool.Config, error) {
 	const readable = "cannot be read: want postgres://user:password@host:port/database, where a password has %40 for @, %2F for / and %25 for %"
 	if text == "" {
@@ -36,8 +36,7 @@ func parseDatabase(text string) (*pgxpool.Config, error) {
 	return config, nil
 }
 
-// checkDatabase finds a Postgres that would be, or could come to be, reached in
-// the clear.
+// checkDatabase rejects a Postgres that would be, or could come to be, reached without TLS.
 func (d *databaseFlags) checkDatabase() error {
 	pool, err := parseDatabase(d.DatabaseURL)
 	if err != nil || d.Insecure {
@@ -45,7 +44,7 @@ func (d *databaseFlags) checkDatabase() error {
 	}
 	config := pool.ConnConfig
 	inTheClear := config.TLSConfig == nil && beyond(config.Host)
-	for _, other := range config.Fallbacks { // such as the same without TLS, after sslmode=prefer
+	for _, other := range config.Fallbacks { // such as the same host without TLS, with sslmode=prefer
 		inTheClear = inTheClear || other.TLSConfig == nil && beyond(other.Host)
 	}
 	if inTheClear {
@@ -54,14 +53,13 @@ func (d *databaseFlags) checkDatabase() error {
 	return nil
 }
 
-// beyond tells whether a Postgres host is neither a socket's folder nor this
-// machine.
+// beyond reports whether a Postgres host is neither a Unix socket nor this machine.
 func beyond(host string) bool {
 	return !strings.HasPrefix(host, "/") && !strings.HasPrefix(host, "@") && !loopback(net.JoinHostPort(host, "0"))
 }
 
-// checkRedis finds, among the URLs by their flags, one that is none, and a Redis
-// that would be reached in the clear, or by a TLS that does not ask who answers.
+// checkRedis rejects an invalid URL among those given by flag, and a Redis that would be
+// reached without TLS, or without verifying who it is.
 func (d *databaseFlags) checkRedis(byFlag map[string][]string) error {
 	for flag, urls := range byFlag {
 		for _, text := range urls {
@@ -77,13 +75,14 @@ func (d *databaseFlags) checkRedis(byFlag map[string][]string) error {
 	return nil
 }
 
-// inTheClear returns a server that is, if there is one that is known already.
+// inTheClear returns the address of a server that would be reached without verified TLS, as far
+// as the servers are known yet, or "".
 func inTheClear(o *redis.UniversalOptions) string {
 	if o.TLSConfig != nil && !o.TLSConfig.InsecureSkipVerify {
 		return ""
 	}
 	if o.TLSConfig != nil && (o.MasterName != "" || o.IsClusterMode) {
-		return o.Addrs[0] // and whatever it names
+		return o.Addrs[0] // and the servers that it names later
 	}
 	for _, address := range o.Addrs {
 		if !loopback(address) {
@@ -93,9 +92,8 @@ func inTheClear(o *redis.UniversalOptions) string {
 	return ""
 }
 
-// redisOptions reads a URL of Redis. Without TLS, and unless that is allowed, its
-// client reaches this machine alone, whatever servers a Sentinel or a Cluster
-// names later.
+// redisOptions parses a Redis URL. Without TLS, unless --insecure allows that, the client dials
+// this machine only, whatever servers a Sentinel or a Cluster names later.
 func (d *databaseFlags) redisOptions(text string) (*redis.UniversalOptions, error) {
 	o, err := parseRedisURL(text)
 	if err == nil && o.TLSConfig == nil && !d.Insecure {
@@ -111,7 +109,7 @@ func dialLoopback(ctx context.Context, network, address string) (net.Conn, error
 	return (&net.Dialer{Timeout: redisTimeout}).DialContext(ctx, network, address)
 }
 
-// checkZooKeeper finds a ZooKeeper that would be reached in the clear.
+// checkZooKeeper rejects a ZooKeeper that would be reached without TLS.
 func (c *serveCommand) checkZooKeeper() error {
 	if c.Insecure || c.ZookeeperCA != "" || c.LockMode != locking.ModeZooKeeper {
 		return nil
@@ -119,7 +117,7 @@ func (c *serveCommand) checkZooKeeper() error {
 	for _, address := range c.Zookeeper {
 		host, _, err := net.SplitHostPort(address)
 		if err != nil {
-			host = address // the client knows the usual port
+			host = address // the client adds the default port
 		}
 		if !loopback(net.JoinHostPort(host, "0")) {
 			return fmt.Errorf("--zookeeper: %s would be reached without TLS: give --zookeeper-ca, or %s", address, sayInsecure)

@@ -36,7 +36,7 @@ func TestRun_RefusesServersInTheClear(t *testing.T) {
 			t.Errorf("%q = %v, want a usage error", args, err)
 		}
 	}
-	// These get as far as the port that cannot be.
+	// These pass the check, and fail at the invalid port.
 	for _, args := range [][]string{
 		serve("postgres://db.example/x?sslmode=verify-full", "rediss://redis.example"),
 		serve("postgres:///x?host=/run/postgresql", "redis://localhost"),
@@ -48,8 +48,7 @@ func TestRun_RefusesServersInTheClear(t *testing.T) {
 	}
 }
 
-// A master that is named only later, by a Sentinel here, is not reached in the clear
-// either.
+// A master that is named only later, by a Sentinel here, is not reached without TLS either.
 func TestRedisOptions_ReachNobodyElseInTheClear(t *testing.T) {
 	t.Parallel()
 	for insecure, refused := range map[bool]bool{false: true, true: false} {
@@ -68,7 +67,7 @@ func TestRedisOptions_ReachNobodyElseInTheClear(t *testing.T) {
 	}
 }
 
-// sentinelThatNames starts what says of every master that it is at the host.
+// sentinelThatNames starts a fake Sentinel that names the host as every master's.
 func sentinelThatNames(t *testing.T, host string) (addr string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

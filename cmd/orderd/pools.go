@@ -26,7 +26,7 @@ func poolsOf(db *pgxpool.Pool) []prometheus.Collector {
 	}
 }
 
-// redisPools are the connections to Redis, by what they are for: stock, locks or
+// redisPools are the Redis clients whose connections are counted, by use: stock, locks or
 // events.
 type redisPools struct {
 	mu      sync.Mutex
@@ -42,7 +42,7 @@ func (p *redisPools) add(use string, client redis.UniversalClient) {
 	p.clients[use] = append(p.clients[use], client)
 }
 
-// redisPoolMetrics are what is told of the clients of one use, all together.
+// redisPoolMetrics are the metrics of all clients of one use together.
 var redisPoolMetrics = []struct {
 	desc  *prometheus.Desc
 	kind  prometheus.ValueType
@@ -81,13 +81,14 @@ func (p *redisPools) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
-// A watcher sees what is asked of the servers: it traces and counts.
+// A watcher instruments the clients of the servers: with traces and with metrics.
 type watcher struct {
 	traces *tracing
 	pools  redisPools
 }
 
-// redis returns what a Redis client is handed to once it is open.
+// redis returns a function that instruments a Redis client of that use, to be called once it is
+// open.
 func (w *watcher) redis(use string) func(redis.UniversalClient) {
 	return func(client redis.UniversalClient) {
 		w.traces.redis(client)

@@ -12,8 +12,8 @@ import (
 	"orderd/internal/stock"
 )
 
-// reconcileCommand is for the operator who wants to know. What orderd serve
-// repairs by itself it repairs without being asked.
+// reconcileCommand tells the operator what is wrong. It repairs nothing: orderd serve repairs
+// by itself what it can.
 type reconcileCommand struct {
 	databaseFlags
 	RedisURL string `env:"REDIS_URL" placeholder:"URL" help:"Redis for the stock, as orderd serve has it. Without it the levels in Redis are not looked at."`
@@ -24,13 +24,13 @@ type reconcileCommand struct {
 const findingsShown = 100
 
 var (
-	// errFindings says that something is wrong.
+	// errFindings says that the check found something wrong.
 	errFindings = errors.New("the books are not right")
-	// errNotChecked says that nobody knows.
+	// errNotChecked says that the check could not be completed.
 	errNotChecked = errors.New("the books could not be checked")
 )
 
-// Validate finds settings that cannot work together. Errors name the flag.
+// Validate rejects settings that cannot work together. Errors name the flag.
 func (c *reconcileCommand) Validate() error {
 	if err := c.checkDatabase(); err != nil {
 		return err
@@ -41,8 +41,8 @@ func (c *reconcileCommand) Validate() error {
 	return c.checkRedis(map[string][]string{"--redis-url": {c.RedisURL}})
 }
 
-// Run lists what is wrong, and says how much was looked at. Its errors are
-// errFindings and errNotChecked.
+// Run lists what is wrong, and how much was checked. Its errors are errFindings and
+// errNotChecked.
 func (c *reconcileCommand) Run(ctx context.Context, s streams) error {
 	list := &findings{out: s.out, counts: map[string]int{}}
 	books, err := c.checkBooks(ctx, list)
@@ -106,7 +106,7 @@ func (c *reconcileCommand) checkRedisLevels(ctx context.Context, list *findings)
 	})
 }
 
-// findings are listed as they come, the first of each kind, and counted.
+// findings are listed as they come, up to findingsShown of each kind, and all counted.
 type findings struct {
 	out     io.Writer
 	counts  map[string]int

@@ -15,7 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// stockRedis is the Redis that the deployment's levels are in.
+// stockRedis returns a client of the Redis with the deployment's levels.
 func (d deployment) stockRedis(t *testing.T) *redis.Client {
 	t.Helper()
 	options, err := redis.ParseURL(d.stock)
@@ -27,9 +27,8 @@ func (d deployment) stockRedis(t *testing.T) *redis.Client {
 	return server
 }
 
-// While Redis is emptied and lied to, every unit is sold and nobody is told
-// "sold out" before that; then one replica dies, and the other still keeps Redis
-// right.
+// While Redis is flushed and given wrong levels, every unit is sold and no order is refused as
+// sold out before that; then one replica dies, and the other keeps repairing Redis.
 func TestServe_ReconcilesWhileItSells(t *testing.T) {
 	t.Parallel()
 	const units = 200
@@ -88,7 +87,7 @@ func TestServe_ReconcilesWhileItSells(t *testing.T) {
 	})
 }
 
-// What the operator is told, and by which exit code.
+// The report and the exit codes of orderd reconcile --check.
 func TestReconcile_Check(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)

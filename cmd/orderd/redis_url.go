@@ -13,17 +13,16 @@ import (
 	"orderd/internal/locking"
 )
 
-// parseRedisURL reads the one syntax that reaches every kind of Redis:
+// parseRedisURL parses the one syntax that reaches every kind of Redis:
 //
 //	redis://user:password@host:6379/0                            one server
 //	redis+sentinel://host:26379/0?master_name=shop&addr=host2:26379   Sentinel's master
 //	redis+cluster://host:6379?addr=host2:6379                    Redis Cluster
 //
-// With rediss in the place of redis the connections are encrypted; the
-// parameter ca names a file of the authorities that are trusted to say who the
-// servers are, in the place of the system's. The parameter addr, which may be repeated, adds a node to ask; user and password
-// are the data servers', sentinel_username and sentinel_password Sentinel's.
-// Other parameters are those of a single server's URL.
+// With rediss in place of redis, connections use TLS; the parameter ca names a file of
+// authorities to trust instead of the system's. The parameter addr, which may be repeated, adds
+// a node to ask; user and password are those of the data servers, sentinel_username and
+// sentinel_password Sentinel's. Other parameters are those of a single server's URL.
 func parseRedisURL(raw string) (*redis.UniversalOptions, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -94,7 +93,7 @@ func trust(config *tls.Config, file string) error {
 	return nil
 }
 
-// redisURLs are the URLs of Redis, by the flags that they came by.
+// redisURLs returns the Redis URLs by flag.
 func (c *serveCommand) redisURLs() map[string][]string {
 	urls := map[string][]string{"--redis-url": {c.RedisURL}}
 	switch {

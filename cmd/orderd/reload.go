@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// lookEvery is how often files are looked at for a change. A signal need not be
-// waited for, but not everything that puts new files in place can send one.
+// lookEvery is how often files are checked for changes. SIGHUP reloads them at once, but not
+// everything that puts new files in place can send it.
 const lookEvery = time.Second
 
-// A reloader reads what is kept in files again when they change, and on SIGHUP.
+// A reloader loads settings again when their files change, and on SIGHUP.
 type reloader struct {
 	log      *slog.Logger
 	followed []*followed
@@ -28,8 +28,8 @@ type followed struct {
 	seen  []fs.FileInfo // as of the last load; nil where there is no file
 }
 
-// follow loads now, and again when one of the files changes. Its error is that
-// of the first load; later ones are logged, and leave what is there as it is.
+// follow loads now, and again when one of the files changes. It returns the error of the first
+// load; later ones are logged, and leave the current settings in use.
 func (r *reloader) follow(name string, load func() error, files ...string) error {
 	f := &followed{name: name, load: load, files: files, seen: look(files)}
 	r.followed = append(r.followed, f)

@@ -43,7 +43,7 @@ func TestSecure_RedisUsersMayDoNothingElse(t *testing.T) {
 				t.Errorf("%s: %s = %v, want NOPERM", user, command, err)
 			}
 		}
-		// What a script does is the user's, too.
+		// A script has its user's rights, too.
 		err = client.Eval(t.Context(), "return redis.call('SET', 'somebody-elses', 'v')", nil).Err()
 		if err == nil || !strings.Contains(err.Error(), "can't access") && !redis.HasErrorPrefix(err, "NOPERM") {
 			t.Errorf("%s: a script that writes another key = %v, want it refused", user, err)
@@ -65,7 +65,7 @@ func TestSecure_RightsInARedisCluster(t *testing.T) {
 				args = append(args, word)
 			}
 			if args[2] == "default" {
-				continue // the nodes themselves are that one
+				continue // the nodes connect to each other as this user
 			}
 			if _, err := node.Do(t.Context(), args...); err != nil {
 				t.Fatal(err)

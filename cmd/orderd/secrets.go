@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// readNamed reads a file that a setting names. Its error does not repeat the
-// name, in the place of which somebody may have put what should be in the file.
+// readNamed reads a file that a setting names. Its error does not quote the name, since
+// somebody may have given the file's content instead.
 func readNamed(file string) ([]byte, error) {
 	text, err := os.ReadFile(file) //nolint:gosec // which file is the operator's to say
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
@@ -19,12 +19,12 @@ func readNamed(file string) ([]byte, error) {
 	return text, err
 }
 
-// passwordIn finds passwords in URLs and in Postgres' other way of writing them.
+// passwordIn finds passwords in URLs and in Postgres' keyword=value strings.
 var passwordIn = regexp.MustCompile(`://[^/@\s]*:[^/@\s]+@|(?i)(^|[\s?&;])(sentinel_|ssl)?password\s*=\s*[^\s&]`)
 
-// checkArguments refuses passwords among the arguments: everybody on the machine
-// can read those, while the environment is its owner's. The error names the flag
-// and not what it holds.
+// checkArguments refuses passwords among the arguments: everybody on the machine can read
+// those, but only the process's owner its environment. The error names the flag and not its
+// value.
 func checkArguments(args []string) error {
 	for i, arg := range args {
 		flag, value, joined := strings.Cut(arg, "=")

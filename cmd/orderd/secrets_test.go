@@ -33,7 +33,7 @@ func TestRun_PasswordsAmongTheArgumentsAreRefused(t *testing.T) {
 	}
 }
 
-// What cannot be read is not repeated either: it may hold a password.
+// A URL that cannot be parsed is not quoted: it may hold a password.
 func TestRun_URLsThatCannotBeReadAreNotRepeated(t *testing.T) {
 	const canary = "CANARY"
 	for _, url := range []string{

@@ -30,8 +30,8 @@ const (
 	zooPassword   = "zoo-CANARY"
 )
 
-// A fortress is a deployment of servers that want TLS, where they have it, and a
-// user who may do no more than the files in deploy/ say.
+// A fortress is a deployment whose servers require TLS, where they support it, and users with
+// no more rights than the files in deploy/ give.
 type fortress struct {
 	deployment
 	ca           *stack.Authority
@@ -64,15 +64,15 @@ func newFortress(t *testing.T, name string) *fortress {
 	return f
 }
 
-// postgresFor does what an operator does by deploy/postgres-roles.sql, migrates,
-// and returns the service's URL.
+// postgresFor runs deploy/postgres-roles.sql as an operator does, migrates, and returns the
+// service's URL.
 func postgresFor(t *testing.T, adminURL string) string {
 	t.Helper()
 	text, err := os.ReadFile("../../deploy/postgres-roles.sql")
 	if err != nil {
 		t.Fatal(err)
 	}
-	// psql's own part of the file.
+	// Without psql's own commands.
 	sql := regexp.MustCompile(`(?m)^\\.*$`).ReplaceAllString(string(text), "")
 	sql = strings.NewReplacer(":'owner_password'", "'"+ownerPassword+"'", ":'service_password'", "'"+appPassword+"'").Replace(sql)
 	admin, err := pgx.Connect(t.Context(), adminURL)
@@ -109,7 +109,7 @@ func mustSecureRedis(t *testing.T, s *stack.Stack, name string, ca *stack.Author
 	return r
 }
 
-// redisUsers are those of deploy/redis-users.acl, with passwords.
+// redisUsers returns deploy/redis-users.acl with passwords filled in.
 func redisUsers(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("../../deploy/redis-users.acl")
@@ -132,8 +132,8 @@ func redisURL(addr, user, password, ca string) string {
 	return (&url.URL{Scheme: "rediss", Host: addr, User: url.UserPassword(user, password), RawQuery: url.Values{"ca": {ca}}.Encode()}).String()
 }
 
-// The service does all that it does with the rights that deploy/ gives it, over
-// TLS, in every mode; and none of the passwords shows.
+// In every mode the service works with the rights that deploy/ gives it, over TLS, and exposes
+// none of the passwords.
 func TestSecure_EveryModeWithTheRightsItNeeds(t *testing.T) {
 	t.Parallel()
 	f := newFortress(t, "rights")
@@ -170,7 +170,7 @@ func (r *replica) useEverything(t *testing.T, sku, mode string) {
 	t.Helper()
 	r.mustSet(t, sku, 100, "predicate")
 	r.mustSet(t, sku+"-claim", 100, "claim")
-	const buyers = 8 // each of the first opens connections, with a handshake: many at once take longer than a connection may
+	const buyers = 8 // the first orders open TLS connections: many handshakes at once take longer than the connect timeout
 	var all sync.WaitGroup
 	for range buyers {
 		all.Go(func() {
@@ -187,7 +187,7 @@ func (r *replica) useEverything(t *testing.T, sku, mode string) {
 			t.Errorf("%s: %s of %v is answered %d %v", mode, change, held, status, answer)
 		}
 	}
-	r.send(t, http.MethodPut, "/v1/stock/A-1", `{"on_hand":9}`) // which keyed orders
+	r.send(t, http.MethodPut, "/v1/stock/A-1", `{"on_hand":9}`) // the SKU that keyed orders
 	for _, again := range []bool{false, true} {
 		if status, replayed, _ := r.keyed(t, sku); status != http.StatusCreated || replayed != again {
 			t.Errorf("%s: an order with a key is answered %d, replayed %v; want 201, %v", mode, status, replayed, again)
@@ -220,8 +220,8 @@ func (r *replica) useEverything(t *testing.T, sku, mode string) {
 	}
 }
 
-// A server that somebody else has put in the place of the right one is not told
-// anything, whatever it answers.
+// A server whose certificate another authority has signed gets no requests, whatever it
+// answers; and orderd fails closed with wrong credentials.
 func TestSecure_StrangersAreNotTrusted(t *testing.T) {
 	t.Parallel()
 	f := newFortress(t, "strangers")
@@ -235,7 +235,7 @@ func TestSecure_StrangersAreNotTrusted(t *testing.T) {
 		"stock Redis": func(d *deployment) { d.stock = trust(d.stock) },
 		"lock Redis":  func(d *deployment) { d.locks = trust(d.locks) },
 		"ZooKeeper":   func(d *deployment) { d.env = append(slices.Clone(d.env), "ORDERD_ZOOKEEPER_CA="+other.File) },
-		// The right server, and the wrong word.
+		// The right server, and wrong credentials.
 		"Postgres' password": func(d *deployment) { d.database = mustLogin(t, d.database, "orderd_app", "guess") },
 		"Redis' password":    func(d *deployment) { d.stock = redisURL(f.stock.Addr, "orderd-stock", "guess", f.ca.File) },
 		"another's rights":   func(d *deployment) { d.stock = redisURL(f.stock.Addr, "orderd-lock", lockPassword, f.ca.File) },

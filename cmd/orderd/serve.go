@@ -15,8 +15,8 @@ import (
 	"orderd/internal/stock"
 )
 
-// drainLimit bounds the wait for requests in flight after the listener closed:
-// each gets the time that it has, and its COMMIT, too.
+// drainLimit bounds the wait for requests in flight after the listener has closed: the whole
+// time of a request, of its COMMIT and of looking up the outcome.
 const drainLimit = order.RequestLimit + 2*order.CommitLimit
 
 // Run wires the service together and serves until ctx ends, then drains.
@@ -51,7 +51,7 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 	if c.BatchMax > 1 && c.LockMode != locking.ModeNone {
 		service.Lanes = order.NewLanes(service, c.BatchMax)
 		metrics.MustRegister(service.Lanes.Collector())
-		defer service.Lanes.Close() // before the servers: they give their leases back
+		defer service.Lanes.Close() // before the servers are closed: the lanes release their leases
 	}
 	defer inBackground(ctx, service.SweepHolds)()
 	stop, err := c.followLedger(ctx, s, store, cache, log, metrics)
@@ -67,12 +67,12 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 		Locks: s.locks, Health: health, Replica: c.ID, Version: version(),
 		Keys: edge.keys, Limits: edge.limits,
 	})
-	// Until the end: a hangup while requests are being answered must not end the process.
+	// Until Run returns: SIGHUP must not end the process while requests are being answered.
 	defer inBackground(context.WithoutCancel(ctx), edge.changes.run)()
 	return c.serve(ctx, log, health, c.apiServer(traces.http(api), edge.tls, log), newServer(adminHandler(metrics), log))
 }
 
-// newHealth asks all that an order needs.
+// newHealth returns the checks of all that an order needs.
 func newHealth(store *stock.Store, cache *stock.Cache, backend locking.Locker) *order.Health {
 	return order.NewHealth(
 		order.Check{Name: "postgres", Ask: store.Ping},
@@ -109,7 +109,7 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, health *orde
 	}
 	log.Info("draining")
 	health.Drain()
-	time.Sleep(c.DrainDelay) // nothing to wait for: balancers ask, and do not tell what they saw
+	time.Sleep(c.DrainDelay) // a fixed time: balancers poll, and do not say what they saw
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
 	defer cancel()
 	if err := apiServer.Shutdown(stopping); err != nil {

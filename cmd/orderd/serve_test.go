@@ -37,9 +37,10 @@ func TestServe_TwoReplicasAndOneUnit(t *testing.T) {
 		t.Run(string(row.mode)+" with guard "+row.guard, func(t *testing.T) {
 			t.Parallel()
 			d := newDeployment(t)
-			// Long enough for both to have looked before either writes.
+			// --work is long enough for both to have read the level before either writes.
 			if row.mode == locking.ModeRedlock {
-				// Databases of one server: what makes masters independent is not at stake here.
+				// Databases of one server: how independent the masters are does not matter
+				// here.
 				d.locks = strings.Join([]string{d.locks, stacktest.Redis(t), stacktest.Redis(t)}, ",")
 			}
 			replicas := []*replica{
@@ -120,7 +121,7 @@ func TestServe_SaysNotReadyWhileDraining(t *testing.T) {
 		resp.Body.Close()
 		return resp.StatusCode == http.StatusServiceUnavailable
 	})
-	// A hangup, which has it read its files again, is nothing else meanwhile.
+	// SIGHUP, which reloads files, does nothing else during the drain.
 	if err := r.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
@@ -141,14 +142,14 @@ func TestServe_SaysNotReadyWhileDraining(t *testing.T) {
 	}
 }
 
-// What is said in the failure table of docs/operations.md, seen from outside.
+// The failure table of docs/operations.md, tested from outside.
 func TestServe_FailsClosedWithoutItsServers(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		mode   string
 		cut    func(d *deployment, nobody string)
-		others int    // how what an order needs not is answered
-		named  string // by /readyz
+		others int    // the status of all requests but placing an order
+		named  string // the check that fails in /readyz
 	}{
 		"lock Redis":  {"redis", func(d *deployment, nobody string) { d.locks = "redis://" + nobody }, 200, "lock"},
 		"ZooKeeper":   {"zookeeper", func(d *deployment, nobody string) { d.zookeeper = nobody }, 200, "lock"},
@@ -242,8 +243,7 @@ func TestRun_UsageErrorsNameTheFlag(t *testing.T) {
 	}
 }
 
-// A comma in a password does not make two URLs of one, and a mistake in one is found
-// however much is allowed.
+// A comma in a password does not split a URL, and an invalid URL is found even with --insecure.
 func TestRun_RedisURLs(t *testing.T) {
 	t.Setenv("DATABASE_URL", "postgres://127.0.0.1/x?sslmode=disable")
 	t.Setenv("REDIS_URL", "redis://u:pa,ss@127.0.0.1")
@@ -258,8 +258,8 @@ func TestRun_RedisURLs(t *testing.T) {
 	}
 }
 
-// A pool's settings in the URL are for the pools, and no reason for a server to
-// refuse anybody.
+// Pool settings in the URL are used by the pools and not sent to servers, which would refuse
+// them.
 func TestServe_SettingsOfAPool(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)
@@ -270,7 +270,7 @@ func TestServe_SettingsOfAPool(t *testing.T) {
 	if out, err := runHere(t, "reconcile", "--check", "--database-url", d.database); err != nil {
 		t.Errorf("reconcile = %v %s", err, out)
 	}
-	d.start(t, "r1", "postgres") // which is ready
+	d.start(t, "r1", "postgres") // start waits until it is ready
 }
 
 func TestRun_MigrateAndHealthcheck(t *testing.T) {

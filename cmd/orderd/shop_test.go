@@ -11,8 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// keyed sends an order with a key. There is no answer, and status 0, from a
-// replica that has died.
+// keyed sends an order with an idempotency key. The status is 0 if the replica has died.
 func (r *replica) keyed(t *testing.T, key string) (status int, replayed bool, id string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.url+"/v1/orders", strings.NewReader(orderOne))
@@ -33,9 +32,9 @@ func (r *replica) keyed(t *testing.T, key string) (status int, replayed bool, id
 	return resp.StatusCode, resp.Header.Get("Idempotent-Replayed") == "true", answer.ID
 }
 
-// A replica is killed with an order in its hands: before it is written, or as
-// soon as it is. The client, who has heard nothing or may have, asks another
-// with the same key, and there is one order.
+// A replica is killed with an order in flight: before it is written, or as soon as it is. The
+// client, which may have had no answer, retries at another replica with the same key, and there
+// is one order.
 func TestServe_AKeyOutlivesItsReplica(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
@@ -89,7 +88,7 @@ func TestServe_AKeyOutlivesItsReplica(t *testing.T) {
 func TestServe_AHoldOutlivesItsReplica(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)
-	// Its turn may die with it, and is over after the TTL.
+	// It may die with the lock, which then expires after the TTL.
 	r1, r2 := d.start(t, "r1", "redis", "--lock-ttl", "3s"), d.start(t, "r2", "redis", patient...)
 	r1.mustSet(t, "A-1", 1, "predicate")
 	const hold = `{"lines":[{"sku":"A-1","quantity":1}],"hold_seconds":1}`

@@ -47,7 +47,7 @@ func (r *replica) raw(t *testing.T, request string) string {
 	return string(answer)
 }
 
-// Whoever sends by drops is cut off, and the others do not notice.
+// A client that sends too slowly is cut off, and the others do not notice.
 func TestServe_CutsOffWhoeverSendsByDrops(t *testing.T) {
 	t.Parallel()
 	r := newDeployment(t).start(t, "r1", "redis")
@@ -82,7 +82,7 @@ func TestServe_CutsOffWhoeverSendsByDrops(t *testing.T) {
 					case <-cut:
 						return
 					case <-drop.C:
-						_, _ = io.WriteString(conn, " ") // cut says when it is over
+						_, _ = io.WriteString(conn, " ") // errors: cut is closed then
 					}
 				}
 			})
@@ -127,7 +127,8 @@ func TestServe_BoundsHeadersAndBodies(t *testing.T) {
 	if answer := r.raw(t, many); !strings.HasPrefix(answer, "HTTP/1.1 431") {
 		t.Errorf("3,000 headers are answered %.80q, want 431", answer)
 	}
-	// raw ends with the connection: the rest of a body that is too large is not waited for.
+	// raw returns when the server closes: it does not wait for the rest of a body that is too
+	// large.
 	post := "POST /v1/orders HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\n"
 	if answer := r.raw(t, post+"Content-Length: 1000000000\r\n\r\n"+strings.Repeat(" ", 32<<10)); !strings.HasPrefix(answer, "HTTP/1.1 413") {
 		t.Errorf("a body of 1 GB is answered %.80q, want 413", answer)
@@ -137,8 +138,8 @@ func TestServe_BoundsHeadersAndBodies(t *testing.T) {
 	}
 }
 
-// A request that two readers could cut in two places is refused, or is the last
-// on its connection.
+// A request whose end a proxy and orderd might see in different places (request smuggling) is
+// refused, or is the last on its connection.
 func TestServe_ReadsRequestsInOneWayOnly(t *testing.T) {
 	t.Parallel()
 	r := newDeployment(t).start(t, "r1", "none")
@@ -203,7 +204,7 @@ func TestServe_BoundsConnections(t *testing.T) {
 	select {
 	case err := <-answered:
 		t.Fatalf("a third connection was served (%v) while two are open", err)
-	case <-time.After(300 * time.Millisecond): // served, it would have been within one
+	case <-time.After(300 * time.Millisecond): // if it were served, that would take far less
 	}
 	first.Close()
 	if err := <-answered; err != nil {
@@ -211,8 +212,7 @@ func TestServe_BoundsConnections(t *testing.T) {
 	}
 }
 
-// Nobody can write into the log but the service: each line is one entry, whatever
-// the requests hold.
+// Requests cannot forge log lines: each line is one entry of the service, whatever they hold.
 func TestServe_LogLinesCannotBeForged(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)
@@ -225,7 +225,7 @@ func TestServe_LogLinesCannotBeForged(t *testing.T) {
 				"\r\nX-Request-Id: \\n"+forged+"\r\nAuthorization: Bearer \t"+forged+"\r\nIdempotency-Key: \\r\\n"+forged+"\r\n\r\n")
 		}
 		r.send(t, http.MethodPost, "/v1/orders", `{"lines":[{"sku":"A\nFORGED","quantity":1}]}`)
-		// These are refused before anybody has looked at them.
+		// The HTTP server refuses these before any handler sees them.
 		r.raw(t, "GET /livez HTTP/1.1\r\nHost: shop\r\nUser-Agent: \x1b[2K\x00"+forged+"\r\n\r\n")
 		r.raw(t, "GET /\x1b[2K HTTP/1.1\r\nHost: \r\n\r\n")
 		await(t, "the requests to be logged", func() bool { return strings.Count(r.log(t), "/v1/stock/{sku}") >= 5 })
@@ -242,7 +242,7 @@ func TestServe_LogLinesCannotBeForged(t *testing.T) {
 	}
 }
 
-// The profiles, and what the process was started with, are for this machine.
+// The profiles and the command line are served to this machine only.
 func TestAdmin_ProfilesStayHere(t *testing.T) {
 	t.Parallel()
 	r := newDeployment(t).start(t, "r1", "none")

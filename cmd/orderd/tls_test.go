@@ -33,7 +33,7 @@ func mustIssue(t *testing.T, ca *stack.Authority, name string, hosts ...string) 
 	return cert, key
 }
 
-// shake connects as a client of the settings and returns the certificate's number.
+// shake connects with the client's settings and returns the server certificate's serial number.
 func (r *replica) shake(ctx context.Context, config *tls.Config) (*big.Int, error) {
 	conn, err := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", strings.TrimPrefix(r.url, "https://"))
 	if err != nil {

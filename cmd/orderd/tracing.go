@@ -29,16 +29,16 @@ import (
 // flushLimit bounds the sending of the last spans when the process ends.
 const flushLimit = 2 * time.Second
 
-// tracing makes spans of what is done and sends them where the standard
-// variables, OTEL_*, say. nil: they say nothing, and nothing is made or wrapped.
+// tracing makes spans and sends them where the standard variables, OTEL_*, say. nil: they name
+// no destination, and nothing is made or wrapped.
 type tracing struct {
 	provider *sdktrace.TracerProvider
 	log      *slog.Logger
 }
 
-// tracingWanted tells whether the variables name somebody to send spans to. The
-// library would take an exporter that is not named to be a collector on this
-// machine, and complain that there is none.
+// tracingWanted reports whether the variables name a destination for spans. The library would
+// take an exporter that is not named to be a collector on this machine, and complain that there
+// is none.
 func tracingWanted(getenv func(string) string) bool {
 	switch exporter := getenv("OTEL_TRACES_EXPORTER"); {
 	case getenv("OTEL_SDK_DISABLED") == "true":
@@ -50,7 +50,7 @@ func tracingWanted(getenv func(string) string) bool {
 	}
 }
 
-// openTracing begins to trace if the environment says so.
+// openTracing starts tracing if the environment asks for it.
 func openTracing(ctx context.Context, replica string, log *slog.Logger) (*tracing, error) {
 	if !tracingWanted(os.Getenv) {
 		return nil, nil
@@ -66,7 +66,7 @@ func openTracing(ctx context.Context, replica string, log *slog.Logger) (*tracin
 		resource.WithAttributes(
 			semconv.ServiceName("orderd"), semconv.ServiceVersion(build.version), semconv.ServiceInstanceID(replica),
 		),
-		resource.WithFromEnv(), // last: the operator may know it by other names
+		resource.WithFromEnv(), // last, so that the operator may choose other names
 	)
 	if err != nil {
 		return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
@@ -74,7 +74,7 @@ func openTracing(ctx context.Context, replica string, log *slog.Logger) (*tracin
 	return &tracing{sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(about)), log}, nil
 }
 
-// close sends what has not been sent.
+// close sends the remaining spans.
 func (t *tracing) close() {
 	if t == nil {
 		return
@@ -86,8 +86,7 @@ func (t *tracing) close() {
 	}
 }
 
-// http makes a span of every request but those that ask after the process's
-// health, which come all the time.
+// http makes a span of every request but health checks, which come all the time.
 func (t *tracing) http(next http.Handler) http.Handler {
 	if t == nil {
 		return next
@@ -99,7 +98,7 @@ func (t *tracing) http(next http.Handler) http.Handler {
 	)
 }
 
-// orders makes the spans of an order's way.
+// orders returns what makes the spans of an order's steps.
 func (t *tracing) orders(mode locking.Mode) *order.Traces {
 	if t == nil {
 		return nil
@@ -107,8 +106,7 @@ func (t *tracing) orders(mode locking.Mode) *order.Traces {
 	return order.NewTraces(t.provider, mode)
 }
 
-// postgres makes a span of every statement that is a step of something traced.
-// Statements carry no values.
+// postgres makes a span of every statement within a recorded span. Statements carry no values.
 func (t *tracing) postgres() pgx.QueryTracer {
 	if t == nil {
 		return nil
@@ -116,8 +114,8 @@ func (t *tracing) postgres() pgx.QueryTracer {
 	return otelpgx.NewTracer(otelpgx.WithTracerProvider(t.provider))
 }
 
-// redis makes a span of every command that is a step of something traced. What
-// is in them, such as SKUs, is left out.
+// redis makes a span of every command within a recorded span. Arguments, such as SKUs, are left
+// out.
 func (t *tracing) redis(client redis.UniversalClient) {
 	if t == nil {
 		return
@@ -129,8 +127,8 @@ func (t *tracing) redis(client redis.UniversalClient) {
 	}
 }
 
-// stepsOnly makes spans within others, and none that stand alone: background
-// work, such as the reconciler's, is not worth one twice a second.
+// stepsOnly makes spans within others only: background work, such as the reconciler's, is not
+// worth one twice a second.
 type stepsOnly struct{ trace.TracerProvider }
 
 // Tracer implements trace.TracerProvider.

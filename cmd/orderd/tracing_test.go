@@ -19,7 +19,7 @@ import (
 	"orderd/internal/locking"
 )
 
-// The trace that requests say they are part of, in the span of whoever sent them.
+// The trace and the parent span that requests name in their traceparent header.
 const (
 	sentTrace = "0af7651916cd43dd8448eb211c80319c"
 	sentSpan  = "b7ad6b7169203331"
@@ -29,7 +29,7 @@ func traceparent(trace, span, flags string) []string {
 	return []string{"Traceparent", "00-" + trace + "-" + span + "-" + flags}
 }
 
-// end stops the replica, which sends its spans by that.
+// end stops the replica, which flushes its spans.
 func (r *replica) end(t *testing.T) {
 	t.Helper()
 	if err := r.Stop(t.Context()); err != nil {
@@ -37,11 +37,11 @@ func (r *replica) end(t *testing.T) {
 	}
 }
 
-// An order by itself: request, its steps, and what each asks of the servers.
+// A single order: the spans of the request, of its steps, and of their calls to the servers.
 func TestTraces_OfAnOrder(t *testing.T) {
 	t.Parallel()
 	for mode, asked := range map[locking.Mode]string{
-		locking.ModeNone: "", locking.ModeLocal: "", locking.ModeZooKeeper: "", locking.ModePostgres: "", // whose clients make no spans
+		locking.ModeNone: "", locking.ModeLocal: "", locking.ModeZooKeeper: "", locking.ModePostgres: "", // their clients make no spans
 		locking.ModeRedis: "redis", locking.ModeRedlock: "redis",
 	} {
 		t.Run(string(mode), func(t *testing.T) {
@@ -82,8 +82,8 @@ func TestTraces_OfAnOrder(t *testing.T) {
 	}
 }
 
-// checkSpans checks what holds for all spans: none stands alone but requests',
-// none tells of a SKU, and only requests that failed have errors.
+// checkSpans checks what holds for all spans: only those of requests have no parent, no others
+// name a SKU, and no internal span is an error.
 func checkSpans(t *testing.T, c *collector) {
 	t.Helper()
 	known := map[string]bool{sentSpan: true}
@@ -107,8 +107,8 @@ func checkSpans(t *testing.T, c *collector) {
 	}
 }
 
-// Orders that are placed together: each has its request's span and its wait in
-// the lane, and one span has the group's steps. It knows them all, and they it.
+// Orders that are placed together: each has spans of its request and of its wait in the lane,
+// and one span, which is linked with all the requests, has the group's steps.
 func TestTraces_OfAGroup(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)
@@ -127,7 +127,7 @@ func TestTraces_OfAGroup(t *testing.T) {
 			}
 		})
 	}
-	buy(traceparent(sentTrace, sentSpan, "00")...) // whose sender has not chosen to keep the trace
+	buy(traceparent(sentTrace, sentSpan, "00")...) // not sampled by its sender
 	await(t, "the first to wait for the lock", func() bool { return metric(t, r, `orderd_lock_waiters{mode="redis"}`) == "1" })
 	for range orders {
 		buy()
@@ -167,8 +167,8 @@ func TestTraces_OfAGroup(t *testing.T) {
 	checkSpans(t, c)
 }
 
-// A group of one, which is what most are in a quiet shop, is below its request,
-// and so is the look for a key.
+// The span of a group of one, which is what most are in a quiet shop, is below its request, and
+// so is the lookup of a key.
 func TestTraces_OfAGroupOfOne(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)
@@ -177,7 +177,7 @@ func TestTraces_OfAGroupOfOne(t *testing.T) {
 	r := d.start(t, "r1", "redis")
 	r.mustSet(t, "A-1", 1, "predicate")
 	const laterTrace = "7c1b4a2e9d3f4856a0b1c2d3e4f50617"
-	for _, trace := range []string{sentTrace, laterTrace} { // the key is looked for when it comes again
+	for _, trace := range []string{sentTrace, laterTrace} { // the key is looked up when it is sent again
 		headers := append(traceparent(trace, sentSpan, "01"), "Idempotency-Key", "k-1")
 		if a := r.sendWith(t, http.MethodPost, "/v1/orders", orderOne, headers...); a.status != http.StatusCreated {
 			t.Fatalf("the order was answered %d %v, want 201", a.status, a.members)
@@ -205,8 +205,8 @@ func TestTraces_OfAGroupOfOne(t *testing.T) {
 	checkSpans(t, c)
 }
 
-// Who asks about a request gives its trace's id or its own: they are in the
-// answer and in the log. With traces or without, the sender's trace is told.
+// Answers and log lines name the trace and the request, so that a caller can ask about one.
+// With or without tracing, the trace is the sender's.
 func TestTraces_AreNamedInProblemsAndLogs(t *testing.T) {
 	t.Parallel()
 	for name, on := range map[string]bool{"traced": true, "not traced": false} {
@@ -246,8 +246,8 @@ func TestTraces_AreNamedInProblemsAndLogs(t *testing.T) {
 	}
 }
 
-// What went wrong through no fault of the client is an error of the request's
-// span, and tells why; being sold out is none.
+// A failure that is not the client's fault makes the request's span an error, with the reason;
+// being sold out does not.
 func TestTraces_ErrorsAreOurOwn(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)
@@ -280,8 +280,7 @@ func TestTraces_ErrorsAreOurOwn(t *testing.T) {
 	checkSpans(t, c)
 }
 
-// A collector that takes everything and answers nothing does not keep the
-// process alive.
+// A collector that accepts everything and answers nothing does not keep the process alive.
 func TestTraces_AreFlushedWithinALimit(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)
@@ -353,7 +352,7 @@ func takeTurn(t *testing.T, d deployment, sku string) (release func()) {
 	}
 }
 
-// metric returns what a replica's metrics say of a series, or "".
+// metric returns the value of a series in a replica's metrics, or "".
 func metric(t *testing.T, r *replica, series string) string {
 	t.Helper()
 	for line := range strings.Lines(read(t, r.admin+"/metrics")) {

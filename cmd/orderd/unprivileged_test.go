@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// copyOfMe is this binary where every user may run it.
+// copyOfMe returns a copy of this binary where every user may run it.
 func copyOfMe(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "orderd-unprivileged-") // not below a folder that is closed to others
@@ -42,13 +42,13 @@ func copyOfMe(t *testing.T) string {
 	return file
 }
 
-// A replica needs no right of the machine's, and no file to write to.
+// A replica needs no privileges, and no file to write to.
 func TestServe_NeedsNoRights(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)
 	d.command = []string{copyOfMe(t)}
 	setpriv, err := exec.LookPath("setpriv")
-	if err == nil { // where there is none, what follows is still true of the user who tests
+	if err == nil { // without it, the replica runs as the user who tests
 		without := []string{setpriv, "--no-new-privs"}
 		if os.Geteuid() == 0 {
 			without = append(without, "--reuid", "65534", "--regid", "65534", "--clear-groups", "--bounding-set", "-all", "--inh-caps", "-all")
@@ -63,7 +63,7 @@ func TestServe_NeedsNoRights(t *testing.T) {
 	proc := filepath.Join("/proc", itoa(r.Pid()))
 	status, err := os.ReadFile(filepath.Join(proc, "status"))
 	if errors.Is(err, os.ErrNotExist) || setpriv == "" {
-		return // nobody tells
+		return // nothing to check
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +98,8 @@ func filesOf(t *testing.T, proc string) map[string]bool {
 	return files
 }
 
-// What Kubernetes is told is no more than that, and nothing that orderd does not know.
+// The Kubernetes manifest gives no more rights than that, and sets nothing that orderd does not
+// know.
 func TestDeploy_Kubernetes(t *testing.T) {
 	t.Parallel()
 	content, err := os.ReadFile("../../deploy/kubernetes.yaml")
@@ -137,7 +138,7 @@ func TestDeploy_Kubernetes(t *testing.T) {
 	}
 }
 
-// What the containers are given is no more than that.
+// The containers get no more rights than that.
 func TestDeploy_ContainersHaveNoRights(t *testing.T) {
 	t.Parallel()
 	text := func(file string) string {

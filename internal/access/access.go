@@ -1,6 +1,6 @@
-// Package access knows who may use the service, and how much of it: API keys
-// with their clients and roles ([Keys]), whose request it is ([ClientOf]), and how
-// many each may make ([Limits]). It knows nothing of HTTP.
+// Package access controls who may use the service, and how much: API keys with their clients
+// and roles ([Keys]), the client of a request ([ClientOf]), and rate limits ([Limits]). It
+// knows nothing of HTTP.
 package access
 
 import (
@@ -25,15 +25,15 @@ const (
 // Roles lists every role.
 var Roles = []Role{RoleBuyer, RoleAdmin}
 
-// A Client is who a key belongs to. Orders and idempotency keys are the
-// client's, whichever of its keys it shows.
+// A Client owns API keys. Orders and idempotency keys are the client's, whichever of its API
+// keys a request has.
 type Client struct {
 	Name string
 	Role Role
 }
 
-// clientName is what clients are called: names go into logs, rows and files of
-// keys, and mean nothing to any of them.
+// clientName matches the names that clients may have. Names are written to logs, rows and key
+// files, so they contain nothing that has a meaning there.
 var clientName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 func (c Client) check() error {
@@ -46,13 +46,11 @@ func (c Client) check() error {
 	return nil
 }
 
-// keyPrefix tells what a key found somewhere is for, also to programs that look
-// for keys where they should not be.
+// keyPrefix shows what a leaked key is for, also to secret scanners.
 const keyPrefix = "orderd_"
 
-// NewKey makes a key for a client. It returns the key, which is the client's
-// alone, and the line of a file of keys that lets it in. The error is that of a
-// name or role that cannot be.
+// NewKey makes a key for a client. It returns the key, which only the client may have, and the
+// line of a key file that admits it. The error says that the name or the role is invalid.
 func NewKey(c Client) (key, line string, err error) {
 	if err := c.check(); err != nil {
 		return "", "", err
@@ -62,8 +60,7 @@ func NewKey(c Client) (key, line string, err error) {
 	return key, fmt.Sprintf("%s %s %s", c.Name, c.Role, hex.EncodeToString(sum[:])), nil
 }
 
-// hash is what is kept of a key. One round of SHA-256 is enough, and bcrypt and
-// its like would only make every request slow: they are for passwords, which
-// people choose and others can guess. A key has 130 random bits, so whoever has
-// the hash still has all the keys there could be to try.
+// hash is what is stored of a key. One round of SHA-256 is enough, and bcrypt and its like
+// would only make every request slow: they are for passwords, which people choose and others
+// can guess. A key has 130 random bits, which is too many to try even with the hash at hand.
 func hash(key string) [sha256.Size]byte { return sha256.Sum256([]byte(key)) }

@@ -7,8 +7,7 @@ import (
 	"orderd/internal/access"
 )
 
-// Whatever a file of keys holds, it counts as a whole or not at all, and what is
-// wrong with it is told without quoting it.
+// A key file is accepted as a whole or not at all, and the error does not quote it.
 func FuzzKeys(f *testing.F) {
 	key, line, err := access.NewKey(access.Client{Name: "shop", Role: access.RoleBuyer})
 	if err != nil {
@@ -47,7 +46,7 @@ func FuzzKeys(f *testing.F) {
 		if known != strings.Contains(strings.ToLower(text), hash) && !strings.Contains(text, "#") {
 			t.Fatalf("%q lets the key in: %v", text, known)
 		}
-		// What was taken may be written with others, and still is.
+		// Lines that were accepted are accepted behind another line, too.
 		if err := keys.Replace(strings.NewReader(resident + "\n" + text)); err != nil && !strings.Contains(text, "resident") {
 			t.Fatalf("%q is good alone and not after another line: %v", text, err)
 		}

@@ -12,20 +12,20 @@ import (
 	"sync/atomic"
 )
 
-// What a file of keys holds at most.
+// Limits of a key file.
 const (
 	maxKeys       = 10_000
 	keysForClient = 2 // the one in use, and the one that takes its place
 )
 
-// Keys are the keys that let clients in. They can be replaced while they are
-// used. The zero value lets nobody in.
+// Keys are the API keys that are accepted. They can be replaced while in use. The zero value
+// accepts none.
 type Keys struct {
 	current atomic.Pointer[keySet]
 }
 
-// A keySet is sorted into drawers by the first byte of the keys' hashes, so that
-// a thousand clients take no longer to tell apart than a few.
+// A keySet groups keys into drawers by the first byte of their hashes, so that finding one
+// among those of a thousand clients takes no longer than among a few.
 type keySet struct {
 	drawers [256][]entry
 }
@@ -35,9 +35,9 @@ type entry struct {
 	hash [sha256.Size]byte
 }
 
-// ClientOf returns the client whose key this is. How long it takes tells
-// nothing of how near a wrong key came: each hash in the drawer is compared
-// whole, and which drawer that is, is a matter of the hash of what was sent.
+// ClientOf returns the client that the key belongs to. Its timing does not reveal how close a
+// wrong key came: each hash in the drawer is compared in constant time, and which drawer it is
+// depends only on the hash of the given key.
 func (k *Keys) ClientOf(key string) (Client, bool) {
 	keys := k.current.Load()
 	if keys == nil {
@@ -55,10 +55,9 @@ func (k *Keys) ClientOf(key string) (Client, bool) {
 	return drawer[found].Client, true
 }
 
-// Replace reads lines of the form "client role hash", as NewKey makes them, and
-// lets their keys in from now on, and no others. Empty lines and those that
-// begin with # are left out. If a line is wrong, the keys stay as they were, and
-// the error tells the line's number and nothing of what is in it.
+// Replace reads lines of the form "client role hash", as NewKey makes them, and accepts their
+// keys from now on, and no others. Empty lines and those that begin with # are skipped. On an
+// error the keys stay as they were; it names the line's number and quotes nothing of the line.
 func (k *Keys) Replace(lines io.Reader) error {
 	keys := &keySet{}
 	read := &reading{map[[sha256.Size]byte]bool{}, map[string]Role{}, map[string]int{}}
@@ -105,14 +104,14 @@ func parseEntry(line string) (entry, error) {
 	return e, nil
 }
 
-// A reading is what the lines so far leave room for.
+// A reading is what the lines so far contain, which limits those to come.
 type reading struct {
 	hashes map[[sha256.Size]byte]bool
 	roles  map[string]Role
 	keys   map[string]int
 }
 
-// add takes one more line, or says why it cannot be there.
+// add adds a line, or says why it is not allowed.
 func (r *reading) add(e entry) error {
 	role, known := r.roles[e.Name]
 	switch {

@@ -12,15 +12,15 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// A Rate is how many requests are let through: so many a second on average, and
-// a burst at once. The zero value lets all through.
+// A Rate is how many requests are admitted: PerSecond on average, and Burst at once. The zero
+// value admits all.
 type Rate struct {
 	PerSecond float64
 	Burst     int
 }
 
-// UnmarshalText reads "RATE" or "RATE:BURST". Without a burst it is a second's
-// worth.
+// UnmarshalText reads "RATE" or "RATE:BURST". Without a burst it is one second's worth, rounded
+// up.
 func (r *Rate) UnmarshalText(text []byte) error {
 	perSecond, burst, withBurst := strings.Cut(string(text), ":")
 	n, err := strconv.ParseFloat(perSecond, 64)
@@ -46,38 +46,37 @@ func (r Rate) limiter() *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(r.PerSecond), r.Burst)
 }
 
-// What is kept of clients is bounded, for without keys there can be as many as
-// there are addresses.
+// The number of buckets is bounded, since without API keys there can be as many as there are
+// addresses.
 const (
 	maxBuckets = 10_000
 	sweepEvery = time.Second
 )
 
-// Limits bound how often requests are let through, from each client and from
-// all together.
+// Limits bound the rate of requests of each client, and of all together.
 type Limits struct {
 	each Rate
 	all  *rate.Limiter
 
 	mu      sync.Mutex
 	buckets map[string]*rate.Limiter
-	rest    *rate.Limiter // shared by those for whom there is no room
+	rest    *rate.Limiter // shared by the clients for which there is no bucket
 	swept   time.Time
 }
 
-// NewLimits returns limits for each client and for all together.
+// NewLimits returns limits with a rate for each client and one for all together.
 func NewLimits(each, all Rate) *Limits {
 	return &Limits{each: each, all: all.limiter(), buckets: map[string]*rate.Limiter{}, rest: each.limiter()}
 }
 
-// Admit lets a request of a client through, or tells how long it should wait
-// before it comes again. One that is turned away counts for nothing.
+// Admit admits a request of a client, or returns how long to wait before the next try. A
+// request that is turned away takes no token.
 func (l *Limits) Admit(client string) (wait time.Duration, ok bool) {
-	// Looked at and taken in one: a reservation that is given back is lost if
-	// somebody else has made one since, and a flood would drain the bucket.
+	// Checked and taken under one lock: a reservation that is cancelled gives nothing back if
+	// there was another since, so that a flood would drain the bucket.
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := time.Now() // in the order of the turns: buckets fill by it
+	now := time.Now() // read under the lock: for the buckets time must not go back
 	own := l.bucket(client, now)
 	if wait := max(missing(own, now), missing(l.all, now)); wait > 0 {
 		return wait, false
@@ -87,7 +86,7 @@ func (l *Limits) Admit(client string) (wait time.Duration, ok bool) {
 	return 0, true
 }
 
-// missing is how long it takes until there is a token.
+// missing returns how long it takes until the bucket has a token.
 func missing(bucket *rate.Limiter, now time.Time) time.Duration {
 	if bucket.Limit() == rate.Inf {
 		return 0
@@ -96,7 +95,7 @@ func missing(bucket *rate.Limiter, now time.Time) time.Duration {
 	return time.Duration(tokens / float64(bucket.Limit()) * float64(time.Second))
 }
 
-// bucket returns a client's. l.mu is held.
+// bucket returns the client's bucket. The caller holds l.mu.
 func (l *Limits) bucket(client string, now time.Time) *rate.Limiter {
 	if l.each == (Rate{}) {
 		return l.rest
@@ -112,8 +111,8 @@ func (l *Limits) bucket(client string, now time.Time) *rate.Limiter {
 	return b
 }
 
-// sweep makes room, and reports whether there is some: a bucket that has filled
-// up again is as good as a new one.
+// sweep removes the buckets that are full again, which are as good as new ones, and reports
+// whether there is room.
 func (l *Limits) sweep(now time.Time) bool {
 	if now.Sub(l.swept) < sweepEvery {
 		return false

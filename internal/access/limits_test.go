@@ -8,7 +8,7 @@ import (
 	"orderd/internal/access"
 )
 
-// slow gives nothing back while a test runs.
+// slow is a rate whose buckets do not refill while a test runs.
 func slow(burst int) access.Rate { return access.Rate{PerSecond: 1e-6, Burst: burst} }
 
 func admitted(l *access.Limits, client string, tries int) (n int) {
@@ -26,7 +26,7 @@ func TestLimits_EachClientHasItsOwnAndAllShareOne(t *testing.T) {
 	if n := admitted(l, "a", 10); n != 3 {
 		t.Errorf("%d requests of one client let through, want its burst of 3", n)
 	}
-	// What a was refused has cost the others nothing.
+	// a's refused requests have cost the others nothing.
 	if n := admitted(l, "b", 10); n != 2 {
 		t.Errorf("%d of the next let through, want what is left of 5", n)
 	}
@@ -49,8 +49,8 @@ func TestLimits_WithoutRatesLetAllThrough(t *testing.T) {
 	}
 }
 
-// However many clients there are, those beyond a number share one bucket: nobody
-// gets more by taking another name, and the memory does not grow.
+// Beyond a number of clients the others share one bucket: nobody gets more by changing names,
+// and the memory does not grow.
 func TestLimits_AreBoundedHoweverManyClients(t *testing.T) {
 	t.Parallel()
 	const buckets, burst = 10_000, 1
@@ -64,12 +64,12 @@ func TestLimits_AreBoundedHoweverManyClients(t *testing.T) {
 	}
 }
 
-// Clients who have been quiet make room for others.
+// Clients that have been idle make room for others.
 func TestLimits_ForgetClientsWhoHaveGone(t *testing.T) {
 	t.Parallel()
 	l := access.NewLimits(access.Rate{PerSecond: 10_000, Burst: 1}, access.Rate{})
 	for i := range 15_000 {
-		// Those for whom there is no room share a bucket, which takes longer to fill up again.
+		// The clients without room would share a bucket, which refills too slowly for them.
 		if _, ok := l.Admit(strconv.Itoa(i)); !ok {
 			t.Fatalf("client %d found no room", i)
 		}

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	stacktest.Main(m)
 }
 
-// ttl is short, for tests wait it out, and long enough for a busy machine.
+// ttl is short, as tests wait until it is over, and long enough for a busy machine.
 const ttl = 1500 * time.Millisecond
 
 // closing closes a locker at the end of the test.
@@ -254,7 +254,7 @@ func TestZooKeeper(t *testing.T) {
 	})
 }
 
-// redisLock is what Redis calls the lock of a key.
+// redisLock returns the name of a key's lock in Redis.
 func redisLock(key string) string {
 	lock, _, _ := locking.RedisNames(key)
 	return lock

@@ -14,8 +14,8 @@ import (
 	"orderd/internal/locking"
 )
 
-// Variables that make the test binary a holder instead: another process, to be
-// killed.
+// Environment variables with which the test binary only holds a key: as another process, to
+// be killed.
 const (
 	holdMode = "LOCKING_TEST_HOLD_MODE"
 	holdAddr = "LOCKING_TEST_HOLD_ADDR"

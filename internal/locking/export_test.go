@@ -8,29 +8,29 @@ var (
 	RedisNames = redisNames
 )
 
-// WokenByTurn returns how many waiters were told that it is their turn.
+// WokenByTurn returns how many waiters were woken by a message that the lock may be theirs.
 func WokenByTurn(r *Redis) int64 { return r.woken(wakeTurn) }
 
-// WokenByReconnect returns how many waiters were told to ask again after the
-// connection that they hear on was lost.
+// WokenByReconnect returns how many waiters were woken to ask again after the connection that
+// carries their messages was lost.
 func WokenByReconnect(r *Redis) int64 { return r.woken(wakeReconnect) }
 
-// Listens reports whether the locker's process is heard of on its channel: a turn is
-// passed on to nobody before.
+// Listens reports whether the locker's process listens on its channel: before that, no lock
+// is passed on to it.
 func Listens(ctx context.Context, r *Redis) (bool, error) {
 	heard, err := r.client.PubSubNumSub(ctx, r.hub.channel).Result()
 	return heard[r.hub.channel] > 0, err
 }
 
-// Known returns how many owners the locker hears messages for: those who wait, and those
-// who hold or wait.
+// Known returns how many owners the locker receives messages for: the waiters, and the
+// waiters and holders.
 func Known(r *Redis) (waiters, owners int) {
 	r.hub.mu.Lock()
 	defer r.hub.mu.Unlock()
 	return len(r.hub.waiters), len(r.hub.demands)
 }
 
-// A RedisWaiter asks for locks and hears no messages.
+// A RedisWaiter asks for locks and receives no messages.
 type RedisWaiter struct{ h *redisHolder }
 
 // NewRedisWaiter returns one that waits in the locker's process.

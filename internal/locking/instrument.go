@@ -17,8 +17,8 @@ type instrumented struct {
 	releases *prometheus.CounterVec
 }
 
-// Instrument returns l with its waits, holds, losses and wake-ups counted in
-// reg, by mode and never by key: keys are many and come from outside.
+// Instrument returns l with its waits, holds, losses and wake-ups counted in reg, by mode and
+// never by key: keys come from outside, and there may be any number of them.
 func Instrument(l Locker, mode Mode, reg prometheus.Registerer) Locker {
 	histogram := func(name, help string, labels ...string) *prometheus.HistogramVec {
 		return prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -96,7 +96,7 @@ func (i *instrumented) Acquire(ctx context.Context, keys ...string) (*Lease, err
 // Close implements Locker.
 func (i *instrumented) Close() error { return i.locker.Close() }
 
-// lossReason is the label of what ended a lease.
+// lossReason returns the label for what ended a lease.
 func lossReason(cause error) string {
 	switch {
 	case errors.Is(cause, errExpired):
@@ -110,7 +110,7 @@ func lossReason(cause error) string {
 	}
 }
 
-// outcome is an error's label, and the name of success.
+// outcome returns the label for err, or success if err is nil.
 func outcome(err error, success string) string {
 	switch {
 	case err == nil:

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// sortedKeys returns the keys in the one order in which every locker takes
-// them, each of them once.
+// sortedKeys returns the keys without duplicates, in the order in which every locker takes
+// them.
 func sortedKeys(keys []string) ([]string, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("locking: no key to acquire")

@@ -15,10 +15,10 @@ type grant struct {
 	key   string
 	node  string // the backend's own name for the grant, where it has one
 	token int64
-	note  string    // from the holder before
-	until time.Time // trusted until then; zero if the grant does not end
-	// unconfirmed: the holder was told that the key is its own, and has not asked
-	// yet. The first renewal does, at once.
+	note  string    // from the previous holder
+	until time.Time // trusted until then; zero if the grant has no end
+	// unconfirmed: the previous holder's release told us that the key is ours, and the
+	// backend has not been asked yet. The first renewal asks, at once.
 	unconfirmed bool
 }
 
@@ -35,26 +35,25 @@ type keeper interface {
 	// will, counted from when it heard the request. ErrLost means that one is
 	// no longer the lease's; any other error leaves that open.
 	renew(ctx context.Context, held []grant) (time.Duration, error)
-	// release gives the grants back: nil, ErrLost or ErrUnknown. It takes care
-	// in the background of what it could not settle. lost says that they are
-	// not to be trusted any more, so that the answer is worth no wait.
+	// release gives the grants back and returns nil, ErrLost or ErrUnknown. What it could not
+	// settle at once it leaves to the background. lost says that the grants are not trusted
+	// any more, so that there is no point in waiting for the answer.
 	release(ctx context.Context, held []grant, lost bool) error
 }
 
-// A Lease is one holder's turn with its keys. Its methods may be called from
-// many goroutines at once.
+// A Lease is one holder's hold on its keys. Its methods are safe for concurrent use.
 type Lease struct {
 	keeper keeper
 	ttl    time.Duration // 0: the lease does not end by itself
 
 	life   context.Context // ends, with the reason, when the lease is lost; nil if ttl is 0
 	lose   context.CancelCauseFunc
-	detach func() bool // unhooks the lease from its locker's life
-	demand *demand     // of others for the keys; nil in modes that do not tell
+	detach func() bool // detaches the lease from its locker's life
+	demand *demand     // tells that others wait for the keys; nil in modes that do not notify
 
 	mu    sync.Mutex
 	held  []grant   // sorted by key
-	until time.Time // the earliest of held
+	until time.Time // the earliest among held
 	ended bool
 	timer *time.Timer // calls expire at until
 	hook  func(error) // called once with Release's answer
@@ -99,9 +98,9 @@ func (l *Lease) Until() time.Time {
 	return l.until
 }
 
-// Lost is closed once the holder must stop trusting the lease. It is nil, and
-// so never ready, in modes whose leases do not end by themselves. A release
-// that finds the lease whole does not close it.
+// Lost is closed once the holder must stop trusting the lease. It is nil, and so never ready,
+// in modes whose leases do not end by themselves. Release closes it only if it finds the
+// lease lost.
 func (l *Lease) Lost() <-chan struct{} {
 	if l.life == nil {
 		return nil
@@ -109,8 +108,8 @@ func (l *Lease) Lost() <-chan struct{} {
 	return l.life.Done()
 }
 
-// Check returns nil if the lease is held and will be for margin more, else
-// ErrLost. It asks nobody: what it says is what the holder may still believe.
+// Check returns nil if the lease is held and will be for margin more, else ErrLost. It does
+// not ask the backend: it says what the holder may still trust.
 func (l *Lease) Check(margin time.Duration) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -122,8 +121,8 @@ func (l *Lease) Check(margin time.Duration) error {
 	case l.life.Err() != nil:
 		return fmt.Errorf("%w: %w", ErrLost, context.Cause(l.life))
 	}
-	// By the clock and not by the timer: a process that wakes from a pause can
-	// get here before its timers run.
+	// Compare with the clock and do not rely on the timer: a process that wakes from a pause
+	// can get here before its timers run.
 	if left := time.Until(l.until); left <= 0 {
 		return fmt.Errorf("%w: %w", ErrLost, errExpired)
 	} else if left < margin {
@@ -132,10 +131,10 @@ func (l *Lease) Check(margin time.Duration) error {
 	return nil
 }
 
-// Release ends the lease. It returns nil if the keys were given back, ErrLost
-// if the lease had ended before, and ErrUnknown if the backend did not say;
-// the keys are then free at Until at the latest. It does its work once,
-// whatever ctx says, in a time of its own, and gives every caller that answer.
+// Release ends the lease. It returns nil if the keys were given back, ErrLost if the lease
+// had ended before, and ErrUnknown if the backend did not say; the keys are then free at
+// Until at the latest. It does its work once, even if ctx is cancelled, within a time limit
+// of its own, and returns the same answer to every caller.
 func (l *Lease) Release(ctx context.Context) error {
 	l.releaseOnce.Do(func() {
 		l.released = l.release(context.WithoutCancel(ctx))
@@ -160,7 +159,7 @@ func (l *Lease) release(ctx context.Context) error {
 	}
 
 	defer l.detach()
-	if l.timer != nil { // of a lease that has held something
+	if l.timer != nil { // nil if nothing was ever held
 		defer l.timer.Stop()
 	}
 	if len(held) == 0 {
@@ -173,7 +172,7 @@ func (l *Lease) release(ctx context.Context) error {
 	lost := over || l.life.Err() != nil
 	err := l.keeper.release(ctx, held, lost)
 	if lost || errors.Is(err, ErrLost) {
-		l.lose(reason) // unless it has one already
+		l.lose(reason) // without effect if it was lost before
 		return ErrLost
 	}
 	return err
@@ -186,15 +185,15 @@ func (l *Lease) holdsAny() bool {
 	return len(l.held) > 0
 }
 
-// onRelease has hook called with the answer of Release.
+// onRelease registers hook, which is called once with the answer of Release.
 func (l *Lease) onRelease(hook func(error)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.hook = hook
 }
 
-// bound returns a context that also ends, with errLeaseOver, when the lease is
-// lost: the acquire of its later keys has no use then.
+// bound returns a context that also ends, with errLeaseOver, when the lease is lost: it is
+// then pointless to acquire its later keys.
 func (l *Lease) bound(ctx context.Context) (context.Context, func()) {
 	return endedBy(ctx, l.life, errLeaseOver)
 }

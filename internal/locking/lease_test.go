@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// leaseTTL is long: the clock of these tests does not run by itself.
+// leaseTTL can be long: tests that wait for it run on a fake clock.
 const leaseTTL = 9 * time.Second
 
 // A fakeKeeper answers as its test says.
@@ -178,8 +178,8 @@ func TestLease_endsWithItsLocker(t *testing.T) {
 	})
 }
 
-// A renewal must not give its time to a key that was granted by an older
-// request and that it did not ask for.
+// A renewal must not extend a key that was added while it was under way: the key was granted
+// by an older request, and the renewal did not ask for it.
 func TestLease_renewalUnderWayWhenAKeyIsAdded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -275,8 +275,8 @@ func TestLease_Check(t *testing.T) {
 	})
 }
 
-// However a renewal and a release meet, the renewal has come to its end when
-// the release begins, and none begins later.
+// However a renewal and a release race, the renewal has ended when the release begins, and
+// none begins later.
 func TestLease_renewalsAndReleasesNeverMeet(t *testing.T) {
 	t.Parallel()
 	const races = 100_000

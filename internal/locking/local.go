@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Local makes the callers of one process take turns, first come, first served.
-// Other processes, and other Locals, know nothing of it.
+// Local locks keys within one process, first come, first served. It does not exclude other
+// processes, nor other Locals.
 type Local struct {
 	life  context.Context // ends with Close
 	close context.CancelFunc
@@ -17,16 +17,16 @@ type Local struct {
 	turns map[string]*localTurn // keys that are held
 }
 
-// A localTurn is somebody's turn with a key.
+// A localTurn is a key that is held, and its waiters.
 type localTurn struct {
 	since   time.Time
-	demand  *demand   // of the holder
+	demand  *demand   // the holder's
 	waiters list.List // *localWaiter
 }
 
 // A localWaiter waits for a key.
 type localWaiter struct {
-	turn   chan struct{} // closed when it has come
+	turn   chan struct{} // closed when the key is granted
 	demand *demand
 }
 
@@ -62,14 +62,14 @@ func (l *Local) Acquire(ctx context.Context, keys ...string) (*Lease, error) {
 	return lease, nil
 }
 
-// Close ends every wait, those to come included. Leases stay until released.
+// Close ends every wait, and every later Acquire fails. Leases last until they are released.
 func (l *Local) Close() error {
 	l.close()
 	return nil
 }
 
-// enterAll waits for its turn with each key, in the order given. It reports
-// false, and holds none, if ctx ended before.
+// enterAll acquires the keys one after the other, in the order given. It reports false, and
+// holds none of them, if ctx ends first.
 func (l *Local) enterAll(ctx context.Context, keys []string, d *demand) bool {
 	for i, key := range keys {
 		if !l.enter(ctx, key, d) {
@@ -110,8 +110,7 @@ func (l *Local) enter(ctx context.Context, key string, d *demand) bool {
 	l.mu.Lock()
 	select {
 	case <-turn:
-		// The turn came while ctx ended. It is passed on, not kept: the caller
-		// has been told to stop.
+		// The lock was granted as ctx ended. It is passed on: the caller has been cancelled.
 		l.mu.Unlock()
 		l.leave(key)
 	default:
@@ -121,8 +120,8 @@ func (l *Local) enter(ctx context.Context, key string, d *demand) bool {
 	return false
 }
 
-// leave passes the key to whoever waits longest, and forgets a key for which
-// nobody does.
+// leave hands the key over to the waiter that has waited longest, and forgets a key that has
+// none.
 func (l *Local) leave(key string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -140,7 +139,7 @@ func (l *Local) leave(key string) {
 	close(next.turn)
 }
 
-// Inspect implements Inspector. It sees this process alone.
+// Inspect implements Inspector. It sees only this process.
 func (l *Local) Inspect(_ context.Context, key string) (Status, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -151,7 +150,7 @@ func (l *Local) Inspect(_ context.Context, key string) (Status, error) {
 	return Status{Owner: "this process", Since: turn.since, Waiters: turn.waiters.Len()}, nil
 }
 
-// An endless keeper keeps leases that end by release alone.
+// An endless keeper serves leases that end only by their release.
 type endless struct{ leave func([]grant) }
 
 func (endless) renew(context.Context, []grant) (time.Duration, error) { return 0, nil }

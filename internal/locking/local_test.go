@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The turn of one whose context ends just then must reach the next.
+// A key that is granted just as its waiter's context ends must reach the next waiter.
 func TestLocal_turnThatComesAsTheContextEnds(t *testing.T) {
 	t.Parallel()
 	for range 200 {

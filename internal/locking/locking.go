@@ -5,8 +5,8 @@ import (
 	"errors"
 )
 
-// A Mode names a way of taking turns. Its text is the value of --lock-mode,
-// the label in the metrics and the name in reports.
+// A Mode names a kind of lock. Its text is the value of --lock-mode, the label in the metrics
+// and the name in reports.
 type Mode string
 
 // The modes this package implements.
@@ -40,20 +40,19 @@ var (
 	ErrUnsupported = errors.New("locking: the mode cannot do that")
 )
 
-// A Locker makes its callers take turns with keys. Its methods may be called
-// from many goroutines at once.
+// A Locker grants leases on keys. Its methods are safe for concurrent use.
 type Locker interface {
-	// Acquire waits until the caller alone holds every key, or ctx ends. It
-	// holds all or none: after an error the caller holds nothing and leaves
-	// nothing behind, and the error is ErrBusy, ErrUnavailable or ErrLost (one
-	// key was lost while waiting for a later one), joined with its cause.
+	// Acquire waits until the caller alone holds every key, or ctx ends. It is all or
+	// nothing: after an error the caller holds nothing and leaves nothing behind, and the
+	// error is ErrBusy, ErrUnavailable or ErrLost (one key was lost while waiting for a later
+	// one), joined with its cause.
 	//
-	// Keys are taken in sorted order whatever order they are given in, so that
-	// callers who want the same keys cannot wait for each other in a circle.
-	// Repeated keys count once; no keys, or an empty one, is an error.
+	// Keys are taken in sorted order whatever order they are given in, so that callers that
+	// want the same keys cannot deadlock. Repeated keys count once; no keys, or an empty one,
+	// is an error.
 	Acquire(ctx context.Context, keys ...string) (*Lease, error)
 
-	// Close ends the locker and whatever it runs in the background. Leases
-	// still held then are lost, at the latest at their Until.
+	// Close ends the locker and whatever it runs in the background. Leases still held that
+	// end by themselves are then lost, at the latest at their Until.
 	Close() error
 }

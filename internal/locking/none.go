@@ -10,7 +10,7 @@ var _ Locker = (*None)(nil)
 // NewNone returns a locker that makes nobody wait.
 func NewNone() *None { return &None{} }
 
-// Acquire grants the keys. It fails only for keys that no mode would take.
+// Acquire grants the keys. It fails only for keys that no mode accepts.
 func (*None) Acquire(_ context.Context, keys ...string) (*Lease, error) {
 	keys, err := sortedKeys(keys)
 	if err != nil {

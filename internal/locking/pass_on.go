@@ -6,24 +6,25 @@ import (
 	"strings"
 )
 
-// A passer is a keeper whose backend can hand a note on with a key.
+// A passer is a keeper whose backend can hand over a key together with a note.
 type passer interface {
-	// pass gives those of the grants that others wait for to them, each with its
-	// note, and returns the others. If it could not find out, it returns them all.
+	// pass hands those of the grants that have waiters to the first of them, each with its
+	// note, and returns the rest. If it could not find out which have any, it returns them
+	// all.
 	pass(ctx context.Context, held []grant, notes []string) (kept []grant)
 }
 
-// PassOn gives the keys to those who are known to wait for them, each with a note
-// that they find with Note, and reports whether that has ended the lease, as
-// Release does. Otherwise keys are left that nobody waits for, or nobody knows what
-// became of them, and the lease goes on with them. Whoever takes these gets no note: what
-// the notes say has to be written where others look for it before the lease is released.
-// Who was told a note may leave without having used it, and the next is not told.
+// PassOn hands each key that is known to have waiters to the first of them, together with a
+// note that it reads with Note. It reports true if that ended the lease as Release would
+// have. If it reports false, the lease goes on with the keys that have no waiter or whose
+// fate is unknown: the caller must write what the notes say where others look for it, and
+// then call Release. A waiter may give up without having used its note; the one after it gets
+// none.
 //
-// It saves the next holder to ask for what this one knows: the value block of the
-// VMS lock manager does that (W. E. Snaman, D. W. Thiel: The VAX/VMS Distributed
-// Lock Manager, Digital Technical Journal 5, 1987). Every key needs a note; one
-// that is empty, or has a bar, a colon or a line feed in it, cannot be handed on.
+// It saves the next holder from asking for what this one knows, as the value block of the VMS
+// lock manager does (W. E. Snaman, D. W. Thiel: The VAX/VMS Distributed Lock Manager, Digital
+// Technical Journal 5, 1987). Every key needs a note; if one is empty, or contains a bar, a
+// colon or a line feed, nothing is handed over.
 func (l *Lease) PassOn(ctx context.Context, notes map[string]string) bool {
 	p, able := l.keeper.(passer)
 	if !able || l.Check(0) != nil {
@@ -43,7 +44,7 @@ func (l *Lease) PassOn(ctx context.Context, notes map[string]string) bool {
 	kept := p.pass(context.WithoutCancel(ctx), held, texts)
 	l.mu.Lock()
 	l.held = kept
-	if len(kept) > 0 { // written before they are released, which may take longer than they have left
+	if len(kept) > 0 { // go on renewing: what the caller writes before its Release may take longer than they have left
 		l.renewal.ended = false
 		l.renewal.timer.Reset(l.renewalDue())
 	}
@@ -51,8 +52,8 @@ func (l *Lease) PassOn(ctx context.Context, notes map[string]string) bool {
 	return len(kept) == 0 && l.Release(ctx) == nil
 }
 
-// Note returns what the holder before has left with the key for this lease, if it
-// was passed on with a note.
+// Note returns the note that the previous holder passed on with the key, or "" if it left
+// none.
 func (l *Lease) Note(key string) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

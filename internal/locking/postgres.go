@@ -15,42 +15,42 @@ import (
 // server has by default.
 const defaultMaxConns = 10
 
-// connectLimit bounds the making of a connection. Nothing is held meanwhile,
-// so it need not be short of the TTL.
+// connectLimit bounds the making of a connection. Nothing is held meanwhile, so it need not
+// be below the TTL.
 const connectLimit = 2 * time.Second
 
 // PostgresConfig says which PostgreSQL keeps the locks and for how long.
 type PostgresConfig struct {
-	// URL is that of the server itself, version 14 or newer, and of a database
-	// that has the sequence orderd_lock_token, which the role may use. All who
-	// are to exclude each other name the same database and role. A pooler in
-	// between is refused: locks belong to sessions, which it would mix up.
+	// URL is that of the server itself, version 14 or newer, and of a database that has the
+	// sequence orderd_lock_token, which the role may use. All lockers that are to exclude
+	// each other name the same database and role. A connection pooler in between is refused:
+	// locks belong to sessions, which it would mix up.
 	URL   string
 	TTL   time.Duration // a dead holder's keys are free after it; 100 ms or more
-	Owner string        // the replica; shown in pg_stat_activity, cut to fit there
-	// MaxConns is how many leases may be held or waited for at the backend at
-	// one time: each has a connection of its own. Others queue for one. Cleaning
-	// up and operators may need one more. 0: 10.
+	Owner string        // the replica's name; shown in pg_stat_activity, cut to fit there
+	// MaxConns is how many leases may be held or waited for on the server at one time: each
+	// has a connection of its own, and further callers queue for one. Clean-up and operators
+	// may need one more. 0: 10.
 	MaxConns int
 }
 
-// Postgres makes all who use one PostgreSQL database take turns, by advisory
-// locks. Each lease has a session of its own, and ends with it: the server ends
-// sessions that it has not heard of for the TTL, and leases are renewed.
+// Postgres locks keys by advisory locks of one PostgreSQL database. Each lease has a session
+// of its own, and ends with it: the server ends sessions that have been idle for the TTL, and
+// renewals prevent that.
 //
-// Keys are hashed to 64 bits. Two that collide merely share a turn.
+// Keys are hashed to 64 bits. Two that collide merely exclude each other.
 //
-// A crash of the server ends all leases. A failover to a replica that had not
-// got everything may repeat the latest tokens.
+// A crash of the server ends all leases. A failover to a replica that had not received
+// everything may repeat the latest tokens.
 type Postgres struct {
 	wakeups
 	config  *pgx.ConnConfig
 	name    string // of idle sessions
 	ttl     time.Duration
 	call    time.Duration // limit of one request
-	slice   time.Duration // the longest wait that the server is asked for at once
+	slice   time.Duration // the longest single wait that the server is asked for
 	sql     pgStatements
-	front   *Local // one caller for each key and process asks the server
+	front   *Local // lets one caller per key and process ask the server
 	pool    *pgPool
 	graves  pgGraves
 	workers *workers
@@ -79,7 +79,8 @@ func newPostgres(cfg PostgresConfig, hash string) (*Postgres, error) {
 	if cfg.MaxConns == 0 {
 		cfg.MaxConns = defaultMaxConns
 	}
-	// As a pool's: the URL may have settings of one, which are not the server's.
+	// Parse the URL as a pool's: it may have settings for a pool, which the server does not
+	// know.
 	pool, err := pgxpool.ParseConfig(cfg.URL)
 	if err != nil {
 		return nil, fmt.Errorf("lock postgres: %w", err)
@@ -89,12 +90,12 @@ func newPostgres(cfg PostgresConfig, hash string) (*Postgres, error) {
 		config: config,
 		name:   pgNamePrefix + printable(cfg.Owner),
 		ttl:    cfg.TTL,
-		// An answer that takes half the lease is still of use: it is counted
-		// from the request. Silence is not known to be one before.
+		// An answer that takes half the TTL is still of use, as the lease is counted from the
+		// request. Only after that does silence count as a failure.
 		call: min(cfg.TTL/2, time.Second),
-		// Short enough for a cart that waits to be renewed in between, and long
-		// enough for its place in the server's queue to be of use: whoever
-		// waits for longer starts anew.
+		// Short enough for an acquire that waits to be renewed in between, and long enough
+		// for its place in the server's queue to be of use: whoever waits for longer queues
+		// anew.
 		slice:   cfg.TTL / 4,
 		sql:     newPGStatements(hash),
 		front:   NewLocal(),
@@ -106,7 +107,7 @@ func newPostgres(cfg PostgresConfig, hash string) (*Postgres, error) {
 	return p, nil
 }
 
-// printable replaces what the server would not take into a session's name.
+// printable replaces characters that the server does not accept in a session's name.
 func printable(owner string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
@@ -121,15 +122,14 @@ func (p *Postgres) Ping(ctx context.Context) error {
 	return p.aside(ctx, p.call, func(ctx context.Context, s *pgSession) error { return s.conn.Ping(ctx) })
 }
 
-// Close ends every wait and the leases still held, and gives what is being
-// cleaned up a last try.
+// Close ends every wait and every lease still held, and gives pending clean-up one last try.
 func (p *Postgres) Close() error {
 	<-p.workers.close()
 	return nil
 }
 
-// Acquire implements Locker. Its error is ErrBusy also for those who did not
-// get a connection, as long as the server answers others.
+// Acquire implements Locker. Its error is ErrBusy also for a caller that did not get a
+// connection, as long as the server answers others.
 func (p *Postgres) Acquire(ctx context.Context, keys ...string) (*Lease, error) {
 	ctx, keys, end, err := p.workers.begin(ctx, keys)
 	if err != nil {
@@ -139,8 +139,8 @@ func (p *Postgres) Acquire(ctx context.Context, keys ...string) (*Lease, error) 
 	if !p.front.enterAll(ctx, keys, nil) {
 		return nil, waitError(ctx, p.answers.Load())
 	}
-	// The front is left with the grant and not with the release, lest one
-	// process pass the key around inside while others wait.
+	// Leave the front at the grant, not at the release: otherwise one process could pass the
+	// key around among its own callers while other processes wait.
 	defer p.front.leaveAll(keys)
 
 	h := &pgHolder{pg: p}

@@ -12,15 +12,15 @@ type pgCommand int
 
 const (
 	pgListen pgCommand = iota // wait for the session to end
-	pgPing                    // let the server hear of the session
-	pgLeave                   // leave it to the release
+	pgPing                    // ping the server, so that the session is not idle
+	pgLeave                   // return: the release takes over
 )
 
 var errPGSilent = errors.New("the server has not answered for the TTL")
 
-// attend has the session of a lease that is whole watched, so that its end is
-// the lease's at once, and not only when a renewal finds it. The caller is in
-// the workers.
+// attend starts the attendant of a lease that holds all its keys: it watches the session, so
+// that the lease is lost as soon as the session ends, and not only when a renewal finds out.
+// The caller must have joined the workers.
 func (h *pgHolder) attend() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -30,8 +30,8 @@ func (h *pgHolder) attend() {
 	h.pg.workers.run(h.attendant)
 }
 
-// attendant alone speaks over the session until it is told to leave it. If the
-// session or the lease ends before, it gives the session back.
+// attendant alone uses the session until it is told to leave it. If the session or the lease
+// ends first, it gives the session back.
 func (h *pgHolder) attendant() {
 	defer close(h.attended)
 	for {
@@ -42,7 +42,7 @@ func (h *pgHolder) attendant() {
 		case pgListen:
 			err = h.s.listen(ctx)
 		case pgPing:
-			// For as long as the lease lasts: an answer that is late is one.
+			// Wait for as long as the lease lasts: a late answer counts, too.
 			ctx, cancel := context.WithTimeout(context.Background(), h.pg.ttl)
 			err = h.s.conn.Ping(ctx)
 			cancel()
@@ -65,8 +65,7 @@ func (h *pgHolder) attendant() {
 	}
 }
 
-// next returns the wish, and a context that ends with the lease or when there
-// is another one.
+// next returns the wish, and a context that ends with the lease or when the wish changes.
 func (h *pgHolder) next() (context.Context, pgCommand) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -78,7 +77,7 @@ func (h *pgHolder) next() (context.Context, pgCommand) {
 	return ctx, h.wish
 }
 
-// pong notes the answer to a ping.
+// pong records the answer to a ping.
 func (h *pgHolder) pong(sent time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -90,7 +89,8 @@ func (h *pgHolder) pong(sent time.Time) {
 	h.ponged = make(chan struct{})
 }
 
-// tell tells the attendant what to do.
+// tell tells the attendant what to do, and returns ponged and attended, which is nil if there
+// is no attendant.
 func (h *pgHolder) tell(wish pgCommand) (ponged, attended <-chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -103,8 +103,8 @@ func (h *pgHolder) tell(wish pgCommand) (ponged, attended <-chan struct{}) {
 	return h.ponged, h.attended
 }
 
-// renew implements keeper. While a later key is waited for, the waits are the
-// renewal: each is answered within its limit.
+// renew implements keeper. There is no attendant while the lease waits for a later key: then
+// the waits, each of which is answered within its limit, renew it.
 func (h *pgHolder) renew(ctx context.Context, _ []grant) (time.Duration, error) {
 	ponged, attended := h.tell(pgPing)
 	if attended == nil {
@@ -127,8 +127,8 @@ func (h *pgHolder) left() (time.Duration, error) {
 	h.mu.Lock()
 	since := time.Since(h.heard)
 	h.mu.Unlock()
-	// The lease takes its hundredth for the clocks off what is left alone. The
-	// time that is over has to bear it, too.
+	// The lease takes its hundredth for the clocks off only what is left. Take it off the
+	// time that has passed, too.
 	left := h.pg.ttl - since - since/50
 	if left <= 0 {
 		return 0, errPGSilent
@@ -142,7 +142,7 @@ func (h *pgHolder) release(_ context.Context, held []grant, lost bool) error {
 	if attended == nil {
 		return nil // take has given everything back
 	}
-	// It may be waiting for the answer to a ping.
+	// The attendant may be waiting for the answer to a ping.
 	limit := time.AfterFunc(h.pg.call, func() {
 		h.gaveUp.Store(true)
 		h.kill()
@@ -162,7 +162,7 @@ func (h *pgHolder) release(_ context.Context, held []grant, lost bool) error {
 	}
 }
 
-// settle gives the keys back.
+// settle gives the keys back, and the session.
 func (h *pgHolder) settle(held []grant) error {
 	whole, err := h.pg.give(h.s, heldKeys(held))
 	switch {
@@ -183,7 +183,7 @@ func (h *pgHolder) settle(held []grant) error {
 	return errors.Join(ErrUnknown, fmt.Errorf("release lock: %w", err))
 }
 
-// retire ends a session that is idle, and whose end is all that is wanted.
+// retire closes a session that is idle: that frees whatever it holds.
 func (h *pgHolder) retire() {
 	s := h.s
 	h.s = nil

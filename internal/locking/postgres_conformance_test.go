@@ -15,11 +15,10 @@ import (
 	"orderd/internal/stack/stacktest"
 )
 
-// tokenSequence is what the migrations make.
+// tokenSequence is what the migrations create.
 const tokenSequence = "CREATE SEQUENCE orderd_lock_token"
 
-// postgresDatabase returns a database with the sequence, and a way to look
-// into it.
+// postgresDatabase creates the sequence in a database, and returns a pool to look into it.
 func postgresDatabase(t testing.TB, url string) *pgxpool.Pool {
 	t.Helper()
 	pool, err := pgxpool.New(t.Context(), url)
@@ -43,8 +42,8 @@ func newPostgres(addr string, ttl time.Duration) (*locking.Postgres, error) {
 	return locking.NewPostgres(locking.PostgresConfig{URL: postgresURL(addr), TTL: ttl, Owner: "test"})
 }
 
-// connected waits until the locker has a connection, which takes longer than
-// short waits on a busy machine.
+// connected waits until the locker has a connection, which on a busy machine may take longer
+// than a short wait.
 func connected[L interface{ Ping(context.Context) error }](t testing.TB, p L) L {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -80,7 +79,7 @@ func postgresSessions(t testing.TB, db *pgxpool.Pool, key string) []int32 {
 	return pids
 }
 
-// endSession ends the only session that has a part in a key.
+// endSession ends the only session that holds or waits for a key.
 func endSession(t testing.TB, db *pgxpool.Pool, key string) {
 	t.Helper()
 	pids := postgresSessions(t, db, key)

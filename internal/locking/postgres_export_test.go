@@ -1,5 +1,5 @@
 package locking
 
-// NewPostgresHashing is NewPostgres with another hash of a key, the SQL
-// expression %s: for keys that collide.
+// NewPostgresHashing is NewPostgres with another hash of a key, an SQL expression of %s, so
+// that keys can collide.
 var NewPostgresHashing = newPostgres

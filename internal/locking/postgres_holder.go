@@ -9,21 +9,21 @@ import (
 	"time"
 )
 
-// A pgHolder is one lease's side of the locks in PostgreSQL.
+// A pgHolder is the keeper of one lease in PostgreSQL.
 type pgHolder struct {
 	pg    *Postgres
 	lease *Lease
 	s     *pgSession // nil when it has been given back
 
 	mu       sync.Mutex
-	heard    time.Time // when the last request that was answered had been sent
+	heard    time.Time // when the latest request that was answered was sent
 	wish     pgCommand
 	nudge    context.CancelFunc // has the attendant look at the wish
 	ponged   chan struct{}      // closed with the next answer to the attendant
-	attended chan struct{}      // closed when the attendant has left; nil before it came
+	attended chan struct{}      // closed when the attendant has returned; nil before it starts
 
 	kill   func()      // closes the connection under the attendant
-	gaveUp atomic.Bool // the release did not wait for the attendant any longer
+	gaveUp atomic.Bool // the release stopped waiting for the attendant
 }
 
 var _ keeper = (*pgHolder)(nil)
@@ -31,8 +31,8 @@ var _ keeper = (*pgHolder)(nil)
 // A pgAcquireReply is the answer to one request for locks.
 type pgAcquireReply struct {
 	sent  time.Time
-	n     int   // how many were taken: the first of those asked for
-	token int64 // 0 unless that is all
+	n     int   // how many were taken, from the first on
+	token int64 // 0 unless all were taken
 	err   error
 }
 
@@ -61,8 +61,8 @@ func (h *pgHolder) take(ctx context.Context, keys []string) error {
 			}
 			wait = true
 		case pgWaited(a.err):
-			// Should the lock have been granted at the last moment, the server
-			// grants it once more.
+			// Even if the lock was granted at the last moment, it can be asked for again: the
+			// session then holds it twice.
 			h.pg.count(wakeTimer)
 			wait = true
 		case pgDropped(a.err) && !fresh && !h.holding():
@@ -78,7 +78,7 @@ func (h *pgHolder) take(ctx context.Context, keys []string) error {
 	}
 }
 
-// waitError is that of an acquire whose context has ended.
+// waitError returns the error of an acquire whose context has ended.
 func (h *pgHolder) waitError(ctx context.Context, answered bool) error {
 	return waitError(ctx, answered || h.pg.answers.Load())
 }
@@ -105,8 +105,8 @@ func (h *pgHolder) grant(keys []string, a pgAcquireReply) {
 
 func (h *pgHolder) holding() bool { return !h.lease.Until().IsZero() }
 
-// whole completes the lease. The token is that of all its keys, as it was
-// minted when all were held.
+// whole completes the lease. The token is that of all its keys, as it was minted when all
+// were held.
 func (h *pgHolder) whole(token int64) error {
 	l := h.lease
 	l.mu.Lock()
@@ -118,7 +118,7 @@ func (h *pgHolder) whole(token int64) error {
 	return l.Check(0)
 }
 
-// fail gives everything back after an answer that ends the acquire.
+// fail gives everything back after an error that ends the acquire.
 func (h *pgHolder) fail(err error) error {
 	holding := h.holding()
 	if pgAnswered(err) {
@@ -129,7 +129,8 @@ func (h *pgHolder) fail(err error) error {
 	err = fmt.Errorf("acquire lock: %w", err)
 	switch {
 	case pgCode(err) == pgDeadlock:
-		// Carts in a circle: one has keys that collide with those of others.
+		// A deadlock, possible in spite of the sorted order: one key's hash collides with
+		// that of another.
 		return errors.Join(ErrBusy, err)
 	case holding && pgDropped(err):
 		return errors.Join(ErrLost, err)
@@ -138,8 +139,8 @@ func (h *pgHolder) fail(err error) error {
 	}
 }
 
-// ask asks for locks, in their order. It reports false if ctx ended before the
-// answer came; what was asked for has then been given back, or is being.
+// ask asks for locks, in their order. It reports false if ctx ended before the answer came;
+// what was asked for has then been given back, or is being given back.
 func (h *pgHolder) ask(ctx context.Context, keys []string, wait bool) (pgAcquireReply, bool) {
 	if ctx.Err() != nil {
 		h.clean()
@@ -147,7 +148,7 @@ func (h *pgHolder) ask(ctx context.Context, keys []string, wait bool) (pgAcquire
 	}
 	answer := make(chan pgAcquireReply, 1)
 	s := h.s
-	// The caller is one of the workers, so that more may be taken on.
+	// The caller has joined the workers, so run does not fail.
 	h.pg.workers.run(func() { answer <- h.send(s, keys, wait) })
 	select {
 	case a := <-answer:
@@ -174,15 +175,15 @@ func (h *pgHolder) send(s *pgSession, keys []string, wait bool) pgAcquireReply {
 	return a
 }
 
-// pgWaited tells a wait that the server has ended, by its limit or on request:
-// also on one that was meant for an earlier statement of the session.
+// pgWaited reports whether the server has ended a wait, by its limit or by a cancel request,
+// even one that was meant for an earlier statement of the session.
 func pgWaited(err error) bool {
 	code := pgCode(err)
 	return code == pgTimedOut || code == pgCanceled
 }
 
-// abandon leaves a request that is under way. As a rule the server is done with
-// it when this returns; if it does not answer, the background sees to it.
+// abandon gives up a request that is under way. As a rule the server is done with it when
+// this returns; if it does not answer, the clean-up goes on in the background.
 func (h *pgHolder) abandon(answer <-chan pgAcquireReply, waiting bool) {
 	s := h.s
 	h.s = nil
@@ -234,8 +235,8 @@ func (h *pgHolder) drop(err error) {
 	h.pg.pool.drop(s, err)
 }
 
-// give gives back keys, and whatever else the session holds, and reports
-// whether it held the keys.
+// give releases keys, and whatever else the session holds, and reports whether it held all
+// the keys.
 func (p *Postgres) give(s *pgSession, keys []string) (held bool, err error) {
 	var unsigned bool
 	err = p.query(s, p.call, p.sql.give, []any{keys, p.name}, &held, &unsigned)

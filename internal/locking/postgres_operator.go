@@ -11,10 +11,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Inspect implements Inspector. Owner is the replica's name, as far as it fits
-// into that of a session, the session's number, and the lease's token, which a
-// cart that waits for others of its keys does not have yet; Until supposes that
-// the holder has this locker's TTL.
+// Inspect implements Inspector. Owner is the replica's name, as far as it fits into that of a
+// session, the session's number, and the lease's token, which is missing while its acquire
+// still waits for others of its keys. Until assumes that the holder has this locker's TTL.
 func (p *Postgres) Inspect(ctx context.Context, key string) (Status, error) {
 	var (
 		st      Status
@@ -49,8 +48,8 @@ func (p *Postgres) Inspect(ctx context.Context, key string) (Status, error) {
 	return st, nil
 }
 
-// parsePGName reads a session's name, "orderd lock owner #token time". The
-// token and the time are there once the session's lease is whole.
+// parsePGName reads a session's name, "orderd lock owner #token time". The token and the time
+// are there once the session's lease holds all its keys.
 func parsePGName(name string) (owner string, token int64, since time.Time) {
 	owner, ours := strings.CutPrefix(name, pgNamePrefix)
 	rest, hex, _ := cutLast(owner, " ")
@@ -74,10 +73,10 @@ func (p *Postgres) NextToken(ctx context.Context, _ string) (token int64, err er
 // evictLimit bounds an eviction. No lease depends on it.
 const evictLimit = 4 * time.Second
 
-// Evict implements Evictor. It ends the session that holds the key, and with it
-// the whole lease; not that of a cart that still waits for others of its keys,
-// which is a lease to come. Should the session be given to another lease in the
-// very moment between look and end, that one is ended, and knows it.
+// Evict implements Evictor. It ends the session that holds the key, and with it the whole
+// lease, but not that of an acquire that still waits for others of its keys: its lease is yet
+// to come. Should the session pass to another lease in the very moment between look and end,
+// that one is ended, and notices it.
 func (p *Postgres) Evict(ctx context.Context, key, owner string) (bool, error) {
 	_, token, _ := cutLast(owner, ":")
 	var found, ended bool
@@ -91,8 +90,8 @@ func (p *Postgres) Evict(ctx context.Context, key, owner string) (bool, error) {
 	return found && ended, err
 }
 
-// aside runs f with a session of nobody's, within the limit. Its
-// error is ErrUnavailable, joined with its cause.
+// aside runs f with a session that no lease uses, within the limit. Its error is
+// ErrUnavailable, joined with its cause.
 func (p *Postgres) aside(
 	ctx context.Context, limit time.Duration, f func(context.Context, *pgSession) error,
 ) error {
@@ -126,7 +125,7 @@ func (p *Postgres) asideOn(
 	if pgAnswered(err) {
 		p.pool.keepSpare(s)
 	} else {
-		p.workers.run(func() { p.discard(s) }) // with a server that hangs it takes its time
+		p.workers.run(func() { p.discard(s) }) // takes its time if the server hangs
 	}
 	return err
 }

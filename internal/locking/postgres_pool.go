@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// A pgPool keeps the sessions that nobody uses for those who come next. It is
-// not the order service's pool: leases would starve it, and it them.
+// A pgPool keeps idle sessions for later leases. It is not the order service's pool: leases
+// would starve that, and it them.
 type pgPool struct {
 	pg    *Postgres
 	slots chan struct{} // one for each session that a lease has
 
 	mu     sync.Mutex
-	spares []*pgSession // the one used last is last
+	spares []*pgSession // the most recently used one is last
 	closed bool
 }
 
-// get returns a session, and whether it is a new one. Whoever gets it gives it
-// back, by put or drop.
+// get returns a session, and whether it is a new one. The caller must give it back, by put,
+// drop or pgHolder.retire.
 func (o *pgPool) get(ctx context.Context) (s *pgSession, fresh bool, err error) {
 	select {
 	case o.slots <- struct{}{}:
@@ -32,16 +32,16 @@ func (o *pgPool) get(ctx context.Context) (s *pgSession, fresh bool, err error) 
 	return s, true, err
 }
 
-// connect opens a session for a caller who has a slot. Should ctx end before it
-// is open, it is left to be a spare: those who come next are likely to be in as
-// much of a hurry, and whether the server answers is to be known in any case.
+// connect opens a session for a caller that has a slot. If ctx ends before it is open, it
+// becomes a spare: the next callers are likely to be in as much of a hurry, and whether the
+// server answers is to be known in any case.
 func (o *pgPool) connect(ctx context.Context) (*pgSession, error) {
 	type opened struct {
 		s   *pgSession
 		err error
 	}
 	answer := make(chan opened)
-	// The caller is one of the workers, so that more may be taken on.
+	// The caller has joined the workers, so run does not fail.
 	o.pg.workers.run(func() {
 		s, err := o.pg.connect(context.WithoutCancel(ctx))
 		if err != nil {
@@ -88,10 +88,11 @@ func (o *pgPool) keepSpare(s *pgSession) {
 	}
 }
 
-// stale is when a spare is not used any more: well before the server ends it.
+// stale returns a cutoff: spares last used before it are not used any more, well before the
+// server ends them.
 func (o *pgPool) stale() time.Time { return time.Now().Add(-o.pg.ttl / 2) }
 
-// pop returns the spare that was used last, if it is not stale: nil.
+// pop returns the most recently used spare, or nil if there is none that is not stale.
 func (o *pgPool) pop() *pgSession {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -104,7 +105,7 @@ func (o *pgPool) pop() *pgSession {
 	return s
 }
 
-// keep closes spares that are stale until the locker is closed, and then all.
+// keep closes stale spares until the locker is closed, and then all of them.
 func (o *pgPool) keep() {
 	for pause(o.pg.workers.life, o.pg.ttl/4) {
 		o.close(o.stale())
@@ -115,7 +116,7 @@ func (o *pgPool) keep() {
 	o.close(time.Now())
 }
 
-// close closes spares that have not been used since.
+// close closes the spares that have not been used since then.
 func (o *pgPool) close(since time.Time) {
 	o.mu.Lock()
 	n := 0

@@ -7,13 +7,12 @@ import (
 	"time"
 )
 
-// pgGraves are sessions that are over for this side. What they hold is free
-// once they are for the server, too, which is not left to chance: a request
-// that is still on its way may reach them, and a wait does not see that its
-// client has gone.
+// pgGraves are sessions that this side has given up. What they hold is free only once they
+// have ended on the server as well, and that is not left to chance: a request that is still
+// on its way may reach them, and a waiting session does not notice that its client is gone.
 type pgGraves struct {
 	mu      sync.Mutex
-	doubted map[pgName]time.Time // each with the time when it has ended by itself
+	doubted map[pgName]time.Time // each with the time by which it has ended by itself
 	digging bool
 }
 
@@ -22,8 +21,8 @@ type pgName struct {
 	began int64
 }
 
-// bury closes a session that nobody uses but that may hold something, and sees
-// to its end in the background. The caller is one of the workers.
+// bury closes a session that nobody uses but that may hold something, and has the server end
+// it in the background. Once the workers are closed and idle it only closes it.
 func (p *Postgres) bury(s *pgSession, err error) {
 	s.kill()
 	p.workers.run(func() { p.discard(s) })
@@ -42,12 +41,12 @@ func (p *Postgres) bury(s *pgSession, err error) {
 	}
 }
 
-// reap ends the doubted sessions, and goes on until the server says that they
-// are gone, or they are by themselves.
+// reap has the server end the doubted sessions. It retries until the server says that they
+// are gone, or they have ended by themselves.
 func (p *Postgres) reap() {
 	for wait := p.call / 8; ; wait = min(2*wait, p.call) {
 		closing := p.workers.life.Err() != nil
-		_ = p.endDoubted() // asked again
+		_ = p.endDoubted() // retried
 		if p.reaped(closing) {
 			return
 		}
@@ -55,7 +54,8 @@ func (p *Postgres) reap() {
 	}
 }
 
-// reaped reports whether there is nobody left to end, or no time.
+// reaped drops the sessions that have ended by themselves, when closing all of them, and
+// reports whether none is left.
 func (p *Postgres) reaped(closing bool) bool {
 	g := &p.graves
 	g.mu.Lock()
@@ -69,9 +69,8 @@ func (p *Postgres) reaped(closing bool) bool {
 	return !g.digging
 }
 
-// endDoubted asks the server to end the doubted sessions, and forgets those
-// that have ended. It does so on a connection of its own: those that there are
-// may be no better than the ones in doubt.
+// endDoubted asks the server to end the doubted sessions, and forgets those that have ended.
+// It does so on a new connection: the existing ones may be no better than those in doubt.
 func (p *Postgres) endDoubted() error {
 	var (
 		pids []int32
@@ -102,7 +101,7 @@ func (p *Postgres) endDoubted() error {
 	return nil
 }
 
-// end returns the sessions that were still there.
+// end asks the server to end sessions, and returns those that were still there.
 func (p *Postgres) end(s *pgSession, pids []int32, ages []int64) (map[int32]bool, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), p.call)
 	defer cancel()

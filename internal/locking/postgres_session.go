@@ -12,29 +12,29 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// A pgSession is one connection and the server's session at its other end. Only
-// one goroutine at a time may speak over it; kill and cancel are for others.
+// A pgSession is one connection and the server's session at its other end. Only one goroutine
+// at a time may use it, except for kill and cancel.
 type pgSession struct {
 	conn  *pgx.Conn
 	pid   int32
 	began int64     // the session's start in microseconds: with the pid it is unique
-	spare time.Time // since when nobody uses it
+	spare time.Time // when it was last used
 }
 
-// configure sets what every session has.
+// configure sets the parameters that every session has.
 func (p *Postgres) configure() {
 	milliseconds := func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 	set := p.config.RuntimeParams
 	set["application_name"] = p.name
-	// The server's side of the lease: a session that it does not hear of ends.
+	// The server's side of the lease: it ends a session that is idle for the TTL.
 	set["idle_session_timeout"] = milliseconds(p.ttl)
-	// A wait is not idle. It ends by itself, so that a dead waiter leaves the
-	// queue, and a living one can tell a long wait from a dead server.
+	// A session that waits is not idle. Its wait ends by itself, so that a dead waiter leaves
+	// the queue, and a live one can tell a long wait from a dead server.
 	set["lock_timeout"] = milliseconds(p.slice)
 	set["statement_timeout"] = "0"
 
-	// This also bounds the cancel requests that the library sends behind our
-	// back when a connection breaks: it gives them 15 s.
+	// This also bounds the cancel requests that the library sends of its own accord when a
+	// connection breaks: it gives them 15 s.
 	dial := (&net.Dialer{}).DialContext
 	p.config.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, connectLimit)
@@ -73,14 +73,14 @@ func (p *Postgres) connect(ctx context.Context) (*pgSession, error) {
 	return s, nil
 }
 
-// note keeps whether the server answers.
+// note records whether the server answers.
 func (p *Postgres) note(err error) {
 	_, refused := errors.AsType[*pgconn.PgError](err)
 	p.answers.Store(err == nil || refused)
 }
 
-// query runs a statement that returns one row. After an error that is not the
-// server's answer the session is of no more use.
+// query runs a statement that returns one row. After an error that is not the server's answer
+// the session is unusable.
 func (p *Postgres) query(s *pgSession, limit time.Duration, sql string, args []any, row ...any) error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
@@ -99,12 +99,12 @@ func (s *pgSession) listen(ctx context.Context) error {
 	return err
 }
 
-// cancel asks the server to end the session's statement. That it has is not
-// certain when this returns.
+// cancel asks the server to cancel the session's statement, which may not have ended yet when
+// this returns.
 func (s *pgSession) cancel(limit time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	_ = s.conn.PgConn().CancelRequest(ctx) // the statement's answer tells
+	_ = s.conn.PgConn().CancelRequest(ctx) // the statement's own answer shows whether it was cancelled
 }
 
 // kill closes the connection, whatever is going on there.
@@ -120,25 +120,25 @@ func (p *Postgres) discard(s *pgSession) {
 	<-s.conn.PgConn().CleanupDone()
 }
 
-// pgAnswered tells the server's answers, refusals included, from silence and
-// from the end of the session.
+// pgAnswered reports whether err is an answer of the server, refusals included, and not
+// silence or the end of the session.
 func pgAnswered(err error) bool {
 	e, refused := errors.AsType[*pgconn.PgError](err)
 	return err == nil || refused && e.SeverityUnlocalized != "FATAL"
 }
 
-// pgEnded tells that the server has ended the session.
+// pgEnded reports whether the server has ended the session.
 func pgEnded(err error) bool {
 	e, refused := errors.AsType[*pgconn.PgError](err)
 	return refused && e.SeverityUnlocalized == "FATAL"
 }
 
-// pgDropped tells the loss of a connection that had been good.
+// pgDropped reports whether err is the loss of a connection that had been good.
 func pgDropped(err error) bool {
 	return !pgAnswered(err) && !pgconn.Timeout(err)
 }
 
-// What the server answers, as SQLSTATE.
+// SQLSTATE codes of the server's answers.
 const (
 	pgTimedOut = "55P03" // a wait that reached lock_timeout
 	pgCanceled = "57014"

@@ -3,21 +3,21 @@ package locking
 import "strings"
 
 const (
-	// pgHash is the number of a key's lock. The seed keeps orderd's locks apart
-	// from those that others take in the same database.
+	// pgHash is the SQL expression for the number of a key's lock. The seed keeps orderd's
+	// locks apart from those that others take in the same database.
 	pgHash = "hashtextextended(%s, 8245081412951601764)"
 
 	pgNamePrefix = "orderd lock "
 )
 
-// pgTake takes locks in the order of the keys, up to the first that somebody
-// else has. The recursion is a loop: the server makes one row after the other,
-// and none after a row that is not ok.
+// pgTake takes locks in the order of the keys, up to the first that another session holds.
+// The recursion is a loop: the server makes one row after the other, and none after a row
+// that is not ok.
 //
-// When all are taken, and no sooner, the token is minted: its being larger than
-// those of earlier holders rests on their having minted theirs while they held
-// the lock. It goes into the session's name, with the time in milliseconds, in
-// hexadecimal, for operators: "orderd lock owner #token time".
+// The token is minted when all are taken, and no sooner: it is larger than those of earlier
+// holders because they, too, minted theirs while they held the lock. It goes into the
+// session's name, with the time in milliseconds, in hexadecimal, for operators: "orderd lock
+// owner #token time".
 //
 // $1 the keys, $2 the name; {first} takes the first lock.
 const pgTake = `
@@ -43,9 +43,9 @@ SELECT n, coalesce(token, 0),
 	THEN set_config('application_name', left($2::text, 63 - length(mark)) || mark, false) END IS NULL
 FROM signed`
 
-// pgGive gives locks back and makes sure that none is left: one may have been
-// granted to a wait that was cancelled, and one that is taken twice, for two
-// keys that collide, has to be given back twice.
+// pgGive releases the locks of the keys and makes sure that none is left: one may have been
+// granted to a wait that was cancelled, and one that was taken twice, for two keys that
+// collide, has to be released twice.
 //
 // $1 the keys, $2 the name. It says whether all were held.
 const pgGive = `
@@ -55,8 +55,7 @@ WITH given AS MATERIALIZED (
 SELECT held, pg_advisory_unlock_all()::text || set_config('application_name', $2::text, false) IS NULL
 FROM given`
 
-// pgSeen are the sessions that have a part in a key's lock, $1, the holder
-// first.
+// pgSeen selects the sessions that hold the lock of a key, $1, or wait for it.
 const pgSeen = `
 WITH lock AS (SELECT {one} AS id),
 seen AS MATERIALIZED (
@@ -68,9 +67,9 @@ seen AS MATERIALIZED (
 	JOIN pg_stat_activity a ON a.pid = l.pid
 )`
 
-// pgInspect tells of a key's holder, and how many others there are. What is
-// left, in milliseconds, is counted from when the session was last heard of; $2
-// is the TTL.
+// pgInspect returns the session that holds a key, or else one that waits for it, and the
+// number of waiters. The time left, in milliseconds, is counted from the end of the session's
+// last statement; $2 is the TTL.
 const pgInspect = pgSeen + `
 SELECT name, pid, granted,
 	CASE WHEN state = 'active' THEN $2::bigint
@@ -78,23 +77,23 @@ SELECT name, pid, granted,
 	count(*) FILTER (WHERE NOT granted) OVER ()
 FROM seen ORDER BY granted DESC LIMIT 1`
 
-// pgEvict ends the session that holds a key if its token is $2, which is not
-// a number where the owner is none of ours. It waits, for $3 milliseconds at most, until the session has ended, and says
-// whether there was one and whether it has.
+// pgEvict ends the session that holds a key if its token is $2, a text: in an owner that is
+// not one of ours it may not be a number. It waits, for $3 milliseconds at most, until the
+// session has ended, and says whether there was one and whether it has.
 const pgEvict = pgSeen + `
 SELECT count(*) > 0, coalesce(bool_and(pg_terminate_backend(pid, $3::bigint)), true)
 FROM seen
 WHERE granted AND substring(name FROM '^orderd lock .* #([0-9]+) [0-9a-f]+$') = $2::text`
 
-// pgEnd ends sessions, named by their numbers and starts, and returns those
-// that are still there.
+// pgEnd ends sessions, identified by pid and start, and returns those that are still there.
 const pgEnd = `
 SELECT a.pid, pg_terminate_backend(a.pid)
 FROM unnest($1::int[], $2::bigint[]) AS doubted(pid, began)
 JOIN pg_stat_activity a ON a.pid = doubted.pid
 	AND (extract(epoch FROM a.backend_start) * 1000000)::bigint = doubted.began`
 
-// pgWho tells a session who it is, and how long it may be idle.
+// pgWho returns a session's pid, its start in microseconds, and how long it may be idle, in
+// milliseconds.
 const pgWho = `
 SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint,
 	(SELECT setting FROM pg_settings WHERE name = 'idle_session_timeout')::bigint
@@ -115,7 +114,7 @@ func newPGStatements(hash string) pgStatements {
 	}
 	return pgStatements{
 		try: fill(pgTake, "pg_try_advisory_lock("+first+")"),
-		// The function returns nothing, which as a text is empty.
+		// pg_advisory_lock returns void, which as a text is empty.
 		wait:    fill(pgTake, "pg_advisory_lock("+first+")::text = ''"),
 		give:    fill(pgGive, ""),
 		inspect: fill(pgInspect, ""),

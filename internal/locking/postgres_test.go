@@ -21,7 +21,7 @@ import (
 	"orderd/internal/stack/stacktest"
 )
 
-// longTTL is that of locks that must end in another way than by their TTL.
+// longTTL is the TTL of locks that must end in another way than by expiry.
 const longTTL = time.Minute
 
 func TestNewPostgres_refusesBadSettings(t *testing.T) {
@@ -55,8 +55,8 @@ func TestNewPostgres_refusesBadSettings(t *testing.T) {
 	}
 }
 
-// acquire acquires keys. Servers that have just been started, on a machine that
-// is busy elsewhere, may be too slow at first, and are asked again.
+// acquire acquires keys. It asks again while the backend is unavailable: servers that have
+// just been started, on a busy machine, may be too slow at first.
 func acquire(t testing.TB, l locking.Locker, keys ...string) *locking.Lease {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -98,7 +98,7 @@ func lostSoon(t testing.TB, lease *locking.Lease) {
 	}
 }
 
-// until polls until what holds.
+// until polls until holds returns true; what describes that.
 func until(t testing.TB, limit time.Duration, what string, holds func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -137,7 +137,7 @@ func TestPostgres_keysThatCollideShareATurn(t *testing.T) {
 	}
 }
 
-// Only keys that collide can make carts wait in a circle: the server notices.
+// Only keys that collide can make carts deadlock: the server notices.
 func TestPostgres_aCircleOfWaitersIsBroken(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Postgres(t)
@@ -148,8 +148,8 @@ func TestPostgres_aCircleOfWaitersIsBroken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Release()
-	// The cart is to notice, and not this session. It looks once in each of its
-	// waits, a second after the start.
+	// The cart's session is to notice, and not this one. It checks once in each of its waits,
+	// a second after the start.
 	if _, err := conn.Exec(t.Context(), "SET deadlock_timeout = '10min'"); err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +189,7 @@ func TestPostgres_theEndOfASessionIsNoticedAtOnce(t *testing.T) {
 	}
 }
 
-// lockSessions lists the sessions of lockers, by number.
+// lockSessions lists the pids of the lockers' sessions, in order.
 func lockSessions(t testing.TB, db *pgxpool.Pool) []int32 {
 	t.Helper()
 	rows, err := db.Query(t.Context(), `SELECT pid FROM pg_stat_activity
@@ -326,9 +326,9 @@ func TestPostgres_withoutTheSequenceNothingIsGranted(t *testing.T) {
 	}
 }
 
-// A go-between is what sits between a locker and its server.
+// A goBetween is a proxy between a locker and its server.
 type goBetween struct {
-	start func(packet []byte) bool // looks at what opens a connection; false closes it
+	start func(packet []byte) bool // inspects the first packet of a connection; false closes it
 	reply func(data []byte)        // may change what the server answers
 }
 
@@ -398,7 +398,7 @@ func (g goBetween) pass(client net.Conn, address string) {
 	both.Wait()
 }
 
-// A pooler gives its clients numbers of its own, not those of sessions.
+// A pooler gives its clients pids of its own, not those of the sessions.
 func TestPostgres_refusesAPooler(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Postgres(t)
@@ -415,8 +415,8 @@ func TestPostgres_refusesAPooler(t *testing.T) {
 	}
 }
 
-// A server that does not hear that a wait is over goes on waiting, and could
-// grant the lock to nobody.
+// A server that does not learn that a wait is over goes on waiting, and could grant the lock
+// to a session that nobody uses.
 func TestPostgres_aWaitEndsThoughItsCancellationIsLost(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Postgres(t)
@@ -441,8 +441,8 @@ func TestPostgres_aWaitEndsThoughItsCancellationIsLost(t *testing.T) {
 	release(t, lease)
 }
 
-// Those who wait in the process behind one who asks must not take a server's
-// silence for a holder.
+// Callers that wait, within the process, behind one that asks the server must not take its
+// silence for a lock that is held.
 func TestPostgres_waitersBehindOneWhoGetsNoAnswer(t *testing.T) {
 	t.Parallel()
 	l := openPostgres(t, postgresURL(deafAddress(t)), 3*time.Second)

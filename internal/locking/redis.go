@@ -12,11 +12,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// minTTL leaves a renewal time for its round trip and for retries.
+// minTTL leaves enough time for a renewal's round trip and for retries.
 const minTTL = 100 * time.Millisecond
 
-// maxHandoverTTL is how long, at most, a key waits for a waiter whose turn has come
-// and who is dead.
+// maxHandoverTTL bounds how long a key stays reserved for the waiter it was passed to, until
+// that one first renews: a dead waiter delays the next by that at most.
 const maxHandoverTTL = time.Second
 
 // RedisConfig says which Redis keeps the locks and for how long.
@@ -25,30 +25,29 @@ type RedisConfig struct {
 	// Time-outs and retries are set by the locker.
 	Server *redis.UniversalOptions
 	TTL    time.Duration // a dead holder's keys are free after it; 100 ms or more
-	Owner  string        // the replica; part of a lock's value, for whoever looks
+	Owner  string        // the replica's name; part of a lock's value, for operators
 	// Acks is how many of the server's replicas must have a lock before it is
 	// granted, so that it survives a failover to one of them; 0: none.
 	Acks int
-	// Margin is what a holder wants to have left of a lease when it uses it last. Who is
-	// passed a lock has it for a second or less at first: if that is not well above the
-	// margin, it is asked for in full before Acquire returns.
+	// Margin is how much of its lease a holder wants to have left at its last use of it. A
+	// lock that is passed on is at first granted for a second or less: if that is not well
+	// above the margin, the waiter asks for the whole TTL before Acquire returns.
 	Margin time.Duration
-	// Opened is handed the client before its first use, to watch what it does; may
-	// be nil.
+	// Opened is called with the client before its first use, so that it can be instrumented;
+	// may be nil.
 	Opened func(redis.UniversalClient)
 }
 
-// Redis makes all who use one Redis take turns, first come, first served.
-// Leases last for the TTL and are renewed. A release passes the lock on to
-// whoever waits longest and tells them alone.
+// Redis locks keys in one Redis, first come, first served. Leases last for the TTL and are
+// renewed. A release passes the lock on to the longest waiter and notifies that one alone.
 type Redis struct {
 	wakeups
 	client          redis.UniversalClient
 	name            string // of this process: "replica:random"
 	serial          atomic.Int64
 	ttl             time.Duration
-	handoverTTL     time.Duration // how long whoever is next has to come
-	minHandoverLeft time.Duration // what must be left of that to go on without asking
+	handoverTTL     time.Duration // how long a lock that is passed on is kept for the waiter
+	minHandoverLeft time.Duration // what must be left of that for the waiter to go on without asking
 	call            time.Duration // limit of one request
 	acks            int
 	clustered       string // "1" or "0", as the scripts take it
@@ -104,8 +103,7 @@ func (r *Redis) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Close ends every wait and the leases still held, and gives what is being
-// cleaned up a last try.
+// Close ends every wait and every lease still held, and gives pending clean-up one last try.
 func (r *Redis) Close() error {
 	<-r.workers.close()
 	return r.client.Close()

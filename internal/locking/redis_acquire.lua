@@ -1,25 +1,25 @@
--- Takes locks in the order given, up to the first that somebody else holds or
--- is waiting for, and puts the owner into that one's queue.
+-- Takes locks in the order given, up to the first that another owner holds or waits for, and
+-- puts the owner into the queue of that one.
 --
 -- KEYS    for each lock three: the lock, its queue, its token counter
 -- ARGV[1] the owner
--- ARGV[2] for how long the locks are taken, and a queue is kept, in milliseconds
--- ARGV[3] the claim: how long whoever is next has to come, in milliseconds
+-- ARGV[2] the TTL of the locks taken, and of a queue, in milliseconds
+-- ARGV[3] the hand-over TTL: how long a lock is kept for the waiter it is passed to, in milliseconds
 -- ARGV[4] 1 in a Cluster
 --
--- Returns {wait, last, token, ..., note, ...}: one token for each lock taken, then,
--- if any of these has one, what the holder before has left with each; and, if not
--- all were taken, the milliseconds that the first one not taken has left (-1: for
--- ever) and the last token that was minted where it is: a message that the lock has
--- been passed on comes after this answer if its token is larger.
+-- Returns {left, last, token, ..., note, ...}: one token for each lock taken, then, if the
+-- previous holder of any of these left a note, one note for each. If not all were taken, left
+-- is the time in milliseconds that the first one not taken has left (-1: for ever), and last
+-- the latest token of its counter: a message with a larger token, which says that the lock
+-- was passed on, was sent after this answer.
 --
--- It may be sent twice. An owner that asks again, not knowing whether the first
--- request arrived, or because it was told that its turn has come, finds its
--- lock and keeps its token.
+-- It may be sent twice. An owner that asks again, because it does not know whether the first
+-- request arrived or because the lock was passed on to it, finds its lock and keeps its
+-- token.
 local owner, ttl, claim, clustered = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
--- queueUp reports whether the owner is the first who waits, and was not there
--- before.
+-- queueUp puts the owner into the queue, unless it is there, and renews the queue's TTL. It
+-- reports whether the owner was put into an empty queue.
 local function queueUp(queue)
   local first = not call('LPOS', queue, owner) and call('RPUSH', queue, owner) == 1
   call('PEXPIRE', queue, ttl)
@@ -34,8 +34,8 @@ local function take(lock, queue, counter)
     if call('EXISTS', queue) == 0 then
       return (grant(lock, counter, last, owner, ttl, '')), ''
     end
-    -- It expired under its holder, and others wait. Those who came first go
-    -- first; if there is nobody of them, it is this owner's turn.
+    -- The lock expired, and others wait: the first of them whose process is alive gets it. If
+    -- there is none, this owner does.
     queueUp(queue)
     if not pass(lock, queue, counter, last, claim, clustered, '') then
       return (grant(lock, counter, call('GET', counter), owner, ttl, '')), ''
@@ -47,8 +47,8 @@ local function take(lock, queue, counter)
     local note, token = string.match(value, '^|?([^|]*)|(%d+)|%d+$', #owner + 1)
     return tonumber(token), note
   end
-  -- The first tells the holder for all: who is passed a lock that others wait for takes
-  -- it that it is wanted.
+  -- Only the first waiter notifies the holder: an owner that had to wait takes it that others
+  -- wait behind it.
   if queueUp(queue) then
     want(lock, value)
   end

@@ -11,17 +11,16 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// openLockClient connects to a Redis that keeps locks. A lock is worth nothing
-// once its TTL is over, so every step of a request is limited to call, well
-// below that, and no request is repeated behind our back. But for a Cluster's: its
-// client asks another node, and the same one again after a connection broke. All
-// scripts may be sent twice; only a release may then find its lock gone, and be
-// told as lost.
+// openLockClient connects to a Redis that keeps locks. A lock is worth nothing once its TTL
+// is over, so every step of a request is limited to call, well below the TTL, and the client
+// repeats no request by itself. A Cluster's client is the exception: it asks another node,
+// and the same one again after a connection broke. All scripts may be sent twice; only a
+// release may then find its lock gone, and report it as lost.
 func openLockClient(o *redis.UniversalOptions, call time.Duration) redis.UniversalClient {
 	opt := *o
 	opt.ContextTimeoutEnabled = true // otherwise a deadline does not reach the socket
-	opt.Protocol = 2                 // a lock has no use for the third's pushes, and every reply is searched for them
-	opt.DisableIdentity = true       // one right less that the locks' user needs
+	opt.Protocol = 2                 // locks have no use for RESP3's pushes, and every reply is searched for them
+	opt.DisableIdentity = true       // the locks' user then needs one permission less
 	opt.MaxRetries = -1
 	opt.DialerRetries = 1
 	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = call, call, call, call
@@ -34,9 +33,9 @@ func openLockClient(o *redis.UniversalOptions, call time.Duration) redis.Univers
 	return redis.NewUniversalClient(&opt)
 }
 
-// clusterViewAge is how old the client's view of a Cluster may be. A master that
-// is dead cannot say that another has its slots, so without a new view nothing
-// that it served is found again; the client's own interval is a minute.
+// clusterViewAge bounds the age of the client's view of a Cluster. A dead master cannot
+// redirect to the one that took over its slots, so these are found again only with a new
+// view; the client's own interval is a minute.
 const clusterViewAge = time.Second
 
 func checkRedis(o *redis.UniversalOptions) error {
@@ -57,14 +56,14 @@ func checkLease(ttl time.Duration, owner string) error {
 	return nil
 }
 
-// neverSent tells an error that came before the request could leave.
+// neverSent reports whether err came before the request could be sent.
 func neverSent(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)
 	return ok && op.Op == "dial"
 }
 
-// dropped tells the loss of a connection that had been good: the server may
-// well be there.
+// dropped reports whether err is the loss of a connection that had been good: the server may
+// well be up.
 func dropped(err error) bool {
 	_, refused := errors.AsType[redis.Error](err)
 	if refused || neverSent(err) || errors.Is(err, errFewAcks) {

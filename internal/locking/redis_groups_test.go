@@ -17,9 +17,9 @@ import (
 	"orderd/internal/stack/stacktest"
 )
 
-// groupOptions is the suite's view of a group of Redis servers that all tests
-// share: what mistreats a server does so to one that stands alone, for it tests
-// the locker's own patience, which does not depend on what it speaks to.
+// groupOptions returns the suite's options for a group of Redis servers that all tests share.
+// Tests that stop or kill a server do that to one that stands alone: they test the locker's
+// own time-outs, which do not depend on what it talks to.
 func groupOptions(t testing.TB, server *redis.UniversalOptions) lockingtest.Options {
 	open := func(t testing.TB, server *redis.UniversalOptions, ttl time.Duration) locking.Locker {
 		t.Helper()
@@ -61,7 +61,7 @@ func TestRedis_Cluster(t *testing.T) {
 	lockingtest.Run(t, groupOptions(t, &redis.UniversalOptions{Addrs: stacktest.RedisCluster(t).Addrs, IsClusterMode: true}))
 }
 
-// A lock that enough replicas have is there after a failover to one of them.
+// A lock that enough replicas have survives a failover to one of them.
 func TestRedis_acknowledgedLockSurvivesTheMaster(t *testing.T) {
 	t.Parallel()
 	s := startSentinel(t)
@@ -97,8 +97,8 @@ func TestRedis_acknowledgedLockSurvivesTheMaster(t *testing.T) {
 	}
 }
 
-// With fewer acknowledgements than asked for nothing is granted, and what the
-// master has of it is given back.
+// With fewer acknowledgements than asked for nothing is granted, and what the master has
+// stored is deleted.
 func TestRedis_withoutAcknowledgementsNothingIsGranted(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Redis(t)
@@ -123,8 +123,8 @@ func TestRedis_withoutAcknowledgementsNothingIsGranted(t *testing.T) {
 	}
 }
 
-// A Cluster that has put another in a dead master's place serves that one's
-// locks, too, as soon as the locker has looked.
+// When a Cluster has replaced a dead master, the locks of that one are served again as soon
+// as the locker has renewed its view.
 func TestRedis_findsTheMasterInADeadOnesPlace(t *testing.T) {
 	t.Parallel()
 	c, err := stacktest.Stack(t).RedisCluster(t.Context(), fmt.Sprintf("cluster-%d", serial.Add(1)))
@@ -140,7 +140,7 @@ func TestRedis_findsTheMasterInADeadOnesPlace(t *testing.T) {
 		Server: &redis.UniversalOptions{Addrs: c.Addrs, IsClusterMode: true}, TTL: longest, Owner: "test",
 	})
 	l := closing(t, r, err)
-	const keys = 12 // some of them are the dead one's
+	const keys = 12 // some of them are in the dead master's slots
 	for i := range keys {
 		if err := mustHold(t, l, fmt.Sprint("before-", i)).Release(t.Context()); err != nil {
 			t.Fatal(err)

@@ -11,8 +11,8 @@ import (
 	"orderd/internal/stack/stacktest"
 )
 
-// waitFor has a locker's caller wait for a key, and returns where the lease
-// will be once it is seen in the queue.
+// waitFor has a caller of l wait for a key. It returns once the waiter is in the queue; the
+// channel will deliver its lease.
 func waitFor(t *testing.T, l *locking.Redis, key string) <-chan *locking.Lease {
 	t.Helper()
 	mustListen(t, l)
@@ -35,8 +35,8 @@ func waitFor(t *testing.T, l *locking.Redis, key string) <-chan *locking.Lease {
 	return got
 }
 
-// mustListen waits until the locker hears whose turn it is: it connects in the
-// background, and until then whoever waits in its process counts as dead.
+// mustListen waits until the locker listens on its channel: it connects in the background,
+// and until then the waiters of its process count as dead.
 func mustListen(t *testing.T, l *locking.Redis) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -78,11 +78,11 @@ func mustGiveBack(t *testing.T, lease *locking.Lease) {
 	}
 }
 
-// longest is a TTL beyond the end of any test: what a test sees happen has not
-// happened by a lock's expiry.
+// longest is a TTL beyond the end of any test: nothing that a test sees happen is due to a
+// lock's expiry.
 const longest = time.Minute
 
-// A release tells the next in the queue, and nobody polls.
+// A release notifies the next waiter, and nobody polls.
 func TestRedis_waitersAreToldTheirTurn(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Redis(t)
@@ -98,8 +98,8 @@ func TestRedis_waitersAreToldTheirTurn(t *testing.T) {
 	}
 }
 
-// A process that has gone away without a word is known by that nobody hears
-// its channel: its turn passes at once, and not when its claim has expired.
+// A process that is gone is known by its channel, on which nobody listens: its waiter is
+// passed over at once, and not only when the hand-over TTL is over.
 func TestRedis_turnOfAProcessThatIsGonePasses(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Redis(t)
@@ -119,7 +119,7 @@ func TestRedis_turnOfAProcessThatIsGonePasses(t *testing.T) {
 	mustGiveBack(t, <-next)
 }
 
-// Whoever is passed a lock has it for a short time at first.
+// A lock that is passed on is granted for a short time at first.
 func TestRedis_aLeaseThatWasPassedOnIsKept(t *testing.T) {
 	t.Parallel()
 	l := openRedis(t, stacktest.Redis(t), longest).(*locking.Redis)
@@ -139,8 +139,7 @@ func TestRedis_aLeaseThatWasPassedOnIsKept(t *testing.T) {
 	mustGiveBack(t, got)
 }
 
-// A holder who wants to have more left of a lease than is given to whoever is next has
-// it from the start.
+// A holder whose margin exceeds the hand-over TTL has that much left from the start.
 func TestRedis_aLeaseThatWasPassedOnLeavesTheMargin(t *testing.T) {
 	t.Parallel()
 	server, err := redisOptions(stacktest.Redis(t))
@@ -160,7 +159,7 @@ func TestRedis_aLeaseThatWasPassedOnLeavesTheMargin(t *testing.T) {
 	mustGiveBack(t, got)
 }
 
-// Messages are lost with the connection that they are heard on.
+// Messages are lost with the connection that carries them.
 func TestRedis_aLostMessageCostsNoTurn(t *testing.T) {
 	t.Parallel()
 	server, err := stacktest.Stack(t).Redis(t.Context(), fmt.Sprintf("redis-%d", serial.Add(1)))
@@ -186,13 +185,13 @@ func TestRedis_aLostMessageCostsNoTurn(t *testing.T) {
 			}
 		}
 	}
-	// And whoever hears that messages may have been lost does not wait for the timer.
+	// A waiter that learns that messages may have been lost does not wait for its timer.
 	if locking.WokenByReconnect(l) == 0 {
 		t.Error("nobody was woken when the connection was there again")
 	}
 }
 
-// Waiters who are dead are remembered no longer than anybody alive is near.
+// A queue of dead waiters expires once no live one renews it.
 func TestRedis_queueOfTheDeadExpires(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Redis(t)

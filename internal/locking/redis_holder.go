@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// A redisHolder is one lease's side of the locks in Redis.
+// A redisHolder is the keeper of one lease in Redis.
 type redisHolder struct {
 	redis *Redis
 	owner string // unique for the lease
 	woken <-chan redisWake
-	// reached: a request may have arrived, and the owner be in a queue or hold
-	// something that it does not know of.
+	// reached: a request may have arrived, and the owner may be in a queue or hold a lock
+	// without knowing it.
 	reached bool
 }
 
@@ -23,9 +23,9 @@ var _ keeper = (*redisHolder)(nil)
 // An acquireReply is the answer to one request for locks.
 type acquireReply struct {
 	sent   time.Time
-	grants []grant       // of the first of the locks that were asked for
-	left   time.Duration // what the next one has left; below 0 if it never ends
-	last   int64         // the token minted last where that one is
+	grants []grant       // for the locks granted: the first of those asked for
+	left   time.Duration // what the first lock not granted has left; below 0 if it never ends
+	last   int64         // the latest token of that lock's counter
 	err    error
 }
 
@@ -38,7 +38,8 @@ func (h *redisHolder) take(ctx context.Context, l *Lease, keys []string) error {
 		part := keys[:h.redis.sameSlotPrefix(keys)]
 		a := h.ask(ctx, part)
 		if ctx.Err() != nil && len(a.grants) < len(part) {
-			// Also if it was too late to ask once more: what was asked before is there.
+			// Even if it was too late to send another request: an earlier one may have queued
+			// the owner.
 			if h.reached && (a.err == nil || a.sent.IsZero()) {
 				h.leave(part)
 			}
@@ -55,7 +56,8 @@ func (h *redisHolder) take(ctx context.Context, l *Lease, keys []string) error {
 		if len(a.grants) == len(part) {
 			continue
 		}
-		// Who had to wait may have others behind it.
+		// Others may have queued behind it: only the first waiter in a queue notifies the
+		// holder.
 		l.demand.tell()
 		woken, ok := h.await(ctx, a.left)
 		if !ok {
@@ -70,13 +72,13 @@ func (h *redisHolder) take(ctx context.Context, l *Lease, keys []string) error {
 	return l.Check(0)
 }
 
-// passed returns the grant that a message tells of. The lock was passed on after
-// the server had answered the latest request, as the token says, and so it is
-// kept for the claim from after that request was sent. If that leaves little time for
-// the first renewal, which says that the owner is there, or for what the lease is for,
-// the owner asks, as it has to after any other message.
+// passed returns the grant that a message tells of. Its token shows that the lock was passed
+// on after the server had answered the latest request, so that the hand-over TTL began after
+// that request was sent. If too little of it is left for the first renewal, which confirms
+// that the owner is alive, or for the holder's margin, passed reports false: the owner must
+// then ask the server, as after any other message.
 //
-// Where locks have to be acknowledged, the owner has to ask for that.
+// It must also ask if locks need acknowledgements.
 func (h *redisHolder) passed(woken redisWake, a acquireReply, key string) (grant, bool) {
 	lock, _, _ := redisNames(key)
 	g := grant{key: key, token: woken.token, until: a.sent.Add(trusted(h.redis.handoverTTL)), note: woken.note}
@@ -85,9 +87,9 @@ func (h *redisHolder) passed(woken redisWake, a acquireReply, key string) (grant
 	return g, ok
 }
 
-// await waits until there is a reason to ask again, and reports false if ctx
-// ended. Should no message come, the owner asks in time to claim what it may
-// have been passed, and when a holder who never releases may be over.
+// await waits until there is a reason to ask again, and reports false if ctx ended. If no
+// message comes, the owner asks within half the hand-over TTL, in time to claim a lock that
+// was passed to it, and when the lock of a holder that never released it may have expired.
 func (h *redisHolder) await(ctx context.Context, left time.Duration) (redisWake, bool) {
 	half := h.redis.handoverTTL / 2
 	patience := half/2 + rand.N(half/2) // not in step with other waiters
@@ -107,9 +109,9 @@ func (h *redisHolder) await(ctx context.Context, left time.Duration) (redisWake,
 	return woken, true
 }
 
-// ask asks for the locks, in their order. It returns when the server has
-// answered, or at the deadline of ctx or of one request; that ctx is cancelled
-// does not cut the request short, so that its outcome is known.
+// ask asks for the locks, in their order. It returns when the server has answered, or at the
+// deadline of ctx or of one request; a cancelled ctx does not cut the request short, so that
+// its outcome is known.
 func (h *redisHolder) ask(ctx context.Context, keys []string) acquireReply {
 	if ctx.Err() != nil {
 		return acquireReply{err: ctx.Err()}
@@ -125,7 +127,7 @@ func (h *redisHolder) ask(ctx context.Context, keys []string) acquireReply {
 		// A server that was restarted leaves dead connections behind.
 		a = h.send(sending, keys)
 	}
-	// That the last one was never sent says nothing of those before it.
+	// Even if the last request was never sent, an earlier one may have arrived.
 	if a.err != nil && h.reached {
 		h.forget(keys, unsettled)
 	}
@@ -143,7 +145,7 @@ func (h *redisHolder) send(ctx context.Context, keys []string) acquireReply {
 		return a
 	}
 	var numbers []int64
-	var notes []string // those come after all numbers
+	var notes []string // they come after all numbers
 	for _, value := range reply {
 		switch value := value.(type) {
 		case int64:

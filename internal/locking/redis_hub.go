@@ -12,29 +12,29 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// A redisHub hears, on one connection for the whole process, whose turn it is.
-// A message can be lost with its connection, so that it speeds waiters up and
-// is never all that they rely on.
+// A redisHub receives, on one connection for the whole process, the messages about locks that
+// were passed on and about waiters. A message can be lost with its connection, so messages
+// speed waiters up, but no waiter relies on them alone.
 type redisHub struct {
 	client   redis.UniversalClient
 	channel  string
-	patience time.Duration // with a connection that says nothing
+	patience time.Duration // how long a connection may be silent
 
 	mu      sync.Mutex
 	waiters map[string]chan redisWake // by owner
-	demands map[string]*demand        // by owner, of those who hold or wait
+	demands map[string]*demand        // by owner, of holders and waiters
 }
 
-// A redisWake tells a waiter why to stop waiting.
+// A redisWake tells a waiter why it should ask again.
 type redisWake struct {
 	cause wakeCause
-	lock  string // by wakeTurn: what was passed on to the waiter,
-	token int64  // with which token,
-	note  string // and with what from the holder before
+	lock  string // with wakeTurn: the lock that was passed on to the waiter,
+	token int64  // its token,
+	note  string // and the previous holder's note
 }
 
-// join returns the channel on which the owner is told to ask, and what it is
-// told by that others wait for what it holds.
+// join registers owner. It returns the channel on which the owner is told to ask again, and
+// the demand that tells it that others wait for what it holds.
 func (h *redisHub) join(owner string) (<-chan redisWake, *demand) {
 	woken, d := make(chan redisWake, 1), newDemand()
 	h.mu.Lock()
@@ -43,22 +43,22 @@ func (h *redisHub) join(owner string) (<-chan redisWake, *demand) {
 	return woken, d
 }
 
-// leave ends the owner's wait.
+// leave unregisters the owner as a waiter.
 func (h *redisHub) leave(owner string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.waiters, owner)
 }
 
-// part ends what leave has left: the owner holds nothing any more.
+// part unregisters the owner's demand: it holds nothing any more.
 func (h *redisHub) part(owner string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.demands, owner)
 }
 
-// wake tells one owner that its turn has come, or that another waits for what
-// it holds, by the message about it: redis_turns.lua says what that looks like.
+// wake delivers a message to its owner: that a lock was passed on to it, or that others wait
+// for what it holds. For the format see tell in redis_turns.lua.
 func (h *redisHub) wake(message string) {
 	digits, rest, _ := strings.Cut(message, "|")
 	size, rest, _ := strings.Cut(rest, "|")
@@ -72,13 +72,13 @@ func (h *redisHub) wake(message string) {
 	if token == 0 {
 		h.demands[rest[:n]].tell()
 	} else if woken, waits := h.waiters[rest[:n]]; waits {
-		lock, note, _ := strings.Cut(rest[n:], "\n") // a key with a line feed is another lock: who hears of that asks
+		lock, note, _ := strings.Cut(rest[n:], "\n") // the name of a key with a line feed is cut short: its waiter sees another lock, and asks
 		tell(woken, redisWake{wakeTurn, lock, token, note})
 	}
 }
 
-// wakeAll tells everybody to ask, and to give way: their message may have been
-// lost.
+// wakeAll has all waiters ask again, and tells all holders that others wait: messages may
+// have been lost.
 func (h *redisHub) wakeAll() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -93,7 +93,7 @@ func (h *redisHub) wakeAll() {
 func tell(woken chan<- redisWake, w redisWake) {
 	select {
 	case woken <- w:
-	default: // is about to ask
+	default: // it has not read an earlier wake-up yet, and is about to ask
 	}
 }
 
@@ -110,8 +110,7 @@ func (h *redisHub) run(ctx context.Context) {
 	}
 }
 
-// listen listens on one connection until it fails, and reports whether it was
-// any good.
+// listen listens on one connection until it fails, and reports whether it ever subscribed.
 func (h *redisHub) listen(ctx context.Context) (good bool) {
 	sub := h.client.Subscribe(ctx, h.channel)
 	// A read does not end with ctx.
@@ -124,7 +123,7 @@ func (h *redisHub) listen(ctx context.Context) (good bool) {
 		message, err := sub.ReceiveTimeout(ctx, h.patience)
 		network, ok := errors.AsType[net.Error](err)
 		if good && ok && network.Timeout() && !asked {
-			// It may be that nobody has anything to say.
+			// Perhaps nobody had anything to say.
 			if sub.Ping(ctx) != nil {
 				return good
 			}

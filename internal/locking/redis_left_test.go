@@ -12,8 +12,8 @@ import (
 	"orderd/internal/stack/stacktest"
 )
 
-// mustEmpty waits until nobody stands in the key's queue: whoever is left in it is
-// given a turn of which nobody knows.
+// mustEmpty waits until the key's queue is empty: an owner left in it would be passed a lock
+// that nobody knows of.
 func mustEmpty(t *testing.T, client *redis.Client, key string) {
 	t.Helper()
 	_, queue, _ := locking.RedisNames(key)
@@ -36,7 +36,7 @@ func mustQueue(t *testing.T, client *redis.Client, key string, waiters int64) {
 	}
 }
 
-// A wait may end while its owner is about to ask again, and after it was told to.
+// A wait may end after its owner was told to ask again, and before it does.
 func TestRedis_whoGivesUpWhileAskingLeavesTheQueue(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Redis(t)
@@ -58,8 +58,8 @@ func TestRedis_whoGivesUpWhileAskingLeavesTheQueue(t *testing.T) {
 	mustGiveBack(t, lease)
 }
 
-// A server that is away for a moment and comes back with its data has the owners in
-// its queue who have given up meanwhile.
+// A server that is down for a moment and comes back with its data still has those owners in
+// its queue that have given up meanwhile.
 func TestRedis_whoGivesUpWhileTheServerIsAwayLeavesTheQueue(t *testing.T) {
 	t.Parallel()
 	server, err := stacktest.Stack(t).Redis(t.Context(), "redis-kept", "--appendonly", "yes", "--appendfsync", "always")
@@ -90,7 +90,7 @@ func TestRedis_whoGivesUpWhileTheServerIsAwayLeavesTheQueue(t *testing.T) {
 	mustEmpty(t, redisClient(t, server.URL), "a")
 }
 
-// What a locker knows of its owners goes with them: a replica takes leases for months.
+// A locker forgets owners that are done: a replica takes leases for months.
 func TestRedis_whoIsDoneIsForgotten(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Redis(t)

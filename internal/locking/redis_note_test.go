@@ -12,7 +12,7 @@ import (
 	"orderd/internal/stack/stacktest"
 )
 
-// What a note saves is saved in Redis: there it is handed on.
+// Redis is the mode that hands notes over.
 func TestRedis_notesAreHandedOn(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Redis(t)
@@ -29,12 +29,12 @@ func TestRedis_notesAreHandedOn(t *testing.T) {
 	if s, err := l.Inspect(t.Context(), "a"); err != nil || s.Token != lease.Token("a") || strings.Contains(s.Owner, "left") {
 		t.Errorf("Inspect() = %+v, %v; want the token %d, and the owner without the note", s, err, lease.Token("a"))
 	}
-	// Replicas of the version before look for the token there.
+	// Replicas of the previous version look for the token there.
 	lock, _, _ := locking.RedisNames("a")
 	if value := client.Get(t.Context(), lock).Val(); !regexp.MustCompile(fmt.Sprintf(`^test:\w+:\d+\|.*\|%d\|\d+$`, lease.Token("a"))).MatchString(value) {
 		t.Errorf("the lock is %q, want the token and the time at its end", value)
 	}
-	mustGiveBack(t, lease) // without one
+	mustGiveBack(t, lease) // without a note
 	lease = <-last
 	if note := lease.Note("a"); note != "" {
 		t.Errorf("the note is %q, want none: the holder before has left none", note)
@@ -42,8 +42,8 @@ func TestRedis_notesAreHandedOn(t *testing.T) {
 	mustGiveBack(t, lease)
 }
 
-// Of several keys those that somebody waits for go to them, and the others stay,
-// as they would come without their note.
+// Of several keys those that have waiters are passed on; the others stay the holder's, as
+// whoever takes them gets no note.
 func TestRedis_onlyWhatIsWaitedForIsHandedOn(t *testing.T) {
 	t.Parallel()
 	l := openRedis(t, stacktest.Redis(t), longest).(*locking.Redis)
@@ -69,7 +69,7 @@ func TestRedis_onlyWhatIsWaitedForIsHandedOn(t *testing.T) {
 	mustGiveBack(t, lease)
 }
 
-// What was not passed on is kept until it is released, however long that takes.
+// What was not passed on is kept and renewed until it is released, however long that takes.
 func TestRedis_whatIsNotHandedOnIsKept(t *testing.T) {
 	t.Parallel()
 	l := openRedis(t, stacktest.Redis(t), 3*time.Second).(*locking.Redis)
@@ -86,7 +86,7 @@ func TestRedis_whatIsNotHandedOnIsKept(t *testing.T) {
 	mustGiveBack(t, held)
 }
 
-// A message is lost at times. Whoever asks then is told the note with the lock.
+// A message may be lost. An owner that asks then gets the note with the lock.
 func TestRedis_notesOutliveTheirMessage(t *testing.T) {
 	t.Parallel()
 	l := openRedis(t, stacktest.Redis(t), longest).(*locking.Redis)
@@ -104,8 +104,8 @@ func TestRedis_notesOutliveTheirMessage(t *testing.T) {
 	}
 }
 
-// Who waits and is dead gets nothing: what nobody else waits for is still the
-// holder's then, and nobody comes in between.
+// A dead waiter gets nothing: a key that nobody else waits for is still the holder's then,
+// and was nobody else's in between.
 func TestRedis_notesAreNotHandedToTheDead(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Redis(t)

@@ -37,7 +37,7 @@ func (r *Redis) Inspect(ctx context.Context, key string) (Status, error) {
 		return Status{}, errors.Join(ErrUnavailable, fmt.Errorf("%s: %w", lock, err))
 	}
 	if owner, note, noted := cutLast(s.Owner, "|"); noted && !strings.Contains(note, ":") {
-		s.Owner = owner // an owner has colons behind its last bar
+		s.Owner = owner // what follows an owner's own last bar has colons
 	}
 	if left.Val() > 0 {
 		s.Until = asked.Add(left.Val())
@@ -45,7 +45,7 @@ func (r *Redis) Inspect(ctx context.Context, key string) (Status, error) {
 	return s, nil
 }
 
-// parseLock reads a lock's value, "owner|token|since".
+// parseLock reads a lock's value, "owner|token|since". A note stays at the end of owner.
 func parseLock(value string) (owner string, token int64, since time.Time, err error) {
 	rest, microseconds, _ := cutLast(value, "|")
 	owner, digits, found := cutLast(rest, "|")

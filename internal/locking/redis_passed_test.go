@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A message is worth a turn only if it is about the lock that is waited for,
-// and about a time after the latest answer: anything older has been overtaken.
+// A message grants a lock only if it is about the lock that is waited for, and was sent after
+// the latest answer: an older one is out of date.
 func TestRedisHolder_messagesThatGrantNothing(t *testing.T) {
 	t.Parallel()
 	const last = 100

@@ -41,7 +41,7 @@ func (h *redisHolder) pass(ctx context.Context, held []grant, notes []string) (k
 	}
 	mine, _, places, err := h.giveBack(ctx, keys, notes...)
 	if err != nil || mine < int64(len(keys)) {
-		return held // for the release to find out
+		return held // the release will find out
 	}
 	for _, place := range places {
 		kept = append(kept, held[place])
@@ -52,9 +52,9 @@ func (h *redisHolder) pass(ctx context.Context, held []grant, notes []string) (k
 	return kept
 }
 
-// giveBack ends the owner's part in keys that are together, and returns how
-// many it held and for how many it waited. With a note for each key it keeps those
-// that nobody waits for, and returns where they are.
+// giveBack releases the owner's locks on keys that one script can reach, and takes the owner
+// out of their queues. It returns how many it held and for how many it waited. With a note
+// for each key, locks that have no waiter stay the owner's; kept are their indices.
 func (h *redisHolder) giveBack(ctx context.Context, keys []string, notes ...string) (held, awaited int64, kept []int64, err error) {
 	args := []any{h.owner, h.redis.handoverTTL.Milliseconds(), h.redis.clustered}
 	for _, note := range notes {
@@ -67,14 +67,14 @@ func (h *redisHolder) giveBack(ctx context.Context, keys []string, notes ...stri
 	return reply[0], reply[1], reply[2:], nil
 }
 
-// What is known, when a part in keys is given up, of the requests for them.
+// What is known, when keys are given up, of the requests for them.
 const (
 	settled   = true  // all have been answered
 	unsettled = false // one may still arrive
 )
 
-// leave leaves the queues of keys. The caller is late already: it stays for as
-// long as a server takes that is well, and leaves the rest to the background.
+// leave takes the owner out of the queues of keys. The caller is late already: it waits no
+// longer than a healthy server takes, and leaves the rest to the background.
 func (h *redisHolder) leave(keys []string) {
 	timer := time.NewTimer(h.redis.call / 4)
 	defer timer.Stop()
@@ -84,13 +84,13 @@ func (h *redisHolder) leave(keys []string) {
 	}
 }
 
-// forget ends in the background the owner's part in keys: what it holds and
-// where it waits. It goes on until the server has answered or all that is gone
-// by itself, and closes the channel that it returns.
+// forget releases in the background what the owner holds of keys, and takes it out of their
+// queues. It retries until the server has answered or everything has expired, and then closes
+// the channel that it returns.
 func (h *redisHolder) forget(keys []string, settled bool) <-chan struct{} {
 	r := h.redis
 	done := make(chan struct{})
-	// Callers are among the workers, or speak for a lease that Close has ended.
+	// run fails only once Close is done, for a lease that Close has ended.
 	if !r.workers.run(func() {
 		defer close(done)
 		over := time.Now().Add(r.ttl + r.call)
@@ -106,7 +106,7 @@ func (h *redisHolder) forget(keys []string, settled bool) <-chan struct{} {
 				return
 			}
 			if err == nil {
-				// A server that hung may yet come to the request: it reads its
+				// A server that hung may still execute an earlier request: it reads its
 				// connections in any order. So it is asked once more, later.
 				nothing, wait = true, 2*r.call
 			}
@@ -121,7 +121,7 @@ func (h *redisHolder) forget(keys []string, settled bool) <-chan struct{} {
 	return done
 }
 
-// each calls f with keys that are together, for all such parts at once, and
+// each calls f with those parts of keys that one script can reach, for all parts at once, and
 // returns their errors, joined.
 func (h *redisHolder) each(keys []string, f func([]string) error) error {
 	first := h.redis.sameSlotPrefix(keys)

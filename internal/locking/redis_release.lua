@@ -1,16 +1,16 @@
--- Ends an owner's part in locks: those that are still theirs are passed on, or
--- deleted if nobody waits; the queues of the others are left. It touches
--- nothing of anybody else's, and may be sent twice.
+-- Releases an owner's locks: those that it still holds are passed on, or deleted if nobody
+-- waits; of the others it leaves the queues. It touches nothing that is not the owner's, and
+-- may be sent twice.
 --
 -- KEYS    for each lock three: the lock, its queue, its token counter
 -- ARGV[1] the owner
--- ARGV[2] the claim: how long whoever is next has to come, in milliseconds
+-- ARGV[2] the hand-over TTL: how long a lock is kept for the waiter it is passed to, in milliseconds
 -- ARGV[3] 1 in a Cluster
--- ARGV[4] and on, if at all: for each lock the note for whoever is next. Locks
---         that nobody waits for then stay the owner's.
+-- ARGV[4] and on, optional: for each lock the note for its next holder. Locks that have no waiter
+--         then stay the owner's.
 --
--- Returns {locks that were the owner's, queues that the owner was in, place of a
--- lock that still is the owner's, ...}.
+-- Returns {number of locks that were the owner's, number of queues that it was in, index from
+-- 0 of a lock that still is the owner's, ...}.
 local owner = ARGV[1]
 local reply = {0, 0}
 for i = 1, #KEYS, 3 do
@@ -23,7 +23,7 @@ for i = 1, #KEYS, 3 do
     local left = note and call('PTTL', lock)
     if not pass(lock, queue, counter, both[2], ARGV[2], ARGV[3], note or '') then
       if note then
-        call('SET', lock, both[1], 'PX', math.max(1, left)) -- pass may have given it to the dead
+        call('SET', lock, both[1], 'PX', math.max(1, left)) -- pass may have granted it to dead waiters
         reply[#reply + 1] = place
       else
         call('DEL', lock)

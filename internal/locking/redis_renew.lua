@@ -1,8 +1,8 @@
--- Extends locks that are still the owner's; touches no other and makes none.
+-- Extends locks that the owner still holds; touches no others and creates none.
 --
 -- KEYS    for each lock three: the lock, its queue, its token counter
 -- ARGV[1] the owner
--- ARGV[2] for how long from now, in milliseconds
+-- ARGV[2] the TTL from now on, in milliseconds
 --
 -- Returns how many were the owner's.
 local mine = 0

@@ -31,20 +31,19 @@ var (
 	mintScript    = redis.NewScript(turnsSource + mintSource)
 )
 
-// redisHashTags is how many token counters there are. Each serves the keys of one
-// home: a counter for each key would outlive its lock, and they would pile up
-// for ever, while one counter for all could not be in every part of a Cluster.
+// redisHashTags is how many hash tags, and so token counters, there are. A counter per key
+// would outlive its lock and pile up; a single one could live in only one Cluster slot.
 const redisHashTags = 256
 
-// errFewAcks: the server did what it was asked to do, but may lose it.
+// errFewAcks: the server did what it was asked to do, but may still lose it.
 var errFewAcks = errors.New("acknowledged by too few replicas")
 
-// braces would be taken for the home of a key.
+// braces escapes braces, which would be taken for a hash tag.
 var braces = strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D")
 
-// redisNames returns what is stored for a key: its lock, its queue, and the
-// token counter of its home. The home, in braces, is what a Cluster places
-// them by, so that one script reaches all three.
+// redisNames returns the names of what is stored for a key: its lock, its queue, and the
+// token counter of its hash tag. The tag, in braces, decides the Cluster slot, so that one
+// script reaches all three.
 func redisNames(key string) (lock, queue, counter string) {
 	home := "{" + strconv.Itoa(int(crc32.ChecksumIEEE([]byte(key))%redisHashTags)) + "}"
 	name := home + ":" + braces.Replace(key)
@@ -60,8 +59,8 @@ func scriptKeys(keys []string) []string {
 	return names
 }
 
-// sameSlotPrefix returns how many of the keys, from the first on, one script can
-// reach: in a Cluster those of one home.
+// sameSlotPrefix returns how many keys, from the first on, one script can reach: in a Cluster
+// those with the same hash tag.
 func (r *Redis) sameSlotPrefix(keys []string) int {
 	if r.clustered == "0" {
 		return len(keys)
@@ -76,16 +75,15 @@ func (r *Redis) sameSlotPrefix(keys []string) int {
 	return n
 }
 
-// run runs a script on keys that are together, within the limit of one
-// request.
+// run runs a script on keys that it can reach together, within the time limit of one request.
 func (r *Redis) run(ctx context.Context, s *redis.Script, keys []string, args ...any) *redis.Cmd {
 	ctx, cancel := context.WithTimeout(ctx, r.call)
 	defer cancel()
 	return s.Run(ctx, r.client, scriptKeys(keys), args...)
 }
 
-// runSafe is run for what must not be lost with a server: enough replicas have
-// it when it returns without an error.
+// runSafe is run for writes that must survive the loss of the server: when it returns without
+// an error, enough replicas have them.
 func (r *Redis) runSafe(ctx context.Context, s *redis.Script, keys []string, args ...any) *redis.Cmd {
 	if r.acks == 0 {
 		return r.run(ctx, s, keys, args...)

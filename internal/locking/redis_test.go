@@ -43,7 +43,7 @@ func TestNewRedis_refusesBadSettings(t *testing.T) {
 	}
 }
 
-// Tokens are kept by whoever checks them, and outlive the server's data.
+// The stores that check tokens remember them even when the server has lost its data.
 func TestRedis_tokensGrowAfterTheServerLostItsData(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Redis(t)
@@ -65,7 +65,7 @@ func TestRedis_tokensGrowAfterTheServerLostItsData(t *testing.T) {
 	}
 }
 
-// Tokens grow where the server's clock does not.
+// Tokens grow even if the server's clock is behind.
 func TestRedis_tokensGrowThoughTheClockIsBehind(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Redis(t)
@@ -113,11 +113,11 @@ func TestRedis_locksNameTheirOwnerAndEnd(t *testing.T) {
 	}
 }
 
-// Those who wait in the process behind one who asks must not take a server's
-// silence for a holder.
+// Callers that wait, within the process, behind one that asks the server must not take its
+// silence for a lock that is held.
 func TestRedis_waitersBehindOneWhoGetsNoAnswer(t *testing.T) {
 	t.Parallel()
-	// Nobody accepts what this address takes.
+	// Nobody answers at this address.
 	l := openRedis(t, "redis://"+deafAddress(t), 3*time.Second)
 	ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
 	defer cancel()

@@ -1,26 +1,25 @@
--- What the other scripts share: this text comes before each of theirs.
+-- What the other scripts share: this text is put before each of them.
 --
--- A lock is a string, "owner|token|since" or "owner|note|token|since": the lease
--- that holds it, its fencing token, when it was granted, in microseconds of this
--- server's clock, and what the holder before has left for this one, if anything: a
--- text without a bar, colon or line feed. The lock expires unless its holder renews
--- it. A replica of a version that knows of no notes finds its token where it was.
+-- A lock is a string, "owner|token|since" or "owner|note|token|since": the lease that holds
+-- it, its fencing token, when it was granted, in microseconds of this server's clock, and the
+-- previous holder's note, if it left one: a text without a bar, colon or line feed. The lock
+-- expires unless its holder renews it. A service replica of an older version, which knows of
+-- no notes, still finds the token in its place.
 --
--- A queue is a list of owners who wait for one lock, first come first. It
--- expires with the last of them: they ask again from time to time.
+-- A queue is a list of the owners that wait for one lock, in order of arrival. Each renews it
+-- by asking again from time to time, so that it expires after the last of them.
 --
--- An owner is "replica:process:number", unique for each lease; a process hears
--- of its owners' turns on the channel "orderd:wake:process".
+-- An owner is "replica:process:number", unique for each lease; a process receives the
+-- messages for its owners on the channel "orderd:wake:process".
 local call, format = redis.call, string.format
 
--- grant gives a lock to an owner, for a number of milliseconds, and returns the
--- token: one that is larger than all before, as a number and in digits. last is the
--- counter's value, if there is one, and note what the holder before has left. Tokens
--- follow the clock, so that they still grow after the server has lost its data, or the
--- last of it in a failover.
+-- grant gives a lock to an owner, for a number of milliseconds, and returns the token: one
+-- that is larger than all before, as a number and in digits. last is the counter's value, if
+-- there is one, and note the previous holder's note, or ''. Tokens follow the clock, so that
+-- they still grow after the server has lost its data, or its latest writes in a failover.
 local function grant(lock, counter, last, owner, milliseconds, note)
   local time = call('TIME')
-  -- Put together as text: to format a number takes as long as a command.
+  -- Concatenated as text: formatting a number takes as long as a command.
   local now = time[1] .. string.sub('00000' .. time[2], -6)
   local token, digits = tonumber(now), now
   if last and tonumber(last) >= token then
@@ -33,38 +32,38 @@ local function grant(lock, counter, last, owner, milliseconds, note)
   return token, digits
 end
 
--- isHeldBy says whether a lock's value says that it is the owner's.
+-- isHeldBy reports whether a lock with this value is the owner's.
 local function isHeldBy(value, owner)
   return value and string.sub(value, 1, #owner + 1) == owner .. '|'
 end
 
--- tell sends an owner a message about a lock: with the digits of a token, that it is
--- theirs; with those of 0, that others want it. The message is "token|length of owner|owner lock", and
--- behind that, after a line feed, the note if there is one. It returns how many heard
--- it on this server.
+-- tell sends an owner a message about a lock: with the digits of a token, that the lock is
+-- now its own; with '0', that others want it. The message is "token|length of owner|" and
+-- then, without anything between them, the owner and the lock, and after a line feed the note
+-- if there is one. It returns how many subscribers on this server received it.
 local function tell(owner, lock, digits, note)
   local channel = 'orderd:wake:' .. string.match(owner, ':(%w+):%d+$')
   local message = digits .. '|' .. #owner .. '|' .. owner .. lock
   return call('PUBLISH', channel, note == '' and message or message .. '\n' .. note)
 end
 
--- want tells a lock's holder, by the lock's value, that somebody waits.
+-- want notifies a lock's holder, named in the lock's value, that others wait.
 local function want(lock, value)
   local holder = string.match(value, '^(.*:%w+:%d+)|%d+|%d+$')
     or string.match(value, '^(.*:%w+:%d+)|[^|:]*|%d+|%d+$')
-  if holder then -- else somebody has made it by hand
+  if holder then -- otherwise the lock was made by hand
     tell(holder, lock, '0', '')
   end
 end
 
--- pass gives a lock to whoever waits longest, for the claim: a short time, until
--- they have said that they are there, and the note with it. It reports false if
--- nobody waits; the lock may then be that of one who is dead, and the caller has to
--- say whose it is. last is the token counter's value.
+-- pass grants a lock to the longest waiter, with the note, for the hand-over TTL: a short
+-- time, in which the waiter has to show that it is alive, by a renewal or an acquire. It
+-- returns false if there is no waiter left that is alive; the lock may then be granted to a
+-- dead one, and the caller has to overwrite or delete it. last is the token counter's value.
 --
--- A process that nobody hears on its channel is dead, or will ask again once
--- it is back. In a Cluster a server knows of its own listeners alone, so that
--- there the claim has to find that out.
+-- A process that nobody hears on its channel is dead, or will ask again once it is back. In a
+-- Cluster a server knows only its own subscribers, so there a dead waiter keeps the lock
+-- until the hand-over TTL is over.
 local function pass(lock, queue, counter, last, claim, clustered, note)
   while true do
     local owner = call('LPOP', queue)

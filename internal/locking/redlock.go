@@ -9,12 +9,12 @@ import (
 	quorum "github.com/go-redsync/redsync/v4/redis"
 )
 
-// redsync asks the masters, all at once, and counts: it goes on as soon as a
-// quorum has granted or refused, so that one that hangs delays nobody. What it
-// asks is ours. It does so over the connections of this file, which run scripts
-// that follow each lock's fate on each master, and do so to the end.
+// redsync asks all masters at once and counts: it goes on as soon as a quorum has granted or
+// refused, so that a master that hangs delays nobody. What it asks is ours: the connections
+// of this file run our own scripts, record what becomes of each lock on each master, and are
+// not cut short.
 
-// newMutex returns what asks for one lock, once.
+// newMutex returns a mutex that tries once to take one lock.
 func (r *Redlock) newMutex(lock, owner string) *redsync.Mutex {
 	return r.sync.NewMutex(lock,
 		redsync.WithTries(1),
@@ -31,17 +31,17 @@ func newRedsync(nodes []*redlockNode) *redsync.Redsync {
 	return redsync.New(pools...)
 }
 
-// A redlockPool gives redsync its way to one master.
+// A redlockPool connects redsync to one master.
 type redlockPool struct{ node *redlockNode }
 
-// Get implements redis.Pool. The round that the request is part of is in ctx.
-// redsync cancels ctx once it has seen enough. The request goes on: its outcome
-// is to be known, and its connection to stay whole.
+// Get implements redis.Pool. ctx carries the round that the request is part of. redsync
+// cancels ctx once it has enough answers; the request goes on, so that its outcome is known
+// and its connection stays usable.
 func (p redlockPool) Get(ctx context.Context) (quorum.Conn, error) {
 	return redlockConn{ctx: context.WithoutCancel(ctx), round: roundOf(ctx), node: p.node}, nil
 }
 
-// A redlockConn is one request of redsync's to one master.
+// A redlockConn is one request from redsync to one master.
 type redlockConn struct {
 	quorum.Conn // nil: a mutex uses no other methods than those below
 
@@ -55,8 +55,8 @@ func (c redlockConn) SetNX(_, _ string, _ time.Duration) (bool, error) {
 	return c.round.ask(c.ctx, c.node, c.round.attempt.acquire)
 }
 
-// The number of arguments by which redsync's own scripts can be told apart: the
-// key and the value, and to extend also the time.
+// redsync's own scripts can be told apart by their number of arguments: the key and the
+// value, and for the one that extends a lock also the time.
 const (
 	redsyncDelete = 2
 	redsyncExtend = 3
@@ -77,7 +77,7 @@ func (c redlockConn) Eval(_ *quorum.Script, keysAndArgs ...any) (any, error) {
 	case len(keysAndArgs) != redsyncDelete:
 		err = errRedsync
 	case c.round.taking:
-		// An attempt has failed. Who made it gives back what it took.
+		// The attempt has failed; try, which made it, gives back what it took.
 	default:
 		mine, err = c.round.ask(c.ctx, c.node, a.release)
 	}

@@ -3,10 +3,10 @@
 -- KEYS[1] the lock
 -- KEYS[2] the token counter
 -- ARGV[1] the owner: unique for each attempt
--- ARGV[2] for how long, in milliseconds
+-- ARGV[2] the TTL, in milliseconds
 --
--- Returns this server's token, or 0 if the lock is another's. An owner that
--- asks again, not knowing whether the first request arrived, finds its lock.
+-- Returns this server's token, or 0 if another owner holds the lock. An owner that asks
+-- again, because it does not know whether the first request arrived, finds its lock.
 local value = redis.call('GET', KEYS[1])
 local token = holds(value, ARGV[1])
 if token then

@@ -10,14 +10,14 @@ import (
 	"github.com/go-redsync/redsync/v4"
 )
 
-// A redlockPlace says what is known of an attempt's lock on one master.
+// A redlockPlace says what is known about an attempt's lock on one master.
 type redlockPlace int
 
 const (
-	placeFree  redlockPlace = iota // it is not there, nor on its way there
-	placeAsked                     // it is being asked for
+	placeFree  redlockPlace = iota // it is not there, and no request for it is under way
+	placeAsked                     // a request for it is under way
 	placeHeld                      // it was there at the last answer
-	placeDoubt                     // it may be there, or may yet come
+	placeDoubt                     // it may be there, or a request for it may still arrive
 )
 
 // A redlockAttempt is one try to take one lock, and what has become of it.
@@ -28,18 +28,18 @@ type redlockAttempt struct {
 	mutex   *redsync.Mutex
 	sent    time.Time
 	taken   bool
-	err     error // of an attempt that got no quorum to answer
+	err     error // set if no quorum answered
 
 	mu       sync.Mutex
-	over     bool           // it has failed, or has been given back
+	over     bool           // it has failed, or its lock has been given back
 	token    int64          // of the quorum; 0 before there is one
 	answered int            // how many masters said whether they grant the lock
 	places   []redlockPlace // by master
 	tokens   []int64        // by master
 }
 
-// try makes an attempt. If it fails, what it took is given back, or is being.
-// The caller is one of the workers.
+// try makes an attempt. If it fails, what it took has been given back, or is being given
+// back. The caller must have joined the workers.
 func (r *Redlock) try(ctx context.Context, key string) *redlockAttempt {
 	a := &redlockAttempt{
 		redlock: r, lock: redlockPrefix + key, owner: r.owner(), sent: time.Now(),
@@ -64,11 +64,11 @@ func (r *Redlock) try(ctx context.Context, key string) *redlockAttempt {
 	return a
 }
 
-// confirm has the masters that granted the lock keep the largest of their
-// tokens. The next quorum has one of them in it, and its token so is larger;
-// without this it might meet only those whose counters are behind. It reports
-// whether a quorum has kept it, with time left. If not, masters were lost in
-// between: whether there are enough, the next attempt will tell.
+// confirm has the masters that granted the lock store the largest of their tokens. Every
+// later quorum includes one of them, and so gets a larger token; without this it might
+// consist of masters whose counters are behind. It reports whether a quorum has stored the
+// token, with time left on the lease. If not, masters were lost in between: the next attempt
+// will show whether there are enough.
 func (a *redlockAttempt) confirm(ctx context.Context) bool {
 	a.mu.Lock()
 	for i, place := range a.places {
@@ -96,8 +96,8 @@ func (a *redlockAttempt) keepToken(ctx context.Context, n *redlockNode) (bool, e
 	return n.runAgain(ctx, redlockConfirm, []string{a.lock, redlockCounter}, a.owner, a.token).Bool()
 }
 
-// acquire asks one master for the lock, and reports whether it was granted. The
-// answer may come when a quorum has long decided.
+// acquire asks one master for the lock, and reports whether it was granted. The answer may
+// come long after a quorum has decided.
 func (a *redlockAttempt) acquire(ctx context.Context, n *redlockNode) (bool, error) {
 	if !a.asking(n) {
 		return false, errTooLate
@@ -105,13 +105,13 @@ func (a *redlockAttempt) acquire(ctx context.Context, n *redlockNode) (bool, err
 	token, err := n.runAgain(ctx, redlockAcquire, []string{a.lock, redlockCounter},
 		a.owner, a.redlock.ttl.Milliseconds()).Int64()
 	if a.note(n, token, err) {
-		_, _ = a.keepToken(ctx, n) // nothing rests on it
+		_, _ = a.keepToken(ctx, n) // nothing depends on it
 	}
 	return token > 0, err
 }
 
-// note notes a master's answer, and reports whether the attempt has its token
-// already.
+// note records a master's answer. It reports true if the master granted the lock after the
+// attempt got its token: the master has yet to store that.
 func (a *redlockAttempt) note(n *redlockNode, token int64, err error) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -135,7 +135,8 @@ func (a *redlockAttempt) note(n *redlockNode, token int64, err error) bool {
 
 var errTooLate = errors.New("the attempt is over")
 
-// asking notes that a master is being asked, unless there is no use in that.
+// asking records that a master is being asked, unless the attempt is over: then it reports
+// false.
 func (a *redlockAttempt) asking(n *redlockNode) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -160,13 +161,13 @@ func (a *redlockAttempt) renew(ctx context.Context, n *redlockNode) (bool, error
 
 var errInDoubt = errors.New("what the master did is not known")
 
-// release gives the lock back to one master, and reports whether it was there.
-// What a master does not answer is left to the background.
+// release deletes the lock on one master, and reports whether it was there. If the master
+// does not answer, its sweeper goes on in the background.
 func (a *redlockAttempt) release(ctx context.Context, n *redlockNode) (bool, error) {
 	switch a.place(n) {
 	case placeFree:
 		return false, nil
-	case placeAsked: // it is given back with the answer
+	case placeAsked: // note has it deleted when the answer comes
 		return false, errInDoubt
 	case placeDoubt:
 		n.sweeper.forget(a.lock, a.owner)
@@ -193,16 +194,15 @@ func (a *redlockAttempt) end() {
 	a.over = true
 }
 
-// leave gives back what the attempt has. It returns when a quorum has answered.
+// leave gives back what the attempt holds. It returns when a quorum has answered.
 func (a *redlockAttempt) leave(ctx context.Context) *redlockRound {
 	a.end()
 	round := a.begin()
-	_, _ = a.mutex.UnlockContext(round.in(ctx)) // the round tells more
+	_, _ = a.mutex.UnlockContext(round.in(ctx)) // the round knows more
 	return round
 }
 
-// forget has the background give back what the attempt has, or may have. The
-// caller is one of the workers.
+// forget has the sweepers delete in the background what the attempt holds or may hold.
 func (a *redlockAttempt) forget() {
 	a.end()
 	for _, n := range a.redlock.nodes {

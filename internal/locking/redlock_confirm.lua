@@ -1,5 +1,5 @@
--- Gives a lock that is still the owner's the token of its quorum, and makes
--- sure that this server grants none that is not larger.
+-- Stores the quorum's token in a lock that is still the owner's, and makes sure that this
+-- server grants only larger ones.
 --
 -- KEYS[1] the lock
 -- KEYS[2] the token counter

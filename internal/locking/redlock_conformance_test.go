@@ -71,8 +71,8 @@ func masterClients(t testing.TB, addrs []string) []*redis.Client {
 	return clients
 }
 
-// granted reports whether most masters have a lock, and the token of its
-// quorum. On a busy machine the others may have been too slow.
+// granted reports whether a majority of the masters has a lock with its quorum's token. On a
+// busy machine the others may have been too slow.
 func granted(t testing.TB, clients []*redis.Client, key string) bool {
 	t.Helper()
 	tokens := make(map[string]int)

@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-// A redlockHolder is one lease's side of the locks on the masters.
+// A redlockHolder is the keeper of one lease on the masters.
 type redlockHolder struct {
 	redlock *Redlock
 	known   bool // a quorum answered the latest attempt
 
 	mu       sync.Mutex
-	attempts map[string]*redlockAttempt // those that took the lease's keys
+	attempts map[string]*redlockAttempt // by key: those that took the lease's keys
 }
 
 var _ keeper = (*redlockHolder)(nil)
 
-// take puts the keys into the lease, one after the other.
+// take takes the keys one after the other and adds them to the lease.
 func (h *redlockHolder) take(ctx context.Context, l *Lease, keys []string) error {
 	ctx, stop := l.bound(ctx)
 	defer stop()
@@ -37,8 +37,8 @@ func (h *redlockHolder) take(ctx context.Context, l *Lease, keys []string) error
 	return l.Check(0)
 }
 
-// acquire makes attempts until one takes the lock. While it waits, one that
-// gets no quorum to answer is forgiven: a wait has many.
+// acquire makes attempts until one takes the lock. One that no quorum answers ends it with an
+// error, but not if a quorum answered the attempt before: a wait consists of many attempts.
 func (h *redlockHolder) acquire(ctx context.Context, key string) (*redlockAttempt, error) {
 	for {
 		a := h.ask(ctx, key)
@@ -58,27 +58,27 @@ func (h *redlockHolder) acquire(ctx context.Context, key string) (*redlockAttemp
 	}
 }
 
-// backoff is how long a waiter leaves the masters alone: long enough for others
-// to get through to all of them, and random, lest those who have split the
-// masters between them do so again.
+// backoff returns how long a waiter leaves the masters alone: long enough for others to reach
+// all of them, and random, so that waiters that split the masters between them do not do so
+// again.
 func backoff() time.Duration {
 	const least, most = 3 * time.Millisecond, 15 * time.Millisecond
 	return least + rand.N(most-least)
 }
 
-// waitError is that of an acquire whose context has ended.
+// waitError returns the error of an acquire whose context has ended.
 func (h *redlockHolder) waitError(ctx context.Context) error {
 	return waitError(ctx, h.redlock.heardLately())
 }
 
-// ask makes one attempt. It returns nil as soon as ctx ends. The attempt itself
-// is left to come to its end; what it takes then is given back.
+// ask makes one attempt. It returns nil as soon as ctx ends; the attempt then goes on in the
+// background, and what it takes is given back.
 func (h *redlockHolder) ask(ctx context.Context, key string) *redlockAttempt {
 	if ctx.Err() != nil {
 		return nil
 	}
 	answer := make(chan *redlockAttempt)
-	// The caller is one of the workers, so that more may be taken on.
+	// The caller has joined the workers, so run does not fail.
 	h.redlock.workers.run(func() {
 		background := context.WithoutCancel(ctx)
 		a := h.redlock.try(background, key)
@@ -132,8 +132,8 @@ func (h *redlockHolder) release(ctx context.Context, held []grant, lost bool) er
 	return err
 }
 
-// each calls f with the attempts that took the keys, for all at once, and
-// returns their errors, joined.
+// each calls f with the attempts that took the keys, all at once, and returns their errors,
+// joined.
 func (h *redlockHolder) each(held []grant, f func(*redlockAttempt) error) error {
 	var group sync.WaitGroup
 	errs := make([]error, len(held))

@@ -14,8 +14,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Every name that this mode writes to its masters. The counter is one for all
-// locks; redlock_node.lua says why.
+// The names of everything that this mode stores on its masters. One counter serves all locks;
+// redlock_node.lua says why.
 const (
 	redlockPrefix  = "orderd:redlock:"
 	redlockCounter = "orderd:redlock-token"
@@ -23,28 +23,28 @@ const (
 
 // RedlockConfig says which Redis servers keep the locks and for how long.
 type RedlockConfig struct {
-	// Masters are servers (6.2 or newer) that know nothing of each other. A
-	// lock needs more than half of them: with an odd number, three or more,
-	// fewer than half may fail. All who are to exclude each other name the
-	// same ones. Time-outs and retries are set by the locker.
+	// Masters are servers (6.2 or newer) that are independent of each other. A lock needs a
+	// majority of them: with an odd number, three or more, a minority may fail. All lockers
+	// that are to exclude each other name the same ones. Time-outs and retries are set by the
+	// locker.
 	Masters []*redis.UniversalOptions
 	TTL     time.Duration // a dead holder's keys are free after it; 100 ms or more
-	Owner   string        // the replica; part of a lock's value, for whoever looks
-	// Opened is handed each client before its first use, to watch what it does; may
-	// be nil.
+	Owner   string        // the replica's name; part of a lock's value, for operators
+	// Opened is called with each client before its first use, so that it can be instrumented;
+	// may be nil.
 	Opened func(redis.UniversalClient)
 }
 
-// Redlock makes all who use the same independent Redis servers take turns: who
-// is granted a key by more than half of them, before the first of these grants
-// could end, holds it. Leases last for the TTL and are renewed.
+// Redlock locks keys on several independent Redis servers: whoever is granted a key by a
+// majority of them, before the first of these grants could end, holds it. Leases last for the
+// TTL and are renewed.
 //
-// Callers in one process come to the servers one at a time for each key, first
-// come, first served; processes take their chances.
+// The callers of one process ask the servers for a key one at a time, first come, first
+// served; between processes there is no order.
 //
-// The promise rests on clocks that run alike, and on servers that keep what they
-// have granted: one that is restarted without its data within the TTL may grant
-// a key once more, and then two may have a quorum.
+// The promise rests on clocks that run at the same rate, and on servers that keep what they
+// have granted: one that is restarted without its data within the TTL may grant a key once
+// more, and then two holders may have a quorum.
 type Redlock struct {
 	wakeups
 	nodes   []*redlockNode
@@ -54,7 +54,7 @@ type Redlock struct {
 	serial  atomic.Int64
 	ttl     time.Duration
 	call    time.Duration // limit of one request to one master
-	front   *Local        // one caller for each key and process asks the masters
+	front   *Local        // lets one caller per key and process ask the masters
 	workers *workers
 
 	heard atomic.Pointer[time.Time] // when a quorum answered last
@@ -101,7 +101,7 @@ func checkMasters(masters []*redis.UniversalOptions) error {
 		if o.MasterName == "" && (len(o.Addrs) > 1 || o.IsClusterMode) {
 			return fmt.Errorf("master %d: a Cluster is not one server", i+1)
 		}
-		// Its vote would count twice.
+		// A master named twice would have two votes.
 		name := fmt.Sprintf("%s %s/%d", o.MasterName, strings.Join(o.Addrs, ","), o.DB)
 		if seen[name] {
 			return fmt.Errorf("master %d: %s is named twice", i+1, strings.TrimSpace(name))
@@ -117,8 +117,7 @@ func (r *Redlock) Ping(ctx context.Context) error {
 	return err
 }
 
-// Close ends every wait and the leases still held, and gives what is being
-// cleaned up a last try.
+// Close ends every wait and every lease still held, and gives pending clean-up one last try.
 func (r *Redlock) Close() error {
 	<-r.workers.close()
 	errs := make([]error, len(r.nodes))
@@ -138,8 +137,8 @@ func (r *Redlock) Acquire(ctx context.Context, keys ...string) (*Lease, error) {
 	if !r.front.enterAll(ctx, keys, nil) {
 		return nil, waitError(ctx, r.heardLately())
 	}
-	// The front is left with the grant and not with the release, lest one
-	// process pass the key around inside while others wait.
+	// Leave the front at the grant, not at the release: otherwise one process could pass the
+	// key around among its own callers while other processes wait.
 	defer r.front.leaveAll(keys)
 
 	h := &redlockHolder{redlock: r, attempts: make(map[string]*redlockAttempt)}
@@ -151,23 +150,24 @@ func (r *Redlock) Acquire(ctx context.Context, keys ...string) (*Lease, error) {
 	return l, nil
 }
 
-// heardLately reports whether a quorum has answered within the TTL: who held a
-// key then may hold it still.
+// heardLately reports whether a quorum has answered within the TTL: whoever held a key then
+// may still hold it.
 func (r *Redlock) heardLately() bool {
 	heard := r.heard.Load()
 	return heard != nil && time.Since(*heard) < r.ttl
 }
 
-// hear notes how many masters have answered.
+// hear records the time if answers, the number of masters that have just answered, is a
+// quorum.
 func (r *Redlock) hear(answers int) {
 	if now := time.Now(); answers >= r.quorum {
 		r.heard.Store(&now)
 	}
 }
 
-// owner returns a new name for one attempt, "replica:process:number". No two
-// attempts have the same: what is still on its way for one, be it a grant or
-// its undoing, must not touch another's.
+// owner returns a new name for one attempt, "replica:process:number". No two attempts share
+// one: what is still on its way for one, a grant or a deletion, must not touch the lock of
+// another.
 func (r *Redlock) owner() string {
 	return r.name + ":" + strconv.FormatInt(r.serial.Add(1), 10)
 }

@@ -1,5 +1,5 @@
 -- Returns a token that is larger than all before on this server.
 --
 -- KEYS[1] the token counter
--- ARGV[1] what it must not be smaller than
+-- ARGV[1] the smallest value allowed
 return mint(KEYS[1], tonumber(ARGV[1]))

@@ -45,7 +45,7 @@ func newRedlockNode(r *Redlock, index int, o *redis.UniversalOptions) *redlockNo
 	return n
 }
 
-// run runs a script within the limit of one request.
+// run runs a script within the time limit of one request.
 func (n *redlockNode) run(
 	ctx context.Context, s *redis.Script, keys []string, args ...any,
 ) *redis.Cmd {
@@ -54,8 +54,8 @@ func (n *redlockNode) run(
 	return s.Run(ctx, n.client, keys, args...)
 }
 
-// runAgain is run for what may be asked twice: a server that was restarted
-// leaves dead connections behind.
+// runAgain is run for scripts that may be sent twice: it repeats one whose connection was
+// lost, as a server that was restarted leaves dead connections behind.
 func (n *redlockNode) runAgain(
 	ctx context.Context, s *redis.Script, keys []string, args ...any,
 ) *redis.Cmd {
@@ -66,8 +66,8 @@ func (n *redlockNode) runAgain(
 	return cmd
 }
 
-// askAll asks all masters at once and returns the answers of those that gave
-// one. If that is no quorum the error is ErrUnavailable, joined with theirs.
+// askAll asks all masters at once and returns the answers of those that gave one. If these
+// are no quorum the error is ErrUnavailable, joined with the masters' errors.
 func askAll[T any](r *Redlock, ask func(*redlockNode) (T, error)) ([]T, error) {
 	var (
 		group   sync.WaitGroup

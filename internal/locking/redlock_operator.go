@@ -10,16 +10,16 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// A redlockView is what one master tells of a key.
+// A redlockView is what one master knows of a key.
 type redlockView struct {
-	owner string // empty: nobody's
+	owner string // empty if nobody holds it there
 	token int64
 	since time.Time
 	until time.Time
 }
 
-// Inspect implements Inspector. The holder is who has a quorum: others may have
-// a few of the masters while they try. Who waits cannot be seen.
+// Inspect implements Inspector. The holder is the owner that has a quorum: others may have a
+// minority of the masters while they try. Waiters cannot be seen.
 func (r *Redlock) Inspect(ctx context.Context, key string) (Status, error) {
 	views, err := askAll(r, func(n *redlockNode) (redlockView, error) {
 		return n.view(ctx, redlockPrefix+key)
@@ -44,9 +44,8 @@ func (r *Redlock) Inspect(ctx context.Context, key string) (Status, error) {
 	return Status{}, nil
 }
 
-// status makes one of the views of a holder. Masters that do not know the
-// quorum's token have one below zero. The lease ends when there is no quorum
-// left.
+// status combines the views of a holder. A master that does not know the quorum's token has a
+// negative one. The lease ends when less than a quorum is left.
 func (r *Redlock) status(owner string, seen []redlockView) Status {
 	s := Status{Owner: owner, Since: seen[0].since}
 	for _, v := range seen {
@@ -84,7 +83,7 @@ func (n *redlockNode) view(ctx context.Context, lock string) (redlockView, error
 	return v, err
 }
 
-// NextToken implements Evictor. The counter is one for all keys.
+// NextToken implements Evictor. One counter serves all keys.
 func (r *Redlock) NextToken(ctx context.Context, _ string) (int64, error) {
 	mint := func(least int64) ([]int64, error) {
 		return askAll(r, func(n *redlockNode) (int64, error) {
@@ -95,7 +94,7 @@ func (r *Redlock) NextToken(ctx context.Context, _ string) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("mint a token: %w", err)
 	}
-	// As with a lease, a quorum has to keep it, or the next one might not know.
+	// As with a lease, a quorum has to store it, or the next quorum might not know of it.
 	token := slices.Max(tokens)
 	if _, err := mint(token); err != nil {
 		return 0, fmt.Errorf("mint a token: %w", err)

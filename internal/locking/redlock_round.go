@@ -9,16 +9,16 @@ import (
 // and does not wait for all of the answers.
 type redlockRound struct {
 	attempt *redlockAttempt
-	alive   bool // the locker is
-	taking  bool // the question is whether the lock is granted
+	alive   bool // whether the locker is open
+	taking  bool // whether the request is to take the lock
 
 	mu       sync.Mutex
 	answered int
 	yes      int
 }
 
-// begin begins a round. The workers are joined for every request: redsync may start
-// one when the caller has gone on.
+// begin begins a round. It joins the workers once for every request: redsync may start one
+// after the caller has gone on.
 func (a *redlockAttempt) begin() *redlockRound {
 	o := &redlockRound{attempt: a, alive: true}
 	for range a.redlock.nodes {
@@ -38,7 +38,7 @@ func roundOf(ctx context.Context) *redlockRound {
 	return ctx.Value(redlockRoundKey{}).(*redlockRound)
 }
 
-// ask asks one master. redsync does so once for each in a round.
+// ask asks one master. redsync calls it once for each master in a round.
 func (o *redlockRound) ask(
 	ctx context.Context, n *redlockNode, question func(context.Context, *redlockNode) (bool, error),
 ) (bool, error) {
@@ -58,9 +58,8 @@ func (o *redlockRound) ask(
 	return yes, err
 }
 
-// verdict returns nil if a quorum says that the lock is or was the attempt's,
-// ErrLost if, whatever those say that are silent, no quorum would, and else
-// unknown.
+// verdict returns nil if a quorum says that the lock is or was the attempt's, ErrLost if no
+// quorum can say so, whatever the silent masters would answer, and otherwise unknown.
 func (o *redlockRound) verdict(unknown error) error {
 	r := o.attempt.redlock
 	o.mu.Lock()

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// A redlockDoubt is a lock that a master may have given to an owner who does
-// not want it, or may yet give.
+// A redlockDoubt is a lock that a master may have granted, or may yet grant, to an owner that
+// does not want it.
 type redlockDoubt struct{ lock, owner string }
 
-// A redlockSweeper ends the doubts about one master in the background.
+// A redlockSweeper settles the doubts about one master in the background.
 type redlockSweeper struct {
 	node *redlockNode
-	more chan struct{} // there are new ones
+	more chan struct{} // signals new doubts
 
 	mu      sync.Mutex
 	doubts  map[redlockDoubt]*redlockFate
@@ -21,9 +21,9 @@ type redlockSweeper struct {
 }
 
 type redlockFate struct {
-	due  time.Time // when the master is asked
-	over time.Time // when the lock is gone by itself
-	last bool      // the master has answered once: there was nothing
+	due  time.Time // when to ask the master next
+	over time.Time // when the lock has expired in any case
+	last bool      // the master has answered once that there was no such lock
 }
 
 func (w *redlockSweeper) init(n *redlockNode) {
@@ -32,8 +32,8 @@ func (w *redlockSweeper) init(n *redlockNode) {
 	w.doubts = make(map[redlockDoubt]*redlockFate)
 }
 
-// forget has a lock deleted, unless it is another's. It is seen to until the
-// master has answered or the lock is gone by itself. The caller is one of the workers.
+// forget has a lock deleted in the background if it is the owner's. It retries until the
+// master has answered or the lock has expired.
 func (w *redlockSweeper) forget(lock, owner string) {
 	r := w.node.redlock
 	now := time.Now()
@@ -53,7 +53,7 @@ func (w *redlockSweeper) forget(lock, owner string) {
 // sweepBatch keeps one request short.
 const sweepBatch = 100
 
-// sweep asks the master about its doubts until there are none.
+// sweep settles the doubts about its master until there are none.
 func (w *redlockSweeper) sweep() {
 	r := w.node.redlock
 	for wait := r.call / 8; ; {
@@ -79,7 +79,7 @@ func (w *redlockSweeper) sweep() {
 	}
 }
 
-// due returns doubts about which the master is to be asked now.
+// due returns the doubts about which to ask the master now, at most sweepBatch.
 func (w *redlockSweeper) due() (batch []redlockDoubt) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -94,9 +94,9 @@ func (w *redlockSweeper) due() (batch []redlockDoubt) {
 	return batch
 }
 
-// settle asks the master, and forgets the locks that it has deleted. A master
-// that hung may yet come to a request for the others: it reads its connections
-// in any order. So they are asked for once more, later.
+// settle has the master delete locks, and forgets those that it has deleted. For the others a
+// request may still be under way: a master that hung reads its connections in any order. So
+// it is asked about them once more, the given time later.
 func (w *redlockSweeper) settle(batch []redlockDoubt, later time.Duration) error {
 	locks, owners := make([]string, len(batch)), make([]any, len(batch))
 	for i, doubt := range batch {
@@ -119,8 +119,8 @@ func (w *redlockSweeper) settle(batch []redlockDoubt, later time.Duration) error
 	return nil
 }
 
-// next returns how long to wait, at least the given time if the master does not
-// answer, and whether there is nothing left to do.
+// next returns how long to wait, at least wait, and whether there is nothing left to do. It
+// drops the doubts whose time is over, when closing all of them.
 func (w *redlockSweeper) next(wait time.Duration, closing bool) (time.Duration, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

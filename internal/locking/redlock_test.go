@@ -51,7 +51,7 @@ func TestNewRedlock_refusesBadSettings(t *testing.T) {
 	}
 }
 
-// Five masters, of which a test may stop some.
+// five are five masters, some of which a test may stop.
 type five struct {
 	servers []*stack.Redis
 	addrs   []string
@@ -121,7 +121,7 @@ func TestRedlock_survivesTheLossOfAMinority(t *testing.T) {
 	}
 }
 
-// A master that hangs comes to its requests late, in any order.
+// A master that hangs executes its requests late, in any order.
 func TestRedlock_aMasterThatHangsIsNotWaitedForAndKeepsNothing(t *testing.T) {
 	t.Parallel()
 	f := startFive(t)
@@ -133,7 +133,8 @@ func TestRedlock_aMasterThatHangsIsNotWaitedForAndKeepsNothing(t *testing.T) {
 	for _, lease := range leases {
 		release(t, lease)
 	}
-	// Three keys, an attempt each, and a release: each may wait for it once.
+	// Three keys, each with one attempt and one release: each of these may wait for the
+	// master once.
 	if took := time.Since(began); took > 2*time.Second {
 		t.Errorf("a master that hangs delayed three keys by %v", took)
 	}
@@ -157,7 +158,7 @@ func TestRedlock_attemptsThatFailLeaveNothingBehind(t *testing.T) {
 	until(t, 10*time.Second, "the others alone have the lock", func() bool {
 		return slices.Equal(f.locks(t, "a"), []int{0, 2, 4})
 	})
-	// The quorum is split: nobody has it, and somebody is about to.
+	// Now nobody has a quorum, and this locker is about to get one.
 	f.clients[4].Del(t.Context(), redlockPrefix+"a")
 	lease := acquire(t, l, "a")
 	if s, err := l.Inspect(t.Context(), "a"); err != nil || s.Token != lease.Token("a") {
@@ -210,8 +211,8 @@ func TestRedlock_tokensGrowFromQuorumToQuorum(t *testing.T) {
 	t.Parallel()
 	f := startFive(t)
 	l := openRedlock(t, f.addrs, longTTL)
-	// Where the clock does not help: the first master's counter is far ahead of
-	// it, and known to the later quorums through those in between alone.
+	// The clock does not help here: the first master's counter is far ahead of it, and later
+	// quorums know of that only through those in between.
 	const ahead = 9_000_000_000_000_000 // near the end of what a script can count
 	if err := f.clients[0].Set(t.Context(), "orderd:redlock-token", int64(ahead), 0).Err(); err != nil {
 		t.Fatal(err)
@@ -304,7 +305,7 @@ func TestRedlock_operatorsSeeAndEvict(t *testing.T) {
 	if err != nil || limit <= lease.Token("a") {
 		t.Errorf("NextToken() = %d, %v, want more than %d", limit, err, lease.Token("a"))
 	}
-	f.signal(t, syscall.SIGKILL, 1, 2) // which does not matter
+	f.signal(t, syscall.SIGKILL, 1, 2) // a minority, which does not matter
 	if evicted, err := other.Evict(t.Context(), "a", s.Owner); !evicted || err != nil {
 		t.Errorf("Evict() = %v, %v", evicted, err)
 	}
@@ -328,8 +329,8 @@ func TestRedlock_operatorsSeeAndEvict(t *testing.T) {
 	}
 }
 
-// Those who wait in the process behind one who asks must not take the masters'
-// silence for a holder.
+// Callers that wait, within the process, behind one that asks the masters must not take their
+// silence for a lock that is held.
 func TestRedlock_waitersBehindOneWhoGetsNoAnswer(t *testing.T) {
 	t.Parallel()
 	l := openRedlock(t, []string{deafAddress(t), deafAddress(t), deafAddress(t)}, 3*time.Second)

@@ -16,20 +16,20 @@ func trusted(ttl time.Duration) time.Duration {
 	return ttl - ttl/100 - 2*time.Millisecond
 }
 
-// callTimeout is how long one request to a backend may take: short enough that
-// several fit into the time that is left when a renewal first fails.
+// callTimeout returns how long one request to a backend may take: short enough that several
+// fit into the time that is left when a renewal first fails.
 func callTimeout(ttl time.Duration) time.Duration {
 	return min(max(ttl/6, 50*time.Millisecond), time.Second)
 }
 
-// A renewal keeps a lease. It has no goroutine but while it asks the backend:
-// most leases are released before that, and starting and stopping one would
-// cost them more than all the rest on this side. Its fields are guarded by the
-// lease's mutex.
+// A renewal keeps a lease alive. It has a goroutine only while it asks the backend: most
+// leases are released before their first renewal, and starting and stopping a goroutine would
+// cost them more than everything else in this process. Its fields are guarded by the lease's
+// mutex.
 type renewal struct {
 	timer  *time.Timer        // calls renewNow; nil before the first grant
-	under  chan struct{}      // while one is under way: closed at its end
-	cancel context.CancelFunc // ends the one under way
+	under  chan struct{}      // of the renewal under way, if any: closed at its end
+	cancel context.CancelFunc // cancels the one under way
 	ended  bool
 }
 
@@ -55,9 +55,9 @@ func (l *Lease) add(g grant) {
 	}
 }
 
-// renewalDue returns when to renew: at once while a grant is unconfirmed, else
-// after a third of the time that is left, so that there is time for others after
-// a renewal that failed.
+// renewalDue returns how long to wait for the next renewal: nothing while a grant is
+// unconfirmed, else a third of the time that is left, so that a renewal that failed can be
+// repeated.
 func (l *Lease) renewalDue() time.Duration {
 	if slices.ContainsFunc(l.held, func(g grant) bool { return g.unconfirmed }) {
 		return 0
@@ -68,7 +68,7 @@ func (l *Lease) renewalDue() time.Duration {
 // renewNow renews the lease and sets the time of the next renewal.
 func (l *Lease) renewNow() {
 	l.mu.Lock()
-	// One at a time: the timer may have run out just before it was set anew.
+	// One at a time: the timer may have fired just before it was reset.
 	if l.ended || l.renewal.ended || l.renewal.under != nil || l.life.Err() != nil {
 		l.mu.Unlock()
 		return
@@ -94,14 +94,14 @@ func (l *Lease) renewNow() {
 	case err == nil:
 		l.renewal.timer.Reset(l.renewalDue())
 	default:
-		// The backend did not answer. The lease is trusted, and asked for,
-		// until its time is over.
+		// The backend did not answer. Until its time is over the lease stays trusted, and is
+		// asked for again.
 		l.renewal.timer.Reset(l.ttl / 30)
 	}
 }
 
-// endRenewal stops the renewal and waits for one that is under way, lest it
-// meet the release at the backend.
+// endRenewal stops the renewal and waits for one that is under way, so that it cannot race
+// with the release at the backend.
 func (l *Lease) endRenewal() {
 	l.mu.Lock()
 	l.renewal.ended = true
@@ -133,12 +133,12 @@ func (l *Lease) renew(ctx context.Context) error {
 	return l.extend(held, sent.Add(trusted(ttl)))
 }
 
-// extend moves the end of the grants that were renewed. Others may have been
-// added meanwhile, by requests older than the renewal: those keep their own.
+// extend sets a new end for the grants that were renewed. Others may have been added
+// meanwhile, by requests older than the renewal: those keep their own end.
 func (l *Lease) extend(renewed []grant, until time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	// Trust that has ended does not come back: the holder may have acted on it.
+	// A lease whose trusted time has ended stays lost: the holder may have acted on the loss.
 	if l.life.Err() != nil || !time.Now().Before(l.until) {
 		return fmt.Errorf("%w: %w", ErrLost, errExpired)
 	}
@@ -166,7 +166,7 @@ func (l *Lease) rearm() {
 func (l *Lease) expire() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	// The timer may have fired just before it was set anew.
+	// The timer may have fired just before it was reset.
 	if left := time.Until(l.until); left > 0 {
 		l.timer.Reset(left)
 		return

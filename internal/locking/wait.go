@@ -7,15 +7,14 @@ import (
 	"time"
 )
 
-// Causes that end an acquire from the inside. They are private so that a
-// caller's own cause, which may wrap any of the exported errors, is never
-// mistaken for them.
+// Causes for which the package itself ends an acquire. They are private so that a caller's
+// own cause, which may wrap any of the exported errors, is never mistaken for them.
 var (
 	errClosed    = errors.New("locking: locker is closed")
 	errLeaseOver = errors.New("locking: an earlier key of the lease was lost")
 )
 
-// Reasons for which a lease is lost, beside errClosed.
+// Reasons for which a lease is lost, besides errClosed.
 var (
 	errExpired = errors.New("its time was over")
 	errTaken   = errors.New("the backend says that it is not the holder's")
@@ -31,10 +30,10 @@ func endedBy(ctx, other context.Context, cause error) (context.Context, func()) 
 		if errors.Is(context.Cause(other), errClosed) {
 			cancel(errClosed)
 		}
-		cancel(cause) // without effect after another
+		cancel(cause) // without effect after the one above
 	}
 	if other.Err() != nil {
-		end() // AfterFunc would do it a little later
+		end() // AfterFunc would call it a little later
 	}
 	stop := context.AfterFunc(other, end)
 	return ctx, func() {
@@ -43,9 +42,8 @@ func endedBy(ctx, other context.Context, cause error) (context.Context, func()) 
 	}
 }
 
-// waitError is the error of an acquire whose context has ended. Without an
-// answer from the backend nobody knows whether others hold the key, so that
-// "busy" would be a guess.
+// waitError returns the error of an acquire whose context has ended. Without an answer from
+// the backend it is unknown whether others hold the key, so that "busy" would be a guess.
 func waitError(ctx context.Context, answered bool) error {
 	cause := context.Cause(ctx)
 	switch {

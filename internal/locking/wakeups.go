@@ -6,10 +6,10 @@ import "sync/atomic"
 type wakeCause int
 
 const (
-	wakeTurn      wakeCause = iota // told that its turn has come
-	wakeTimer                      // nobody told it anything for a while
-	wakeReconnect                  // a connection was lost, and messages with it
-	wakeCauses                     // how many there are
+	wakeTurn      wakeCause = iota // notified that the lock may be its own
+	wakeTimer                      // not notified for a while
+	wakeReconnect                  // a connection or session was lost, and messages with it
+	wakeCauses                     // the number of causes
 )
 
 var wakeNames = [wakeCauses]string{"turn", "timer", "reconnect"}

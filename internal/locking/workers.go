@@ -6,11 +6,11 @@ import (
 	"sync"
 )
 
-// workers counts a locker's running calls and background goroutines, so that Close
-// can wait for them. Unlike a WaitGroup it may grow meanwhile: a call that is told to
-// stop can still leave its cleaning up to a goroutine.
+// workers counts a locker's running calls and background goroutines, so that Close can wait
+// for them. Unlike with a WaitGroup, the count may grow while Close waits: a call that is
+// cancelled can still hand its clean-up to a new goroutine.
 type workers struct {
-	life context.Context // ends, with errClosed, with close
+	life context.Context // ended by close, with errClosed
 
 	mu     sync.Mutex
 	n      int
@@ -24,8 +24,8 @@ func newWorkers() *workers {
 	return &workers{life: life, stop: stop, idle: make(chan struct{})}
 }
 
-// join adds the caller, who must leave later. It reports false if workers has
-// been closed and is idle.
+// join adds the caller, which must call leave later. It reports false if workers has been
+// closed and is idle.
 func (w *workers) join() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -45,9 +45,9 @@ func (w *workers) leave() {
 	}
 }
 
-// begin begins an acquire: it checks and sorts the keys and joins the caller,
-// whose context from then on ends with the workers' life, too. Unless there is an
-// error, the caller must call end.
+// begin begins an acquire: it checks and sorts the keys, joins the caller, and returns a
+// context that also ends with the workers' life. Unless there is an error, the caller must
+// call end.
 func (w *workers) begin(ctx context.Context, keys []string) (_ context.Context, sorted []string, end func(), err error) {
 	if sorted, err = sortedKeys(keys); err != nil {
 		return nil, nil, nil, err
@@ -59,7 +59,7 @@ func (w *workers) begin(ctx context.Context, keys []string) (_ context.Context, 
 	return ctx, sorted, func() { stop(); w.leave() }, nil
 }
 
-// run runs f in the background, unless workers is closed and idle.
+// run runs f in the background and reports true, unless workers is closed and idle.
 func (w *workers) run(f func()) bool {
 	if !w.join() {
 		return false
@@ -71,7 +71,7 @@ func (w *workers) run(f func()) bool {
 	return true
 }
 
-// close ends life and returns a channel that closes once nobody is left.
+// close ends life and returns a channel that is closed once all have left.
 func (w *workers) close() <-chan struct{} {
 	w.stop(errClosed)
 	w.mu.Lock()

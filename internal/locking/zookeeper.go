@@ -15,18 +15,18 @@ import (
 // ZooKeeperConfig says which ZooKeeper keeps the locks and for how long.
 type ZooKeeperConfig struct {
 	Servers []string // host or host:port
-	// SessionTimeout is how long a dead holder keeps its keys: what is asked
-	// for, 100 ms or more; the servers have limits of their own.
+	// SessionTimeout is how long a dead holder keeps its keys: the time-out to ask for, 100
+	// ms or more; the servers have limits of their own.
 	SessionTimeout time.Duration
-	Owner          string // the replica; written into the nodes, for whoever looks
-	// Auth is "user:password": the nodes are that user's alone, whom all replicas
-	// are. Empty: they are anybody's, and anybody can take a lock away.
+	Owner          string // the replica's name; written into the nodes, for operators
+	// Auth is "user:password", the same for all replicas: only that user can access the
+	// nodes. Empty: anybody can, and can take a lock away.
 	Auth string
-	TLS  *tls.Config // nil: in the clear
+	TLS  *tls.Config // nil: unencrypted
 }
 
-// ZooKeeper makes all who use one ZooKeeper ensemble take turns, first come,
-// first served. Its leases live as long as the process's session.
+// ZooKeeper locks keys in one ZooKeeper ensemble, first come, first served. Its leases live
+// as long as the process's session.
 type ZooKeeper struct {
 	wakeups
 	conn    *zk.Conn
@@ -80,10 +80,10 @@ func NewZooKeeper(cfg ZooKeeperConfig) (*ZooKeeper, error) {
 		zk.WithHostProvider(hosts),
 		zk.WithDialer(z.dialer.dial),
 		zk.WithLogger(z.status),
-		// By callback, for the channel drops what its reader is late for.
+		// By callback, as the channel drops events if its reader is late.
 		zk.WithEventCallback(func(e zk.Event) {
 			if e.State == zk.StateExpired {
-				hosts.Connected() // it was a server that said so: no rest before the next
+				hosts.Connected() // a server said so, so one is up: no pause before the next
 			}
 			z.status.event(e)
 		}))
@@ -108,7 +108,7 @@ func (z *ZooKeeper) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Close ends every wait, and the session: with it go all its nodes at once.
+// Close ends every wait, and the session, with which all its nodes are deleted.
 func (z *ZooKeeper) Close() error {
 	idle := z.workers.close()
 	z.conn.Close() // bounded; ends every request under way

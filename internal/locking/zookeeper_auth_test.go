@@ -12,8 +12,8 @@ import (
 	"orderd/internal/stack/stacktest"
 )
 
-// The locks' nodes are their user's: nobody else can see, take away or get in
-// before a lock, while the replicas, who are all that user, take turns.
+// The locks' nodes are their user's: nobody else can see them, delete them or enter a queue,
+// while the replicas, which all are that user, can lock and release.
 func TestZooKeeper_NodesAreTheirUsersAlone(t *testing.T) {
 	t.Parallel()
 	// A server of its own: the nodes above the locks would shut the other tests out.
@@ -90,7 +90,7 @@ func TestZooKeeper_NodesAreTheirUsersAlone(t *testing.T) {
 	if err := next.Release(t.Context()); err != nil {
 		t.Error(err)
 	}
-	// A new connection has to show again who it is.
+	// A new connection has to be authenticated again.
 	if err := server.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// A zkHolder is one lease's side of the locks in ZooKeeper.
+// A zkHolder is the keeper of one lease in ZooKeeper.
 type zkHolder struct {
 	zk      *ZooKeeper
 	session *zkSession
@@ -20,12 +20,12 @@ type zkHolder struct {
 
 var _ keeper = (*zkHolder)(nil)
 
-// take puts the keys into the lease. It asks for all of them at once, which
-// costs no more than one if they are free. It keeps those up to the first that
-// others hold, gives back what lies behind that one, lest it hold a key while it
-// waits for an earlier one, and waits.
+// take takes the keys and adds them to the lease. It enters the queues of all of them at
+// once, which takes no longer than one if they are free. It keeps the keys up to the first
+// that others hold, leaves the queues behind that one, so as not to hold a key while it waits
+// for an earlier one, and waits.
 func (h *zkHolder) take(ctx context.Context, l *Lease, keys []string) error {
-	// With the session go the lease, the places in the queues and the watches.
+	// When the session ends, so do the lease, the places in the queues and the watches.
 	ctx, stop := l.bound(ctx)
 	defer stop()
 	for len(keys) > 0 {
@@ -49,7 +49,8 @@ func (h *zkHolder) take(ctx context.Context, l *Lease, keys []string) error {
 		if waited == nil {
 			break
 		}
-		// Who had to wait may have others behind it.
+		// Others may have queued behind it: the queue of a place that had to wait is not
+		// watched.
 		l.demand.tell()
 		if err := waited.wait(ctx); err != nil {
 			err = h.takeError(ctx, err, waited, l)
@@ -62,8 +63,7 @@ func (h *zkHolder) take(ctx context.Context, l *Lease, keys []string) error {
 	return l.Check(0)
 }
 
-// enterAll enters the queues of all keys at once. What went wrong is in the
-// places.
+// enterAll enters the queues of all keys at once. Each place has its own error in err.
 func (h *zkHolder) enterAll(ctx context.Context, keys []string, d *demand) []*zkPlace {
 	places := make([]*zkPlace, len(keys))
 	var group sync.WaitGroup
@@ -89,7 +89,7 @@ func leaveAll(ctx context.Context, places []*zkPlace) {
 	group.Wait()
 }
 
-// takeError tells what the failure of a wait means for the whole lease.
+// takeError returns what the failure of a wait means for the whole lease.
 func (h *zkHolder) takeError(ctx context.Context, err error, p *zkPlace, l *Lease) error {
 	if ctx.Err() != nil {
 		_, connected := h.zk.status.current()
@@ -104,9 +104,9 @@ func (h *zkHolder) takeError(ctx context.Context, err error, p *zkPlace, l *Leas
 	return errors.Join(ErrUnavailable, err)
 }
 
-// renew implements keeper. The session lives by whatever the client sends; that the
-// servers have heard it, and that nobody has deleted the nodes, is confirmed by a
-// change. If one was made just now, any server may say that the nodes are there.
+// renew implements keeper. Whatever the client sends keeps the session alive; that a majority
+// of the servers has heard of it, and that nobody has deleted the nodes, is confirmed by a
+// write. If one was made just now, the word of any single server is enough for the nodes.
 func (h *zkHolder) renew(ctx context.Context, held []grant) (time.Duration, error) {
 	if _, err := h.zk.status.ready(ctx, h.zk.call); err != nil {
 		return 0, err
@@ -118,14 +118,14 @@ func (h *zkHolder) renew(ctx context.Context, held []grant) (time.Duration, erro
 	if err := ask(ctx, held); err != nil {
 		return 0, err
 	}
-	// Were it another session by now, it would be that one's life they tell of.
+	// If the session was replaced meanwhile, the answers are about the new one.
 	if h.session.life.Err() != nil {
 		return 0, ErrLost
 	}
 	return h.session.timeout() - time.Since(h.session.heard()), nil
 }
 
-// confirmed has most of the servers say that the nodes are there.
+// confirmed has a majority of the servers confirm that the nodes are there.
 func (h *zkHolder) confirmed(ctx context.Context, held []grant) error {
 	nodes := make([]string, len(held))
 	for i, g := range held {
@@ -135,7 +135,7 @@ func (h *zkHolder) confirmed(ctx context.Context, held []grant) error {
 	return err
 }
 
-// there has one of the servers say so.
+// there has a single server say that the nodes are there.
 func (h *zkHolder) there(ctx context.Context, held []grant) error {
 	answers := make([]<-chan zkAnswer[*zk.Stat], len(held))
 	for i, g := range held {

@@ -9,33 +9,33 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// zkKeepFor is how long a process keeps its place in a queue in which nobody
-// else is, after its release: the next turn is had for one durable write instead
-// of two. It is what another who comes meanwhile may have to wait for, if a
-// process dies right then, as if it had died while it held the key.
+// zkKeepFor is how long after a release a process keeps its place in a queue in which nobody
+// else is: its next lease then costs one durable write instead of two. If the process dies in
+// that time, a caller that comes meanwhile has to wait for the session to end, as if the
+// process had died while it held the key.
 const zkKeepFor = 20 * time.Millisecond
 
-// A zkKept is a place that was found alone in its queue, for as long as it is.
+// A zkKept is a place that was found alone in its queue, for as long as it is alone there.
 type zkKept struct {
 	session      *zkSession
 	folder, node string
 
 	// Guarded by the keeping's mutex.
-	entries int32       // of the queue so far: the version of the folder, which each entry changes
+	entries int32       // into the queue so far: the version of the folder, which each entry increments
 	demand  *demand     // of the lease that holds the place
-	wanted  bool        // somebody else has entered
+	wanted  bool        // another place has entered the queue
 	timer   *time.Timer // of a place that no lease holds
 }
 
-// zkKeeping is what one process keeps, and what it might.
+// A zkKeeping has the places that one process keeps, or may keep.
 type zkKeeping struct {
 	mu   sync.Mutex
 	all  map[string]*zkKept // by node
 	idle map[string]*zkKept // by folder: those that no lease holds
 }
 
-// watch begins to watch the queue of a place that was alone in it, so that the
-// holder, or whoever keeps the place, hears of others.
+// watch starts to watch the queue of a place that was alone in it. When others enter, share
+// notifies the holder, or frees the place if it is merely kept.
 func (z *ZooKeeper) watch(p *zkPlace, d *demand) {
 	k := &zkKept{session: p.session, folder: p.folder, node: p.node, entries: p.entries, demand: d}
 	z.keeping.mu.Lock()
@@ -48,7 +48,7 @@ func (z *ZooKeeper) watch(p *zkPlace, d *demand) {
 		names, _, changed, err := z.conn.ChildrenW(k.folder)
 		if err == nil && len(names) == 1 {
 			select {
-			case <-changed: // at the latest when the place itself is left
+			case <-changed: // at the latest when the node itself is deleted
 			case <-k.session.life.Done():
 			}
 		}
@@ -56,8 +56,8 @@ func (z *ZooKeeper) watch(p *zkPlace, d *demand) {
 	})
 }
 
-// share gives way to others: at once if no lease holds the place, else the
-// holder is told.
+// share makes way for others in the queue: it frees the place if no lease holds it, else it
+// notifies the holder.
 func (z *ZooKeeper) share(k *zkKept) {
 	z.keeping.mu.Lock()
 	k.wanted = true
@@ -78,22 +78,22 @@ func (z *ZooKeeper) giveUp(k *zkKept) {
 	defer cancel()
 	free := func() (struct{}, error) { return struct{}{}, z.free(k.node) }
 	if _, err := zkAwait(ctx, zkStart(z, free)); err != nil {
-		z.kept(k).sweep() // gone, perhaps; then there is nothing to do
+		z.kept(k).sweep() // the node may be gone already; then there is nothing to do
 	}
 }
 
-// kept returns the place that is kept.
+// kept returns k as a place.
 func (z *ZooKeeper) kept(k *zkKept) *zkPlace {
 	return &zkPlace{zk: z, session: k.session, folder: k.folder, node: k.node, sent: true}
 }
 
-// alone returns a place that may be kept: as far as is known, nobody else is in
-// its queue. Otherwise it has to be freed.
+// alone returns the place of a node if it may be kept: nobody else is known to be in its
+// queue. It returns nil if the place has to be freed.
 func (z *ZooKeeper) alone(node string) *zkKept {
 	z.keeping.mu.Lock()
 	defer z.keeping.mu.Unlock()
 	k, alone := z.keeping.all[node]
-	// Below 0: -1 would stand for any number.
+	// A negative version cannot be used: -1 would match any.
 	if alone && (k.wanted || k.entries < 0 || k.session.life.Err() != nil) {
 		z.keeping.drop(k)
 		return nil
@@ -101,11 +101,12 @@ func (z *ZooKeeper) alone(node string) *zkKept {
 	return k
 }
 
-// keep keeps a place that no lease holds any more, unless others want it.
+// keep keeps a place that no lease holds any more, unless others want it, and reports whether
+// it did.
 func (z *ZooKeeper) keep(k *zkKept) bool {
 	z.keeping.mu.Lock()
 	defer z.keeping.mu.Unlock()
-	// The release may have been late, and have left the place to be swept.
+	// The release may have timed out, and have left the place to sweep.
 	if k.wanted || z.keeping.all[k.node] != k {
 		z.keeping.drop(k)
 		return false
@@ -126,7 +127,7 @@ func (z *ZooKeeper) keep(k *zkKept) bool {
 	return true
 }
 
-// forget has a place that is left in any other way not be kept.
+// forget makes sure that a place that is left in any other way is not kept.
 func (z *ZooKeeper) forget(node string) {
 	z.keeping.mu.Lock()
 	defer z.keeping.mu.Unlock()
@@ -135,7 +136,7 @@ func (z *ZooKeeper) forget(node string) {
 	}
 }
 
-// drop forgets the place.
+// drop forgets the place. keeping.mu must be held.
 func (keeping *zkKeeping) drop(k *zkKept) {
 	delete(keeping.all, k.node)
 	if keeping.idle[k.folder] == k {
@@ -146,7 +147,8 @@ func (keeping *zkKeeping) drop(k *zkKept) {
 	}
 }
 
-// take returns the place that is kept in a queue, for a lease with that demand.
+// take returns the place that is kept in a queue, if any, and gives it to a lease with that
+// demand.
 func (keeping *zkKeeping) take(folder string, s *zkSession, d *demand) (k *zkKept, entries int32) {
 	keeping.mu.Lock()
 	defer keeping.mu.Unlock()
@@ -164,7 +166,7 @@ func (keeping *zkKeeping) take(folder string, s *zkSession, d *demand) (k *zkKep
 	return k, k.entries
 }
 
-// took notes that the place was had once more.
+// took records that the place was used once more.
 func (keeping *zkKeeping) took(k *zkKept, entries int32) {
 	keeping.mu.Lock()
 	defer keeping.mu.Unlock()
@@ -174,9 +176,9 @@ func (keeping *zkKeeping) took(k *zkKept, entries int32) {
 	}
 }
 
-// reenter has the place that the process kept, if nobody has entered the queue
-// since: whoever has is before the caller. The change that says so gives the new
-// turn its token. It reports false if there is no such place, or not any more.
+// reenter takes the place that the process kept, if nobody has entered the queue since:
+// whoever has comes before the caller. The write that makes sure of that also mints the new
+// lease's token. It reports false if there is no such place, or somebody has entered.
 func (p *zkPlace) reenter(ctx context.Context, d *demand) (bool, error) {
 	k, entries := p.zk.keeping.take(p.folder, p.session, d)
 	if k == nil {
@@ -200,8 +202,8 @@ func (p *zkPlace) reenter(ctx context.Context, d *demand) (bool, error) {
 	return false, nil
 }
 
-// again counts one more entry, if there was none since, and lets the node be
-// changed by it: the number of that change is the token, for operators to see.
+// again counts one more entry, if there was none since, and in the same transaction writes
+// the node: the zxid is the token, and operators find it in the node.
 func (z *ZooKeeper) again(k *zkKept, entries int32) (zkCreated, error) {
 	answers, err := z.conn.Multi(
 		&zk.SetDataRequest{Path: k.folder, Version: entries},

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A release that was given up, and whose place is left to be swept, may come to its end
-// all the same: it must not bring back what is about to be deleted.
+// A release that has timed out, and whose place is left to sweep, may come to its end all the
+// same: it must not keep what is about to be deleted.
 func TestZooKeeper_whatIsLeftToBeSweptIsNotKept(t *testing.T) {
 	t.Parallel()
 	z := &ZooKeeper{}

@@ -35,15 +35,15 @@ func (p *zkPlace) remove(ctx context.Context) error {
 	return err
 }
 
-// sweep removes the node in the background, after finding it if need be. It
-// gives up only when the node is gone with its session; Close ends that too.
+// sweep deletes the node in the background, after finding it if need be. It gives up only
+// when the node is gone with its session; Close ends the session, too.
 func (p *zkPlace) sweep() {
 	p.zk.workers.run(func() {
 		if p.pending != nil {
-			a := <-p.pending // ends with the connection at the latest
+			a := <-p.pending // answered at the latest when the connection ends
 			p.node = a.value.node
 		}
-		// Not p.session: a request can have been sent in the one after it.
+		// Not p.session: a request can have been sent in its successor.
 		s, _ := p.zk.status.current()
 		if s == nil {
 			return
@@ -63,15 +63,15 @@ func (p *zkPlace) sweep() {
 			case nothing:
 				return
 			default:
-				nothing, wait = true, 2*p.zk.call // and then once more
+				nothing, wait = true, 2*p.zk.call // look once more, later
 			}
 			pause(s.life, wait)
 		}
 	})
 }
 
-// makeFolder makes the folder, of the kind that the server deletes once it is
-// empty, if the server knows that kind.
+// makeFolder creates the key's folder: a container, which the server deletes once it is
+// empty, if the server knows containers.
 func (p *zkPlace) makeFolder(ctx context.Context) error {
 	makeNode := func(node string, flag int32) error {
 		_, err := zkAsk(ctx, p.zk, func() (string, error) {
@@ -94,7 +94,7 @@ func (p *zkPlace) makeFolder(ctx context.Context) error {
 	if err == nil || ctx.Err() != nil || errors.Is(err, zk.ErrConnectionClosed) {
 		return err
 	}
-	// The client has no name for "unknown kind of request", which is what an
-	// old server answers.
+	// The client has no error of its own for an unknown kind of request, which is what an old
+	// server reports.
 	return makeNode(p.folder, zk.FlagPersistent)
 }

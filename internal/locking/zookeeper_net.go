@@ -27,9 +27,9 @@ func (h *zkHosts) Init(servers []string) error {
 // Len implements zk.HostProvider.
 func (h *zkHosts) Len() int { return len(h.servers) }
 
-// Next implements zk.HostProvider. It reports true, at which the client rests
-// for a second, only once every server has failed: a dropped connection is
-// replaced at once, for the session's time is running.
+// Next implements zk.HostProvider. It reports true, at which the client pauses for a second,
+// only once every server has failed: a dropped connection is replaced at once, as the
+// session's time is running.
 func (h *zkHosts) Next() (string, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -53,9 +53,9 @@ func (h *zkHosts) Connected() {
 // A zkDialer opens the client's connections, one at a time, and can cut them.
 type zkDialer struct {
 	patience time.Duration        // with a server that accepts a connection and says nothing
-	granted  func() time.Duration // the session's time-out: a server that has said hello has that
+	granted  func() time.Duration // the session's time-out: the patience with a server that has answered the handshake
 	over     func() bool          // whether the session cannot be alive any more
-	tls      *tls.Config          // nil: in the clear
+	tls      *tls.Config          // nil: unencrypted
 
 	mu     sync.Mutex
 	conn   net.Conn
@@ -79,8 +79,7 @@ func (d *zkDialer) dial(network, address string, limit time.Duration) (net.Conn,
 	return &zkConn{Conn: conn, patience: d.patience, granted: d.granted, fresh: d.over()}, nil
 }
 
-// encrypt makes sure who is at the other end, within a limit, and that nobody
-// else hears it.
+// encrypt starts TLS, if it is configured, within a limit, and verifies the server.
 func (d *zkDialer) encrypt(conn net.Conn, address string, limit time.Duration) (net.Conn, error) {
 	if d.tls == nil {
 		return conn, nil
@@ -100,29 +99,29 @@ func (d *zkDialer) encrypt(conn net.Conn, address string, limit time.Duration) (
 	return encrypted, nil
 }
 
-// close cuts the connection and refuses others, so that the client, which
-// would wait for a silent server, comes to its end.
+// close cuts the connection and refuses others, so that the client ends even where it would
+// wait for a silent server.
 func (d *zkDialer) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true
 	if d.conn != nil {
-		_ = d.conn.Close() // a connection that is closed already is as good
+		_ = d.conn.Close() // if it is closed already, that is as good
 	}
 }
 
-// A zkConn limits every read. The client allows a new server nearly seven
-// session time-outs to say hello, in which it could have asked another one.
+// A zkConn limits the time of every read. The client allows a new server nearly seven session
+// time-outs to answer the handshake, in which it could have asked another one.
 //
-// It also mends the greeting, the first thing that the client writes. In it the
-// client tells the latest change that it has seen, so that a server that is
-// behind refuses it. Servers that have lost their data would do so for ever;
-// when the session is over, the client has no claim to have seen anything.
+// It also corrects the client's handshake, the first thing that the client writes. In it the
+// client tells the latest zxid that it has seen, so that a server that is behind refuses it.
+// Servers that have lost their data would do so for ever; once the session is over, that zxid
+// means nothing, and is cleared.
 type zkConn struct {
 	net.Conn
 	patience time.Duration
 	granted  func() time.Duration
-	fresh    bool // the next write is a greeting to mend
+	fresh    bool // the next write is a handshake to correct
 	greeted  bool // the server has answered it
 }
 
@@ -133,27 +132,27 @@ func (c *zkConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Write implements net.Conn, but for its errors: it ends the connection instead.
-// Of a request whose writing fails the client tells the requester, and once more
-// when the connection has ended; a requester who does not listen, as in its Close
-// after a second, or for its watches, has room for one of the two, and the client
-// hangs for good. The end of the connection tells each of them once.
+// Write implements net.Conn, but never fails: it ends the connection instead. The client
+// reports a failed write to the requester, and once more when the connection has ended. A
+// requester that does not listen, as while the client closes or authenticates again, may have
+// no room for both reports, and the client then hangs for good. The end of the connection
+// alone is reported once.
 func (c *zkConn) Write(b []byte) (int, error) {
-	const from, to = 8, 16 // behind the packet's length and the protocol's version
+	const from, to = 8, 16 // the zxid, behind the packet's length and the protocol's version
 	if c.fresh && len(b) >= to {
 		clear(b[from:to])
 	}
 	c.fresh = false
 	if _, err := c.Conn.Write(b); err != nil {
-		_ = c.Close() // it is of no use any more
+		_ = c.Close() // it is unusable
 	}
 	return len(b), nil
 }
 
-// SetReadDeadline sets the deadline, or an earlier one.
+// SetReadDeadline sets the deadline t, or an earlier one if patience ends first.
 func (c *zkConn) SetReadDeadline(t time.Time) error {
 	patience := c.patience
-	if c.greeted { // the client asks rarely enough for the time-out that was granted
+	if c.greeted { // the client pings only as often as the granted time-out requires
 		patience = max(patience, c.granted())
 	}
 	latest := time.Now().Add(patience)

@@ -31,7 +31,8 @@ func TestZKConn_waitsForNoServerLongerThanItsPatience(t *testing.T) {
 	})
 }
 
-// A server that grants a longer time-out than was asked for is asked as rarely, once it has said so.
+// A server that grants a longer time-out than was asked for is pinged as rarely as that
+// allows, once it has answered the handshake.
 func TestZKConn_waitsForAServerThatHasSaidHello(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -80,8 +81,8 @@ func TestZKHosts_restOnlyWhenAllHaveFailed(t *testing.T) {
 	}
 }
 
-// The client tells of a write that failed twice, and may wait for good for somebody
-// to listen the second time.
+// The client reports a failed write twice, and may hang for good if nobody receives the
+// second report.
 func TestZKConn_aWriteThatFailsEndsTheConnection(t *testing.T) {
 	t.Parallel()
 	near, far := net.Pipe()

@@ -11,9 +11,9 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// Inspect implements Inspector. Since is when the holder entered the queue, or had
-// the place once more that its process kept. Such a place looks held for a moment
-// longer than it is.
+// Inspect implements Inspector. Since is when the holder entered the queue, or reused the
+// place that its process had kept. A place that is kept looks held for a moment after its
+// release.
 func (z *ZooKeeper) Inspect(ctx context.Context, key string) (Status, error) {
 	folder := zkFolder(key)
 	for {
@@ -31,7 +31,7 @@ func (z *ZooKeeper) Inspect(ctx context.Context, key string) (Status, error) {
 			_, err = zkAsk(ctx, z, func() (struct{}, error) {
 				data, stat, err := z.conn.Get(folder + "/" + holder)
 				if err == nil {
-					// The place may be had again, in another turn: each changes the version.
+					// Another lease may reuse the place: each changes the version.
 					s.Owner = fmt.Sprintf("%s:%s#%d", data, holder, stat.Version)
 					s.Since, s.Token = time.UnixMilli(stat.Mtime), stat.Mzxid
 				}
@@ -47,8 +47,8 @@ func (z *ZooKeeper) Inspect(ctx context.Context, key string) (Status, error) {
 	}
 }
 
-// NextToken implements Evictor. Those who wait behind a holder have their tokens
-// already, and larger ones.
+// NextToken implements Evictor. The waiters behind a holder have their tokens already, and
+// larger ones.
 func (z *ZooKeeper) NextToken(ctx context.Context, key string) (int64, error) {
 	holder, err := z.Inspect(ctx, key)
 	if err != nil {
@@ -57,7 +57,7 @@ func (z *ZooKeeper) NextToken(ctx context.Context, key string) (int64, error) {
 	if holder.Owner != "" {
 		return holder.Token + 1, nil
 	}
-	// Nobody holds it: any change will do.
+	// Nobody holds it: any write's zxid will do.
 	stat, err := zkAsk(ctx, z, func() (*zk.Stat, error) { return z.conn.Set(zkRoot, nil, -1) })
 	if errors.Is(err, zk.ErrNoNode) {
 		p := &zkPlace{zk: z, folder: zkFolder(key)}

@@ -10,8 +10,8 @@ import (
 // that a node for each caller who holds the key or waits for it.
 const zkRoot = "/orderd/locks"
 
-// zkFolder returns the folder of a key. Every string is a key, and different
-// keys have different folders: what is special in a path is written as %XX.
+// zkFolder returns the folder of a key. Every string is a key, and different keys have
+// different folders: characters that are special in a path are written as %XX.
 func zkFolder(key string) string {
 	var b strings.Builder
 	b.WriteString(zkRoot + "/")
@@ -28,8 +28,8 @@ func zkFolder(key string) string {
 	return b.String()
 }
 
-// zkSequence returns the number that the server put behind a node's name,
-// "id-number". The server counts in 32 bits and goes on below zero.
+// zkSequence returns the number that the server appended to a node's name, "id-number". The
+// server counts in 32 bits and wraps around to below zero.
 func zkSequence(name string) (int32, bool) {
 	_, digits, found := strings.Cut(name, "-")
 	if !found {
@@ -66,7 +66,7 @@ func zkPredecessor(names []string, own string) (string, bool) {
 	return before, present
 }
 
-// zkFirst returns the name whose turn it is, "" if there is none.
+// zkFirst returns the first name in the queue, which is the holder's, or "" if there is none.
 func zkFirst(names []string) (first string) {
 	var least int32
 	for _, name := range names {

@@ -19,21 +19,21 @@ type zkPlace struct {
 	folder  string
 	id      string // names the node before its number is known
 
-	sent    bool                       // whether a create ever was
+	sent    bool                       // whether a create was ever sent
 	node    string                     // "" while it is not known
 	pending <-chan zkAnswer[zkCreated] // a create that nobody waits for any more
-	token   int64                      // the number of the change that made the node, and of its turn
-	entries int32                      // of the queue so far, if the place is alone in it; else 0
+	token   int64                      // zxid of the transaction that created the node, or that reused it
+	entries int32                      // into the queue so far, if the place is alone in it; else 0
 	again   bool                       // whether the process had kept the place
 	err     error                      // of entering
 
 	// What is known of the queue.
 	before string    // the place before this one; "" if it is the first
-	as     time.Time // when the servers had heard of the session
-	passed bool      // whether it is first by what it was told, not by a look
+	as     time.Time // from when the session's time-out counts: see zkSession.heard
+	passed bool      // whether it is first by a notification, and not by reading the queue
 }
 
-// A zkCreated is a node that was made.
+// A zkCreated is a node that was created, or reused.
 type zkCreated struct {
 	node    string
 	token   int64
@@ -41,13 +41,13 @@ type zkCreated struct {
 	alone   bool  // whether it was the only one in the folder
 }
 
-// madeIn returns a node that was made, or changed, by the change that gave the
-// folder its state.
+// madeIn returns a node that was created, or written, in the transaction that gave the folder
+// its state.
 func madeIn(node string, folder *zk.Stat) zkCreated {
 	return zkCreated{node, folder.Mzxid, folder.Version, folder.NumChildren == 1}
 }
 
-// first reports whether the key is this place's.
+// first reports whether the place holds its key.
 func (p *zkPlace) first() bool { return p.err == nil && p.before == "" }
 
 // grant returns the key as a grant of the lease.
@@ -58,14 +58,14 @@ func (p *zkPlace) grant(key string) grant {
 	}
 }
 
-// enter makes the node, unless the process has one, and finds out what is before it. A create whose reply was
-// lost is looked for by its id before another one is made, under another, lest it
-// stay and block the queue.
+// enter creates the node, unless the process has kept one, and finds out what is before it. A
+// node whose create got no reply is looked for by its id before another one is created, under
+// another id, as it would otherwise stay and block the queue.
 func (p *zkPlace) enter(ctx context.Context, d *demand) error {
 	if again, err := p.reenter(ctx, d); again || err != nil {
 		return err
 	}
-	const tries = 4 // a folder to make, a connection to lose, and one to spare
+	const tries = 4 // a folder to create, a connection to lose, and one to spare
 	var err error
 	for range tries {
 		var alone bool
@@ -95,8 +95,7 @@ func (p *zkPlace) enter(ctx context.Context, d *demand) error {
 	return fmt.Errorf("enter the queue of %s: its folder vanished again and again", p.folder)
 }
 
-// create makes the node and reports whether it is alone in the folder, and so
-// the first.
+// create creates the node and reports whether it is alone in the folder, and so the first.
 func (p *zkPlace) create(ctx context.Context) (alone bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, p.zk.call)
 	defer cancel()
@@ -129,10 +128,9 @@ func (p *zkPlace) create(ctx context.Context) (alone bool, err error) {
 	}
 }
 
-// make makes the node and, in the same change, writes nothing to the folder: the
-// answer to a create tells no more than a name, and that to a write the number of
-// the change and how many nodes the folder has then. One request is enough where
-// nobody else is.
+// make creates the node and, in the same transaction, writes the folder's data, which stay
+// empty: the answer to a create tells only a name, but that to a write also the zxid and how
+// many nodes the folder then has. If nobody else is in the queue, this one request is enough.
 func (p *zkPlace) make() (zkCreated, error) {
 	answers, err := p.zk.conn.Multi(
 		&zk.CreateRequest{
@@ -148,12 +146,12 @@ func (p *zkPlace) make() (zkCreated, error) {
 	return madeIn(answers[0].String, answers[1].Stat), nil
 }
 
-// find looks for the node by its id. That it finds none is nearly certain: what
-// the session sent before has been done by then, unless a server hung, which
-// reads its connections in any order.
+// find looks for the node by its id. If it finds none, there is almost certainly none: what
+// the session sent before has been executed by then, unless a server hung, which reads its
+// connections in any order.
 //
-// A node of the same name that an older session made will vanish with that
-// session, and must not be taken for this one's.
+// A node of the same name that an older session created will vanish with that session, and
+// must not be taken for this one's.
 func (p *zkPlace) find(ctx context.Context, s *zkSession) error {
 	names, err := zkAsk(ctx, p.zk, func() ([]string, error) {
 		// A server that is behind the others catches up first.

@@ -8,7 +8,7 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// A zkAnswer is what a request to the servers came to.
+// A zkAnswer is the result of a request to the servers.
 type zkAnswer[T any] struct {
 	value T
 	err   error
@@ -39,9 +39,9 @@ func zkAwait[T any](ctx context.Context, answer <-chan zkAnswer[T]) (T, error) {
 	}
 }
 
-// zkAsk makes a request that may be repeated, once there is a connection, and
-// repeats it once if that is dropped. It returns when ctx ends, or the limit
-// of one request is over.
+// zkAsk makes a request that may be repeated, once there is a connection, and repeats it once
+// if the connection is dropped. It returns when ctx ends, or the time limit of one request is
+// over.
 func zkAsk[T any](ctx context.Context, z *ZooKeeper, request func() (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, z.call)
 	defer cancel()
@@ -57,10 +57,10 @@ func zkAsk[T any](ctx context.Context, z *ZooKeeper, request func() (T, error)) 
 	}
 }
 
-// zkWritten returns the request for a change, which notes that the servers have heard
-// of the session. Only most of them together can make one. One that is cut off from
-// the others answers what it is asked, for seconds in which those end the session and
-// let the next one in.
+// zkWritten returns a request for a write that also records that the servers have heard of
+// the session. Only a majority of them can make a write. A server that is cut off from the
+// others goes on answering reads, for seconds in which the others end the session and let the
+// next holder in.
 func zkWritten[T any](z *ZooKeeper, change func() (T, error)) func() (T, error) {
 	return func() (T, error) {
 		s, _ := z.status.current()
@@ -73,8 +73,8 @@ func zkWritten[T any](z *ZooKeeper, change func() (T, error)) func() (T, error) 
 	}
 }
 
-// confirm returns the request that has most of the servers say that nodes are there:
-// a change of nothing. ErrLost says that one is not.
+// confirm returns a request by which a majority of the servers confirms that nodes are there:
+// a write that changes no data. ErrLost means that one is not.
 func (z *ZooKeeper) confirm(nodes ...string) func() (struct{}, error) {
 	return zkWritten(z, func() (struct{}, error) {
 		var there []any

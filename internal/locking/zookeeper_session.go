@@ -16,8 +16,8 @@ var (
 	errPlaceLost    = errors.New("the place in the queue is gone: its node was deleted, or the session ended")
 )
 
-// A zkSession is one session with the servers. What was made in it vanishes
-// with it.
+// A zkSession is one session with the servers. The ephemeral nodes created in it vanish with
+// it.
 type zkSession struct {
 	id   int64
 	life context.Context // ends when the session is known to have ended
@@ -30,8 +30,9 @@ type zkSession struct {
 
 func (s *zkSession) timeout() time.Duration { return time.Duration(s.ttl.Load()) }
 
-// hear notes that a change, sent no earlier than asked, was made. If the session is
-// alive now it was alive then: another one begins only after its end.
+// hear records that a write, sent no earlier than asked, was made. If the session is alive
+// now it was alive then, and the write was its own: another session begins only after its
+// end.
 func (s *zkSession) hear(asked time.Time) {
 	if s.life.Err() != nil {
 		return
@@ -43,16 +44,16 @@ func (s *zkSession) hear(asked time.Time) {
 	}
 }
 
-// heard returns a time from which on the servers keep the session for its
-// time-out at least: when the latest change that they have made for it was begun.
+// heard returns a time from which on the servers keep the session for at least its time-out:
+// when the latest write that they have made for it was begun.
 func (s *zkSession) heard() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.alive
 }
 
-// owns returns the request for a node that must be there and the session's.
-// ErrLost says that it is not.
+// owns returns a request for a node that must exist and be the session's. ErrLost means that
+// it does not exist, or is not the session's.
 func (s *zkSession) owns(conn *zk.Conn, node string) func() (*zk.Stat, error) {
 	return func() (*zk.Stat, error) {
 		exists, stat, err := conn.Exists(node)
@@ -73,9 +74,9 @@ type zkStatus struct {
 	mu        sync.Mutex
 	session   *zkSession // nil before the first and after an expiry
 	connected bool
-	unproven  bool          // whether the servers have to be told yet who the client is
+	unproven  bool          // whether the client has yet to authenticate
 	since     time.Time     // when connected became false
-	news      int           // how often a connection has begun to continue a session, or has ended
+	news      int           // how often a connection has resumed a session, or has ended
 	changed   chan struct{} // closed at the next change
 }
 
@@ -83,10 +84,9 @@ func newZKStatus(alive context.Context) *zkStatus {
 	return &zkStatus{alive: alive, changed: make(chan struct{})}
 }
 
-// Printf implements zk.Logger. The client tells the session's time-out, which
-// the server may have set to another than was asked for, nowhere but in its
-// log. The line comes before the first request of a connection is sent, so
-// that no lease can be granted without it.
+// Printf implements zk.Logger. The client reports the session's time-out, which the server
+// may have set to another than was asked for, only in its log. The line comes before the
+// first request of a connection is sent, so that no lease can be granted without it.
 func (st *zkStatus) Printf(format string, args ...any) {
 	if !strings.HasPrefix(format, "authenticated:") || len(args) != 2 {
 		return
@@ -112,14 +112,14 @@ func (st *zkStatus) authenticated(id int64, timeout time.Duration) {
 	st.session.ttl.Store(int64(timeout))
 }
 
-// zkSettle is a rest before the first request of a connection that continues a
-// session. Right after its greeting the client collects its watches and reads,
-// without a lock, the number of the latest change that it has seen; an answer that
-// came before would change that number under its hands.
+// zkSettle is a pause before the first request of a connection that resumes a session. Right
+// after its handshake the client collects its watches and reads, without a lock, the latest
+// zxid that it has seen; an answer that came before that would change the zxid while it is
+// read.
 const zkSettle = 5 * time.Millisecond
 
-// settled returns what takes up a session again, if nothing has happened to its
-// connection by then. st.mu is held.
+// settled returns a function that resumes a session, if nothing has happened to its
+// connection by then. st.mu must be held.
 func (st *zkStatus) settled(s *zkSession) func() {
 	st.news++
 	as := st.news
@@ -137,7 +137,7 @@ func (st *zkStatus) connect() {
 	st.change()
 }
 
-// proved notes that the servers know who the client is.
+// proved records that the client has authenticated.
 func (st *zkStatus) proved() {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -179,8 +179,8 @@ func (st *zkStatus) change() {
 	st.changed = make(chan struct{})
 }
 
-// over reports whether the session has had no connection for so long that
-// servers that run have ended it.
+// over reports whether the session has had no connection for so long that servers that are up
+// have ended it.
 func (st *zkStatus) over() bool {
 	st.mu.Lock()
 	defer st.mu.Unlock()

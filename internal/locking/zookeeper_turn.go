@@ -11,7 +11,7 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// look finds out what is before the place.
+// look reads the queue to find out what is before the place.
 func (p *zkPlace) look(ctx context.Context) error {
 	names, err := zkAsk(ctx, p.zk, func() ([]string, error) {
 		names, _, err := p.zk.conn.Children(p.folder)
@@ -21,11 +21,12 @@ func (p *zkPlace) look(ctx context.Context) error {
 		return fmt.Errorf("look at the queue of %s: %w", p.folder, err)
 	}
 	before, present := zkPredecessor(names, path.Base(p.node))
-	// Were the session over by now, the node would be, too.
+	// If the session is over by now, so is the node.
 	if !present || p.session.life.Err() != nil {
 		return fmt.Errorf("%s: %w", p.node, errPlaceLost)
 	}
-	// Who says so may be cut off from the other servers, which may have let others in.
+	// The server that says so may be cut off from the others, which may have let another
+	// holder in.
 	if before == "" && time.Since(p.session.heard()) > p.session.timeout()/4 {
 		if _, err := zkAsk(ctx, p.zk, p.zk.confirm(p.node)); err != nil {
 			return fmt.Errorf("confirm the place %s: %w", p.node, err)
@@ -35,11 +36,11 @@ func (p *zkPlace) look(ctx context.Context) error {
 	return nil
 }
 
-// wait waits until the place is the first. It watches the one before it alone,
-// so that each release wakes one waiter.
+// wait waits until the place is the first. It watches only the one before it, so that each
+// release wakes one waiter.
 //
-// The client cannot take a watch back: that of a waiter who leaves stays until
-// the place before it is left.
+// The client cannot remove a watch: that of a waiter that gives up stays until the node
+// before it is gone.
 func (p *zkPlace) wait(ctx context.Context) error {
 	if p.err != nil {
 		return p.err
@@ -59,13 +60,13 @@ func (p *zkPlace) wait(ctx context.Context) error {
 	return nil
 }
 
-// watch waits until the place before this one is left, and reports whether by a
-// release: who released it was the first, and so this one is now.
+// watch waits until the place before this one is left, and reports whether by a release: then
+// that one was the first, and this one is now.
 func (p *zkPlace) watch(ctx context.Context) (released bool, err error) {
 	before := p.folder + "/" + p.before
 	here, stop := p.zk.neighbours.await(before)
 	defer stop()
-	// Get and not exists: it sets no watch on a node that is not there.
+	// GetW and not ExistsW: it sets no watch on a node that is not there.
 	gone, err := zkAsk(ctx, p.zk, func() (<-chan zk.Event, error) {
 		_, _, gone, err := p.zk.conn.GetW(before)
 		return gone, err
@@ -88,9 +89,9 @@ func (p *zkPlace) watch(ctx context.Context) (released bool, err error) {
 	}
 }
 
-// pass makes the place the first, without a look, if the session was heard of
-// lately: the servers told of the release within it. That the node is still
-// there, and nobody has deleted it by hand, is asked while the holder is at work.
+// pass makes the place the first without reading the queue, if the session was heard of
+// lately: the servers told of the release within that session. Whether the node still exists,
+// and was not deleted by hand, is checked while the holder is at work.
 func (p *zkPlace) pass() bool {
 	heard := p.session.heard()
 	if p.session.life.Err() != nil || time.Since(heard) > p.session.timeout()/4 {
@@ -100,8 +101,8 @@ func (p *zkPlace) pass() bool {
 	return true
 }
 
-// end ends a turn. Where nobody else is known to want the key the place is kept,
-// if it is still there.
+// end releases a place. If nobody else is known to want the key, the place is kept, provided
+// its node still exists.
 func (z *ZooKeeper) end(node string) error {
 	if k := z.alone(node); k != nil {
 		if _, err := k.session.owns(z.conn, node)(); err != nil {
@@ -115,10 +116,10 @@ func (z *ZooKeeper) end(node string) error {
 	return z.free(node)
 }
 
-// free deletes the node of a place that was the first, and tells whoever is next
-// that it was: they see its data change, in the same change in which it goes. Of a
-// node that is only deleted, by a waiter who leaves, by an operator or with its
-// session, they learn no more than that it is gone, and look.
+// free deletes the node of a place that was the first, and tells the next waiter so: that one
+// sees the node's data change, in the transaction that deletes it. When a node is only
+// deleted, by a waiter that gives up, by an operator or with its session, the next waiter
+// learns no more than that it is gone, and reads the queue.
 func (z *ZooKeeper) free(node string) error {
 	z.neighbours.tell(node)
 	_, err := zkWritten(z, func() ([]zk.MultiResponse, error) {
@@ -129,7 +130,8 @@ func (z *ZooKeeper) free(node string) error {
 	return err
 }
 
-// zkCause tells a turn from the loss of the connection, which fires all watches.
+// zkCause distinguishes a change of the watched node from the end of the session, which fires
+// all watches.
 func zkCause(e zk.Event) wakeCause {
 	if e.Type == zk.EventNotWatching {
 		return wakeReconnect
@@ -137,16 +139,16 @@ func zkCause(e zk.Event) wakeCause {
 	return wakeTurn
 }
 
-// zkNeighbours are the places of one process that wait for another of its own.
-// They need not wait for the servers: between the two there is nobody, and until
-// both are gone nobody else can be the first.
+// zkNeighbours are the places of one process that wait for another place of the same process.
+// They need not wait for the servers: there is nobody between the two, and until both are
+// gone nobody else can be the first.
 type zkNeighbours struct {
 	mu      sync.Mutex
-	waiting map[string]chan struct{} // by the node before theirs
+	waiting map[string]chan struct{} // by the node that they wait for
 }
 
-// await returns what is closed when the node before is released in this process.
-// The caller must call stop.
+// await returns a channel that is closed when this process releases the node before. The
+// caller must call stop.
 func (n *zkNeighbours) await(before string) (released <-chan struct{}, stop func()) {
 	c := make(chan struct{})
 	n.mu.Lock()
@@ -164,7 +166,7 @@ func (n *zkNeighbours) await(before string) (released <-chan struct{}, stop func
 	}
 }
 
-// tell tells whoever waits for the node that it is released.
+// tell tells the waiter for the node, if there is one, that it is released.
 func (n *zkNeighbours) tell(node string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

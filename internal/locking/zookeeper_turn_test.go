@@ -15,7 +15,7 @@ import (
 	"orderd/internal/stack/stacktest"
 )
 
-// long is longer than these tests take: what ends earlier was not ended by time.
+// long is longer than these tests take: what ends earlier did not expire.
 const long = 30 * time.Second
 
 func take(t testing.TB, l locking.Locker, key string) *locking.Lease {
@@ -36,7 +36,7 @@ func giveBack(t testing.TB, lease *locking.Lease) {
 	}
 }
 
-// queued waits until a queue has so many places, and returns their nodes in order.
+// queued waits until a queue has n places, and returns their nodes in order.
 func queued(t testing.TB, conn *zk.Conn, key string, n int) []string {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
@@ -52,9 +52,9 @@ func queued(t testing.TB, conn *zk.Conn, key string, n int) []string {
 	}
 }
 
-// A place whose node was deleted by hand while it waited is not the first, though
-// the one before it has just been released. It finds out at once, and not only
-// with its next renewal.
+// A place whose node was deleted by hand while it waited is not the first, though the one
+// before it has just been released. Its owner must find out at once, and not only with its
+// next regular renewal.
 func TestZooKeeper_whoIsToldOfItsTurnAsksWhetherItIsThere(t *testing.T) {
 	t.Parallel()
 	addr, key := stacktest.ZooKeeper(t), "told"
@@ -88,7 +88,7 @@ func TestZooKeeper_whoIsToldOfItsTurnAsksWhetherItIsThere(t *testing.T) {
 	}
 }
 
-// A place may be had again in a turn that is not the one an operator has looked at.
+// A kept place may be reused by another lease than the one that an operator has looked at.
 func TestZooKeeper_operatorsTakeAwayTheTurnTheySaw(t *testing.T) {
 	t.Parallel()
 	addr, key := stacktest.ZooKeeper(t), "seen"
@@ -121,8 +121,8 @@ func TestZooKeeper_operatorsTakeAwayTheTurnTheySaw(t *testing.T) {
 	t.Error("no place was kept")
 }
 
-// A server that is cut off from the others answers for a while what it is asked. Those
-// end the session meanwhile: what one says by itself is no reason to trust the lease.
+// A server that is cut off from the others goes on answering reads for a while. The others
+// end the session meanwhile: what a single server says is no reason to trust the lease.
 func TestZooKeeper_aServerThatIsCutOffKeepsNoLease(t *testing.T) {
 	t.Parallel()
 	e, err := stacktest.Stack(t).ZooKeeperEnsemble(t.Context(), "cut-off", 3)
@@ -156,7 +156,7 @@ func TestZooKeeper_aServerThatIsCutOffKeepsNoLease(t *testing.T) {
 	}
 }
 
-// Whoever enters the queue of a place that is kept comes before its process.
+// Whoever enters the queue of a kept place comes before the process that keeps it.
 func TestZooKeeper_aPlaceThatIsKeptIsNobodysTurn(t *testing.T) {
 	t.Parallel()
 	addr, key := stacktest.ZooKeeper(t), "kept"
@@ -164,7 +164,7 @@ func TestZooKeeper_aPlaceThatIsKeptIsNobodysTurn(t *testing.T) {
 	l := awaitAnswer(t, openZooKeeper(t, addr, long))
 	giveBack(t, take(t, l, key))
 	for range 20 {
-		giveBack(t, take(t, l, key)) // by the place that is kept
+		giveBack(t, take(t, l, key)) // reusing the kept place
 		folder := locking.ZKFolder(key)
 		answers, err := conn.Multi(
 			&zk.CreateRequest{Path: folder + "/stranger-", Acl: zk.WorldACL(zk.PermAll), Flags: zk.FlagEphemeralSequential},
@@ -187,10 +187,10 @@ func TestZooKeeper_aPlaceThatIsKeptIsNobodysTurn(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	queued(t, conn, key, 0) // what was kept is given up, though nobody asks for it
+	queued(t, conn, key, 0) // a kept place is given up even if nobody asks for it
 }
 
-// A turn that is had by the place that was kept is like any other.
+// A lease that reuses a kept place is like any other.
 func TestZooKeeper_turnsByAKeptPlaceAreFencedAndSeen(t *testing.T) {
 	t.Parallel()
 	addr, key := stacktest.ZooKeeper(t), "again"

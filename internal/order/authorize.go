@@ -13,15 +13,16 @@ import (
 	"orderd/internal/access"
 )
 
-// An authorizer lets requests through to the routes that their clients may use, as
-// often as they may. It stands behind the router, which says what the route is,
-// and before everything that reads a request or answers one.
+// An authorizer lets requests through to the routes that their clients may use, within
+// their rate limits. It runs after routing, because policies belong to routes, and before
+// anything reads the body or handles the request.
 type authorizer struct {
-	keys   *access.Keys   // nil: clients are not told apart, and every route is open
+	keys   *access.Keys   // nil: clients are not distinguished, and every route is open
 	limits *access.Limits // nil: none
 }
 
-// authorize answers 401, 403 and 429, or hands the request on with its client.
+// authorize answers 401, 403 or 429, or passes the request on with its client, if known, in
+// the context.
 func (g *authorizer) authorize(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		record := recordOf(r.Context())
@@ -54,8 +55,8 @@ func (g *authorizer) authorize(next http.Handler) http.Handler {
 	})
 }
 
-// admit lets a request through as often as its client may come. Without keys a
-// client is an address.
+// admit reports whether the client is within its rate limit, and if not, how long it has to
+// wait. Without keys a client is an address.
 func (g *authorizer) admit(r *http.Request, client string) (time.Duration, bool) {
 	if g.limits == nil {
 		return 0, true
@@ -66,8 +67,8 @@ func (g *authorizer) admit(r *http.Request, client string) (time.Duration, bool)
 	return g.limits.Admit(client)
 }
 
-// bearer returns the key of a request that shows one. Two of them are none: who
-// is asking would depend on which is read.
+// bearer returns the request's API key, or "" if it has none. Several Authorization headers
+// count as none: the client would depend on which one is read.
 func bearer(r *http.Request) string {
 	values := r.Header["Authorization"]
 	if len(values) != 1 {
@@ -80,9 +81,9 @@ func bearer(r *http.Request) string {
 	return key
 }
 
-// peer is whose connection it is. What a request says of that itself, as in
-// X-Forwarded-For, anybody can say. In IPv6 each has a network of addresses, and
-// it is the network that counts.
+// peer identifies a client by its connection's remote address. Headers such as
+// X-Forwarded-For are ignored, because anybody can set them. In IPv6 a client has a whole
+// network of addresses, so the network counts.
 func peer(r *http.Request) string {
 	address, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {

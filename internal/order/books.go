@@ -19,26 +19,26 @@ var (
 	booksOrders string
 )
 
-// A Finding is something in the books that cannot be.
+// A Finding is an inconsistency in the books.
 type Finding struct {
 	Book    string // levels, ledger or orders
 	Subject string // a SKU, a SKU's version, an order's id
 	Problem string
 }
 
-// Books is how much was looked at.
+// Books counts what was checked.
 type Books struct{ SKUs, Movements, Orders int64 }
 
-// CheckBooks compares levels, ledger and orders with each other, all of them, as
-// of one moment, and hands each finding on as it comes. It changes nothing, and
-// holds up nobody. Its errors are those of Postgres and of found.
+// CheckBooks compares all levels, movements and orders with each other, as of one snapshot,
+// and passes each finding to found as it is read. It changes nothing and blocks no one. Its
+// errors are those of Postgres and of found.
 func CheckBooks(ctx context.Context, conn *pgx.Conn, found func(Finding) error) (b Books, err error) {
 	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 	if err != nil {
 		return Books{}, stock.Unavailable("begin to read the books", err)
 	}
 	defer func() { _ = tx.Rollback(ctx) }() // there is nothing to commit
-	// Millions of rows are sorted and compared, on disk where this is not enough.
+	// Millions of rows may be sorted and compared; what exceeds work_mem is sorted on disk.
 	if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = 0; SET LOCAL work_mem = '64MB'"); err != nil {
 		return Books{}, stock.Unavailable("begin to read the books", err)
 	}

@@ -1,5 +1,5 @@
--- The ledger against itself: movements that do not follow from the one before them.
--- Answers SKU and version, and what is wrong there.
+-- Checks the ledger against itself: movements that do not follow from the one before them.
+-- Returns SKU and version, and what is wrong there.
 WITH followed AS (
     SELECT sku, version, delta, on_hand,
            lag(version, 1, 0::bigint) OVER each AS version_before, lag(on_hand, 1, 0::bigint) OVER each AS on_hand_before

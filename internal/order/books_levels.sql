@@ -1,5 +1,5 @@
--- The levels against the ledger: SKUs whose row does not say what their movements add up to.
--- Answers SKU and what is wrong with it.
+-- Checks the levels against the ledger: SKUs whose row is not what their movements add up to, or is oversold.
+-- Returns the SKU and what is wrong with it.
 WITH ledger AS (
     SELECT sku, sum(delta) AS on_hand, max(version) AS version,
            -coalesce(sum(delta) FILTER (WHERE reason IN ('sale', 'cancel', 'hold_expired')), 0) AS sold

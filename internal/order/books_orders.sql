@@ -1,6 +1,6 @@
--- The orders against the ledger: what each took, and that an order which was given up returned it, once,
--- and no other did.
--- Answers the order's id, and what is wrong with it.
+-- Checks the orders against the ledger: each took its units once; those that were cancelled or have expired
+-- returned them once, and no others did.
+-- Returns the order's id, and what is wrong with it.
 WITH line AS (
     SELECT order_id, sku,
            count(*) FILTER (WHERE reason = 'sale') AS sales,

@@ -34,12 +34,12 @@ func (s *shop) checkBooks(t *testing.T) (order.Books, []string) {
 	return books, found
 }
 
-// Everything that a shop does leaves right books; whatever a hand or a mistake
-// changes in them is found.
+// Whatever a shop does leaves consistent books; any change made to them by hand or by
+// mistake is found.
 func TestCheckBooks(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
-		spoil string   // {confirmed}, {held} and so on are the ids of orders
+		spoil string   // {confirmed}, {held} and so on stand for the ids of orders
 		want  []string // parts of the findings, in their order
 	}{
 		"as it was": {},
@@ -83,7 +83,7 @@ func TestCheckBooks(t *testing.T) {
 			ids := s.placeOneOfEach(t)
 			names := strings.NewReplacer(ids...)
 			if row.spoil != "" {
-				// Past triggers and foreign keys, which would not let it happen.
+				// Bypasses triggers and foreign keys, which would prevent it.
 				if _, err := s.db.Exec(t.Context(), "SET session_replication_role = replica; "+names.Replace(row.spoil)+"; RESET session_replication_role"); err != nil {
 					t.Fatal(err)
 				}
@@ -104,7 +104,7 @@ func TestCheckBooks(t *testing.T) {
 	}
 }
 
-// placeOneOfEach places an order of each status, and returns their ids by it.
+// placeOneOfEach places an order of each status, and returns pairs of "{status}" and id.
 func (s *shop) placeOneOfEach(t *testing.T) (ids []string) {
 	t.Helper()
 	place := func(status string, hold int64, lines ...order.Line) uuid.UUID {

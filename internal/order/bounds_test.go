@@ -14,8 +14,7 @@ import (
 	"orderd/internal/stock"
 )
 
-// What is just within the bounds is taken for what it says, and sums do not
-// overflow.
+// Values just within the bounds are accepted as they are, and sums do not overflow.
 func TestBounds_WhatIsWithin(t *testing.T) {
 	t.Parallel()
 	s := openShop(t, openRedisLocks(t))
@@ -47,7 +46,7 @@ func TestBounds_WhatIsWithin(t *testing.T) {
 	}
 }
 
-// countingLocker counts who asks for a lock.
+// countingLocker counts the requests for a lock.
 type countingLocker struct {
 	locking.Locker
 	asked atomic.Int64
@@ -58,8 +57,7 @@ func (c *countingLocker) Acquire(ctx context.Context, keys ...string) (*locking.
 	return c.Locker.Acquire(ctx, keys...)
 }
 
-// A name that is no SKU becomes no key in Redis, no row and no lock, from
-// whichever route it comes.
+// A name that is not a SKU creates no key in Redis, no row and no lock, on any route.
 func TestBounds_NamesThatAreNoSKUsReachNoServer(t *testing.T) {
 	t.Parallel()
 	locks := &countingLocker{Locker: locking.NewLocal()}

@@ -8,34 +8,33 @@ import (
 	"github.com/google/uuid"
 )
 
-// Bounds of sweeping. Holds are counted as expired at their time, by everybody
-// who looks; the sweeper only returns their units, and need not be punctual.
+// Bounds of sweeping. Every reader treats a hold as expired from its time on; the sweeper
+// only returns its units, and need not be punctual.
 const (
-	sweepEvery = time.Second // more or less, not to meet the other replicas'
-	sweepMax   = 100         // holds in one transaction, which keeps sales of their SKUs waiting
+	sweepEvery = time.Second // on average: jitter keeps the replicas from sweeping in step
+	sweepMax   = 100         // holds per transaction, which blocks sales of their SKUs
 	sweepLimit = 5 * time.Second
 )
 
-// Cancel gives a client's order up and returns its units, once, however often it
-// is asked. Its errors are those of [Ledger.Cancel].
+// Cancel cancels a client's order and returns its units, once, however often it is called.
+// Its errors are those of [Ledger.Cancel].
 //
-// It takes no turn at the lock. The lock is there for those who look at what is
-// left and then take of it, so that nobody else takes the same: units that come
-// back meanwhile make what they saw too little, and never too much. Their view
-// of it is as old as that of any order, and a refusal is confirmed in Postgres.
-// Nor does it mind the guards, which refuse takers, or move the fence, which
-// would end the turn of whoever has one.
+// It does not acquire the SKUs' leases. A lease is for callers that read a level and then
+// take units of it, so that no one else takes the same ones: units that are returned
+// meanwhile make the level that they read too low, never too high. The level of any order
+// may be that stale, and a refusal is confirmed in Postgres. Nor does it check the guards,
+// which only refuse sales, or raise the fence, which would make them refuse the current
+// holder.
 func (s *Service) Cancel(ctx context.Context, client string, id uuid.UUID) (Order, error) {
 	order, levels, err := s.Ledger.Cancel(ctx, client, id)
-	if len(levels) > 0 { // it was this call that did it
+	if len(levels) > 0 { // this call made the change
 		s.Metrics.changed(order.Status, 1)
 		s.writeBack(ctx, levels)
 	}
 	return order, err
 }
 
-// Confirm keeps a client's held order for good. Its errors are those of
-// [Ledger.Confirm].
+// Confirm makes a client's held order permanent. Its errors are those of [Ledger.Confirm].
 func (s *Service) Confirm(ctx context.Context, client string, id uuid.UUID) (Order, error) {
 	order, kept, err := s.Ledger.Confirm(ctx, client, id)
 	if kept {
@@ -44,8 +43,8 @@ func (s *Service) Confirm(ctx context.Context, client string, id uuid.UUID) (Ord
 	return order, err
 }
 
-// SweepHolds returns the units of holds that are past their time, again and
-// again, until ctx ends. Every replica may do so at once.
+// SweepHolds returns the units of expired holds, periodically, until ctx ends. Every
+// replica may do so at once.
 func (s *Service) SweepHolds(ctx context.Context) {
 	for {
 		n, err := s.Sweep(ctx)
@@ -54,7 +53,7 @@ func (s *Service) SweepHolds(ctx context.Context) {
 			s.Log.WarnContext(ctx, "expired holds were not swept", "err", err)
 		}
 		pause := sweepEvery/2 + rand.N(sweepEvery)
-		if n == sweepMax { // there are more
+		if n == sweepMax { // there may be more
 			pause = 0
 		}
 		select {
@@ -65,8 +64,8 @@ func (s *Service) SweepHolds(ctx context.Context) {
 	}
 }
 
-// Sweep returns the units of some holds that are past their time, and tells of
-// how many. What it has begun it ends, within its own limit. Its error is
+// Sweep returns the units of up to sweepMax expired holds, and reports how many there were.
+// Once begun it finishes even if ctx ends, within its own time limit. Its error is
 // stock.ErrUnavailable.
 func (s *Service) Sweep(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepLimit)

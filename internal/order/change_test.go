@@ -27,7 +27,7 @@ func (s *shop) mustPlace(t *testing.T, r order.Request) order.Order {
 	return o
 }
 
-// expire moves the end of holds into the past: all there are, or some.
+// expire moves the end of holds into the past: of all, or of those with the ids.
 func (s *shop) expire(t *testing.T, ids ...uuid.UUID) {
 	t.Helper()
 	_, err := s.db.Exec(t.Context(), `UPDATE orders SET hold_expires_at = now() - interval '1 second'
@@ -81,7 +81,7 @@ func TestCancel_ReturnsTheUnitsOnce(t *testing.T) {
 	o := s.mustPlace(t, order.Request{Key: "k", Lines: []order.Line{{"A-1", 2}, {"b", 5}}})
 	path := "/v1/orders/" + o.ID.String()
 	placed := s.send(t, http.MethodGet, path, "")
-	// It is known that b is sold out; that is over with the cancel.
+	// b is remembered as sold out, until the cancel.
 	if _, err := s.Place(t.Context(), one("b")); !errors.Is(err, stock.ErrShort) {
 		t.Fatalf("Place = %v, want ErrShort", err)
 	}
@@ -104,7 +104,7 @@ func TestCancel_ReturnsTheUnitsOnce(t *testing.T) {
 	if rec := s.send(t, http.MethodPost, path+"/confirm", ""); rec.Code != http.StatusConflict || problemIn(t, rec).Code != "not_held" {
 		t.Errorf("confirm of a cancelled order is answered %d %s, want 409", rec.Code, rec.Body)
 	}
-	// Who asks with its key is told what was answered then.
+	// A retry with its key gets the first answer.
 	again := s.mustPlace(t, order.Request{Key: "k", Lines: []order.Line{{"A-1", 2}, {"b", 5}}})
 	if again.ID != o.ID || !again.Replayed || again.Status != order.StatusConfirmed {
 		t.Errorf("replay of a cancelled order = %+v, want it confirmed", again)
@@ -135,8 +135,8 @@ func TestChange_OrdersThatAreNotThere(t *testing.T) {
 	}
 }
 
-// Whoever may confirm, cancel or sweep at once, at two replicas: an order ends in
-// one way and its units come back at most once.
+// Concurrent confirms, cancels and sweeps, at two replicas: an order ends in one way and
+// its units are returned at most once.
 func TestChange_ManyAtOnce(t *testing.T) {
 	t.Parallel()
 	first, second := openTwo(t)
@@ -189,8 +189,8 @@ func TestChange_ManyAtOnce(t *testing.T) {
 	}
 }
 
-// Sales, cancels and sweeps of carts that share their SKUs meet all the time, and
-// none fails for it.
+// Sales, cancels and sweeps of orders that share SKUs conflict all the time, and none fails
+// because of it.
 func TestChange_AmidSales(t *testing.T) {
 	t.Parallel()
 	for name, groups := range map[string]bool{"one by one": false, "in groups": true} {
@@ -198,9 +198,9 @@ func TestChange_AmidSales(t *testing.T) {
 			t.Parallel()
 			first, second := openTwo(t)
 			for _, s := range []*shop{first, second} {
-				s.LockWait = 20 * time.Second // the lanes', too, which are made next
+				s.LockWait = 20 * time.Second // also that of the lanes, which are made next
 				if !groups {
-					s.Locks = locking.NewNone() // nothing but the rows keeps them apart
+					s.Locks = locking.NewNone() // only the row locks keep them apart
 				}
 			}
 			inGroups(t, groups, first, second)
@@ -239,7 +239,7 @@ func amidSales(t *testing.T, first, second *shop) {
 	buying.Wait()
 	for _, s := range []*shop{first, second} {
 		if s.Lanes != nil {
-			s.Lanes.Close() // what they have on the way to Redis arrives
+			s.Lanes.Close() // waits for their write-backs to Redis
 		}
 	}
 	for _, sku := range skus {
@@ -247,7 +247,7 @@ func amidSales(t *testing.T, first, second *shop) {
 	}
 }
 
-// A cancel is nobody's turn: who has one keeps it, whatever the guard.
+// A cancel takes no lease: the holder of one keeps it, whatever the guard.
 func TestCancel_LeavesTheTurnToItsHolder(t *testing.T) {
 	t.Parallel()
 	for _, guard := range []stock.Guard{stock.GuardPredicate, stock.GuardFence, stock.GuardClaim, stock.GuardNone} {
@@ -256,7 +256,7 @@ func TestCancel_LeavesTheTurnToItsHolder(t *testing.T) {
 			s := openShop(t, openRedisLocks(t))
 			s.mustSet(t, "A-1", 5, guard)
 			o := s.mustPlace(t, order.Request{Lines: []order.Line{{"A-1", 4}}})
-			s.Work = time.Second // from the check to the write, and there the cancel comes
+			s.Work = time.Second // between the check and the write, which is when the cancel comes
 			placed := make(chan error, 1)
 			go func() {
 				_, err := s.Place(context.Background(), one("A-1"))
@@ -324,7 +324,7 @@ func TestHold_IsKept(t *testing.T) {
 	}
 }
 
-// A hold is over at its time, for all who look, before any sweeper has been there.
+// A hold expires at its time, for every reader, even before it is swept.
 func TestHold_ExpiresAtItsTime(t *testing.T) {
 	t.Parallel()
 	s := openShop(t, openRedisLocks(t))
@@ -345,7 +345,7 @@ func TestHold_ExpiresAtItsTime(t *testing.T) {
 		s.mustHave(t, "A-1", left, 5-left)
 	}
 	see(swept, 3)
-	// Who cancels it has the units returned at once, and no other end than it had.
+	// Cancelling an expired hold returns its units at once, and it remains expired.
 	for range 2 {
 		rec := s.send(t, http.MethodPost, "/v1/orders/"+cancelled.ID.String()+"/cancel", "")
 		if rec.Code != http.StatusOK || statusIn(t, rec.Body.String()) != "expired" {
@@ -365,7 +365,7 @@ func TestHold_ExpiresAtItsTime(t *testing.T) {
 	}
 }
 
-// More holds than fit in one look, and carts among them, at two replicas.
+// More holds than one sweep takes, some with two lines, at two replicas.
 func TestSweep_ManyAtOnce(t *testing.T) {
 	t.Parallel()
 	first, second := openTwo(t)
@@ -432,7 +432,7 @@ func TestSweepHolds_EndsWithItsContext(t *testing.T) {
 	}
 }
 
-// counted returns the values of a counter with one label, by it.
+// counted returns the values of a counter with one label, by the label's value.
 func (s *shop) counted(t *testing.T, name string) map[string]float64 {
 	t.Helper()
 	families, err := s.metrics.Gather()

@@ -13,7 +13,7 @@ import (
 	"orderd/internal/order"
 )
 
-// keyed places an order with an idempotency key.
+// keyed places an order with an API key, and an idempotency key unless that is empty.
 func (s *shop) keyed(t *testing.T, key, idempotency, body string) *httptest.ResponseRecorder {
 	t.Helper()
 	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/orders", strings.NewReader(body))
@@ -27,8 +27,8 @@ func (s *shop) keyed(t *testing.T, key, idempotency, body string) *httptest.Resp
 	return rec
 }
 
-// Orders and idempotency keys are their client's, whichever way they were
-// placed: to the others there are no such orders.
+// Orders and idempotency keys belong to their client, whichever way they were placed: for
+// others they do not exist.
 func TestClients_HaveTheirOwnOrdersAlone(t *testing.T) {
 	t.Parallel()
 	const plain, hold = `{"lines":[{"sku":"A-1","quantity":1}]}`, `{"lines":[{"sku":"A-1","quantity":1}],"hold_seconds":60}`
@@ -71,7 +71,7 @@ func TestClients_HaveTheirOwnOrdersAlone(t *testing.T) {
 			if list := s.ask(t, http.MethodGet, "/v1/orders", "", "Bearer "+c.buyer); strings.Count(list.Body.String(), `"id"`) != 4 {
 				t.Errorf("the buyer's list is %s, want its 4 orders", list.Body)
 			}
-			// The same key from another client is another key: its own order, and nothing of the first.
+			// The same key from another client is another key: it places an order of its own.
 			first, again := s.keyed(t, c.buyer, "k-1", plain), s.keyed(t, c.other, "k-1", plain)
 			if first.Header().Get("Idempotent-Replayed") != "true" || again.Code != http.StatusCreated ||
 				again.Header().Get("Idempotent-Replayed") != "" || again.Header().Get("Location") == first.Header().Get("Location") {
@@ -81,7 +81,7 @@ func TestClients_HaveTheirOwnOrdersAlone(t *testing.T) {
 	}
 }
 
-// A client's list is found by the client, however many orders the others have.
+// A client's orders are found by an index, however many orders the others have.
 func TestClients_AListIsNotSearchedForAmongAllOrders(t *testing.T) {
 	t.Parallel()
 	s := openShop(t, locking.NewNone())
@@ -94,7 +94,7 @@ func TestClients_AListIsNotSearchedForAmongAllOrders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 10 { // more than Postgres makes plans for single values
+	for range 10 { // more than the executions before Postgres considers a generic plan
 		if _, err := s.Ledger.List(t.Context(), "quiet", uuid.Nil, 100); err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +103,7 @@ func TestClients_AListIsNotSearchedForAmongAllOrders(t *testing.T) {
 	if _, err := s.db.Exec(t.Context(), "SELECT pg_stat_force_next_flush()"); err != nil {
 		t.Fatal(err)
 	}
-	s.db.Reset() // their ends hand in what they counted
+	s.db.Reset() // sessions report their statistics when they end
 	for deadline := time.Now().Add(10 * time.Second); scans < 10; time.Sleep(10 * time.Millisecond) {
 		err := s.db.QueryRow(t.Context(), `
 			SELECT sum(idx_scan) FILTER (WHERE indexrelname = 'orders_client'), sum(idx_tup_read) FROM pg_stat_user_indexes

@@ -15,9 +15,8 @@ import (
 	"orderd/internal/locking"
 )
 
-// documented fails the test where handler answers otherwise than its own OpenAPI
-// document says: with another status, type, header or body. So every test that makes
-// a request is one of the document too.
+// documented fails the test if handler's answer is not as its own OpenAPI document says: in
+// status, type, headers or body. So every test that makes a request tests the document too.
 func documented(t *testing.T, handler http.Handler) http.Handler {
 	t.Helper()
 	router := routesOf(t, handler)
@@ -29,7 +28,7 @@ func documented(t *testing.T, handler http.Handler) http.Handler {
 			return
 		}
 		route, parameters, err := router.FindRoute(r)
-		if err != nil { // not of the API, or no route of it
+		if err != nil { // not part of the API
 			if strings.HasPrefix(r.URL.Path, "/v1/") && rec.Code < 400 && r.Method != http.MethodHead {
 				t.Errorf("%s %s is answered %d, and /openapi.json does not have it: %v", r.Method, r.URL, rec.Code, err)
 			}
@@ -47,7 +46,7 @@ func documented(t *testing.T, handler http.Handler) http.Handler {
 	})
 }
 
-// routesOf reads the handler's OpenAPI document, which has to be a right one.
+// routesOf reads and validates the handler's OpenAPI document.
 func routesOf(t *testing.T, handler http.Handler) routers.Router {
 	t.Helper()
 	rec := httptest.NewRecorder()

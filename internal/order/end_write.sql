@@ -1,10 +1,10 @@
--- Ends orders that took units: gives them back, and writes why.
--- $1 order ids, whose rows are locked, and those of their SKUs too
+-- Ends orders: sets their status, returns their units and writes the movements.
+-- $1 order ids, whose rows are locked, as are those of their SKUs
 -- $2 the orders' new status, $3 reason of the movements, $4 replica
--- Answers the new level, version and guard of each SKU.
+-- Returns SKU, new level, version and guard of each SKU.
 --
--- What is returned counts as sold no longer: on_hand + sold stays what ever came in. The fence stays,
--- too: a return is nobody's turn.
+-- Returned units no longer count as sold: on_hand + sold remains the number of units received. The fence does
+-- not change: a return needs no lease.
 WITH ended AS (
     UPDATE orders SET status = $2, updated_at = now() WHERE id = ANY ($1::uuid[])
 ),

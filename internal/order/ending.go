@@ -20,23 +20,23 @@ var (
 	sweep string
 )
 
-// Reasons of the movements by which units come back.
+// Reasons of the movements that return units.
 const (
 	reasonCancel  = "cancel"
 	reasonExpired = "hold_expired"
 )
 
-// Cancel gives a client's order up and returns its units, once, however often it
-// is asked; of a hold past its time it does the sweeper's work. It returns the
-// order as it is then, cancelled or expired, and the levels that it changed. Its
-// errors are ErrNotFound and stock.ErrUnavailable, after which it may have been
-// done, and may be asked for again.
+// Cancel cancels a client's order and returns its units, once, however often it is called;
+// an expired hold is swept instead. It returns the order as it is then, cancelled or
+// expired, and the levels that it changed. Its errors are ErrNotFound and
+// stock.ErrUnavailable: after the latter the order may have been cancelled, and the call
+// may be repeated.
 //
-// It takes the order's row and then those of the SKUs, as their sales take them:
-// a sale waits for no order's row but its own, so that there is no circle.
+// It locks the order's row and then those of the SKUs, in the order that sales use: a sale
+// waits for no order's row but its own, so that the two cannot deadlock.
 func (l *Ledger) Cancel(ctx context.Context, client string, id uuid.UUID) (o Order, levels []stock.Level, err error) {
 	err = l.inTx(ctx, func(tx pgx.Tx) error {
-		levels = nil // those of a try that was rolled back
+		levels = nil // drop those of an attempt that was rolled back
 		var status string
 		var expired bool
 		err := tx.QueryRow(ctx, `
@@ -65,10 +65,9 @@ func (l *Ledger) Cancel(ctx context.Context, client string, id uuid.UUID) (o Ord
 	return o, levels, nil
 }
 
-// Confirm keeps a client's held order for good, and tells whether it was this
-// call that did. Its errors are ErrNotFound, ErrHoldExpired, ErrNotHeld and
-// stock.ErrUnavailable, after which it may have been done, and may be asked for
-// again.
+// Confirm makes a client's held order permanent, and reports whether this call did so. Its
+// errors are ErrNotFound, ErrHoldExpired, ErrNotHeld and stock.ErrUnavailable: after the
+// last the order may have been confirmed, and the call may be repeated.
 func (l *Ledger) Confirm(ctx context.Context, client string, id uuid.UUID) (o Order, kept bool, err error) {
 	tag, err := l.db.Exec(ctx, `
 		UPDATE orders SET status = 'confirmed', updated_at = now()
@@ -82,7 +81,7 @@ func (l *Ledger) Confirm(ctx context.Context, client string, id uuid.UUID) (o Or
 	}
 	switch o.Status {
 	case StatusConfirmed:
-		if !kept { // this call has written nothing: the COMMIT that did may be on this server alone
+		if !kept { // this call wrote nothing: the COMMIT that did may be on this server alone
 			if err := l.waitDurable(ctx); err != nil {
 				return Order{}, false, stock.Unavailable("confirm the order", err)
 			}
@@ -95,12 +94,11 @@ func (l *Ledger) Confirm(ctx context.Context, client string, id uuid.UUID) (o Or
 	}
 }
 
-// Sweep ends up to limit holds that are past their time and returns their units.
-// It answers how many they were and the levels that it changed. Any number of
-// replicas may sweep: no two get the same hold. Its error is
-// stock.ErrUnavailable.
+// Sweep ends up to limit expired holds and returns their units: n is how many there were,
+// levels those that it changed. Any number of replicas may sweep: no two get the same hold.
+// Its error is stock.ErrUnavailable.
 func (l *Ledger) Sweep(ctx context.Context, limit int) (n int, levels []stock.Level, err error) {
-	var due bool // mostly not: that takes no transaction to find out
+	var due bool // mostly false, which needs no transaction to find out
 	err = l.db.QueryRow(ctx, `
 		SELECT EXISTS (SELECT FROM orders WHERE status = 'held' AND hold_expires_at <= now())`).Scan(&due)
 	if err != nil {
@@ -127,9 +125,10 @@ func (l *Ledger) Sweep(ctx context.Context, limit int) (n int, levels []stock.Le
 	return n, levels, nil
 }
 
-// inTx runs change in a transaction, and again if Postgres rolled it back for the
-// sake of others. Those of ours that take rows out of their order give way before
-// that; somebody else's may end a circle at our cost.
+// inTx runs change in a transaction, and again if Postgres rolled it back for a deadlock or
+// serialization failure, up to groupTries times. orderd's own transactions that lock out of
+// order time out before a deadlock is detected; a foreign client's may make this one the
+// victim.
 func (l *Ledger) inTx(ctx context.Context, change func(pgx.Tx) error) (err error) {
 	for range groupTries {
 		if err = pgx.BeginFunc(ctx, l.db, change); !l.rolledBack(err) {
@@ -139,7 +138,7 @@ func (l *Ledger) inTx(ctx context.Context, change func(pgx.Tx) error) (err error
 	return err
 }
 
-// end returns the units of orders whose rows are locked and have them, in one
+// end returns the units of orders that still have them and whose rows are locked, in one
 // round trip.
 func (l *Ledger) end(ctx context.Context, tx pgx.Tx, ids []uuid.UUID, status, reason string) (levels []stock.Level, err error) {
 	batch := &pgx.Batch{}

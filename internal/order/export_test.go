@@ -9,10 +9,10 @@ import (
 	"orderd/internal/locking"
 )
 
-// OneLane has all orders wait in one, however many processors there are.
+// OneLane makes all orders wait in one lane, however many processors there are.
 func (l *Lanes) OneLane() { l.lanes = l.lanes[:1] }
 
-// OpenRedisLocks opens the locks of replica r1 in a Redis.
+// OpenRedisLocks opens a Redis locker for replica r1.
 func OpenRedisLocks(t *testing.T, url string, ttl time.Duration) locking.Locker {
 	t.Helper()
 	options, err := redis.ParseURL(url)

@@ -12,11 +12,10 @@ import (
 	"orderd/internal/stock"
 )
 
-// fastPath places orders without the framework, which takes most of an order's
-// time: it reads a body three times over, to say exactly what is wrong with it.
-// A body that is read at once and has nothing wrong is placed here. All others
-// go the framework's way, from the start: it is the one that refuses, and what
-// it would refuse is never placed here.
+// fastPath places orders without the framework, which takes most of an order's time: it
+// reads a body three times over, to say exactly what is wrong with it. A body that can be
+// read in one pass and is valid is placed here. All others are left to the framework, from
+// the first byte: only it refuses bodies, and no body that it would refuse is placed here.
 func (r *routes) fastPath(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if req.Method != http.MethodPost || req.URL.Path != ordersPath || req.URL.RawQuery != "" {
@@ -28,7 +27,7 @@ func (r *routes) fastPath(next http.Handler) http.Handler {
 		key, badKey := stock.ParseKey(req.Header[stock.KeyHeader])
 		if err != nil || badKey != nil || !in.Body.read(body) {
 			rest := req.Body
-			if err != nil { // the framework would give a slow client as much time once more, to read or to close
+			if err != nil { // reading or closing it again would give a slow client its whole time limit once more
 				rest = io.NopCloser(broken{err})
 			}
 			req.Body = again{io.MultiReader(bytes.NewReader(body), rest), rest}
@@ -55,9 +54,9 @@ func (r *routes) fastPath(next http.Handler) http.Handler {
 	})
 }
 
-// readBody reads as much of a body as an order may have.
+// readBody reads a body, up to the size that an order may have.
 func readBody(req *http.Request) ([]byte, error) {
-	if n := req.ContentLength; n >= 0 && n < stock.MaxBody { // nearly all: there is no need to guess how much room it takes
+	if n := req.ContentLength; n >= 0 && n < stock.MaxBody { // nearly all: the buffer need not grow
 		body := make([]byte, n)
 		n, err := io.ReadFull(req.Body, body)
 		return body[:n], err
@@ -65,16 +64,16 @@ func readBody(req *http.Request) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(req.Body, stock.MaxBody))
 }
 
-// again is a body of which a part has been read.
+// again is a body of which a part has been read: it starts over with that part.
 type again struct {
 	io.Reader
 	io.Closer
 }
 
-// arrived is the writer of a request whose body is there, or will never be. The
-// framework would set a time for its arrival, which ends while the order waits for
-// its turn: on the connection, where the server listens for the client's leaving by
-// then, and would take it for that.
+// arrived is the ResponseWriter of a request whose body has been read, or cannot be. It
+// ignores the read deadline that the framework sets on the connection for the body. The
+// deadline would pass while the order waits for its group: by then the server reads from
+// the connection to notice a client that disconnects, and would take the timeout for that.
 type arrived struct{ http.ResponseWriter }
 
 // SetReadDeadline does nothing.
@@ -83,21 +82,21 @@ func (arrived) SetReadDeadline(time.Time) error { return nil }
 // Unwrap lets http.ResponseController reach the connection.
 func (a arrived) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
-// broken is the rest of a body that could not be read.
+// broken is the rest of a body that could not be read: it returns the error.
 type broken struct{ err error }
 
 func (b broken) Read([]byte) (int, error) { return 0, b.err }
 
-// plainOrder is what read knows of a newOrder. A body with more in it, such as a
-// hold, goes the framework's way.
+// plainOrder has the fields of a newOrder that read supports. A body with any others, such
+// as a hold, is left to the framework.
 type plainOrder struct {
 	Lines []newOrderLine `json:"lines"`
 }
 
-// read reads an order and reports whether that went well. It accepts nothing
-// that the framework would not, and need not accept all that it would: names
-// that are unknown, twice there or in another case end it, as do fractions; a
-// null leaves a value that is not valid.
+// read parses and validates an order, and reports whether it succeeded. It accepts nothing
+// that the framework would refuse, but not all that the framework would accept: it fails on
+// names that are unknown, duplicate or in another case, and on fractions; a null becomes a
+// value that is not valid.
 func (o *newOrder) read(body []byte) bool {
 	var plain plainOrder
 	if len(body) >= stock.MaxBody || json.Unmarshal(body, &plain, json.RejectUnknownMembers(true)) != nil {

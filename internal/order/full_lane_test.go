@@ -12,15 +12,15 @@ import (
 	"orderd/internal/order"
 )
 
-// A lane's room is bounded, and so is the number of requests inside. Whoever comes
-// when there is none is told so at once, though those inside wait for a lock that
-// somebody else holds; and they are all placed when it is free.
+// The number of orders in a lane is bounded, and so is the number of requests in flight.
+// When the lane is full, orders are refused at once, although those in it wait for a lock
+// that somebody else holds; and those are all placed when it is free.
 func TestHTTP_BusyAtOnceWhileALaneIsFull(t *testing.T) {
 	t.Parallel()
 	const room = 512 // as docs/operations.md says
 	g := newGate(openRedisLocks(t))
 	s := openGroups(t, g, 64)
-	s.LockWait = time.Minute // nobody is refused because that is over
+	s.LockWait = time.Minute // no order is refused because its wait is over
 	s.Lanes = order.NewLanes(s.Service, 64)
 	s.mustSet(t, "A-1", 10_000, "")
 	s.open(t, nil)
@@ -43,13 +43,13 @@ func TestHTTP_BusyAtOnceWhileALaneIsFull(t *testing.T) {
 		})
 	}
 	enter()
-	g.awaitAsked(t) // the first is a group by itself, and has no lock
+	g.awaitAsked(t) // the first is a group by itself, waiting for the lock
 	for i := range room {
 		enter()
 		await(t, "an order more waits", func() bool { return s.Lanes.Waiting() > i })
 	}
 	for range 3 {
-		rec := place() // which would hang here if it were let in
+		rec := place() // would hang here if it were accepted
 		if p := problemIn(t, rec); rec.Code != http.StatusServiceUnavailable || p.Code != "busy" || !p.Retryable {
 			t.Errorf("one too many: %d %s, want 503 busy with Retry-After", rec.Code, rec.Body)
 		}

@@ -16,7 +16,7 @@ import (
 	"orderd/internal/stock"
 )
 
-// A framework reads an order the long way, and keeps what it has read.
+// A framework reads an order without fastPath, and keeps what it has read.
 type framework struct {
 	handler http.Handler
 	read    *placeRequest // nil: the request was refused
@@ -45,8 +45,8 @@ func (f *framework) send(body string) *httptest.ResponseRecorder {
 	return rec
 }
 
-// Whatever a body holds, the quick way and the framework's agree on whether it
-// is an order, and for what; and a refusal names the field.
+// Whatever the body, read and the framework agree on whether it is an order, and on what is
+// in it; and a refusal names the field.
 func FuzzOrder(f *testing.F) {
 	for _, body := range []string{
 		`{"lines":[{"sku":"A-1","quantity":1}]}`,
@@ -86,8 +86,7 @@ func FuzzOrder(f *testing.F) {
 	})
 }
 
-// namesTheField fails unless the answer is a problem of the client's that says
-// where it is.
+// namesTheField fails unless the answer is a client error that names the field.
 func namesTheField(t *testing.T, rec *httptest.ResponseRecorder) {
 	t.Helper()
 	var p Problem

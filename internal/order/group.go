@@ -13,22 +13,20 @@ import (
 	"orderd/internal/locking"
 )
 
-// laneCount is how many groups a replica places at a time. More lanes split the
-// orders for many SKUs into smaller groups, each with a lease and a commit of its
-// own: of 1, 2, 4, 8 and 16 lanes one sold most on a machine with 2 processors,
-// each doubling cost up to 30 % (docs/speed.md). Half as many as processors leaves
-// the others to HTTP.
+// laneCount is how many groups a replica places at the same time. More lanes split the
+// orders for many SKUs into smaller groups, each with a lease and a commit of its own: of
+// 1, 2, 4, 8 and 16 lanes one sold most on a machine with 2 processors, each doubling cost
+// up to 30 % (docs/speed.md). Half as many as processors leaves the others to HTTP.
 func laneCount() int { return min(max(1, runtime.GOMAXPROCS(0)/2), 8) }
 
-// Lanes place orders in groups: one lease, one look at the stock and one
-// transaction for all that wait. The zero value is not usable.
+// Lanes place orders in groups: one lease, one read of the stock and one transaction for
+// all that are waiting. The zero value is not usable.
 type Lanes struct {
 	seed  maphash.Seed
 	lanes []lane
 }
 
-// NewLanes returns lanes that place groups of up to limit orders with the
-// service's parts.
+// NewLanes returns lanes that place groups of up to limit orders for s.
 func NewLanes(s *Service, limit int) *Lanes {
 	l := &Lanes{seed: maphash.MakeSeed(), lanes: make([]lane, laneCount())}
 	for i := range l.lanes {
@@ -40,19 +38,19 @@ func NewLanes(s *Service, limit int) *Lanes {
 	return l
 }
 
-// submit places an order with its lane's next group. Orders for one SKU share a
-// lane, and so do not wait for each other's lease.
+// submit places an order with its lane's next group. The first SKU determines the lane:
+// orders for one SKU share a lane, so that they do not wait for each other's lease.
 func (l *Lanes) submit(ctx context.Context, r Request) (Order, error) {
 	return l.lanes[maphash.String(l.seed, r.Lines[0].SKU)%uint64(len(l.lanes))].submit(ctx, r)
 }
 
-// placeGroup places the orders and answers each. The lease that it takes is
-// still the turn's afterwards, unless something went wrong.
+// placeGroup places the orders and answers each. The turn may keep its lease afterwards,
+// for the next group, unless something went wrong.
 func (t *turn) placeGroup(group []*waiter) {
-	// The group is nobody's request: it has limits of its own.
+	// The group belongs to no single request: it has a time limit of its own.
 	ctx, cancel := context.WithTimeout(context.Background(), RequestLimit)
 	defer cancel()
-	defer func() { t.service.rescue(recover(), group, func() { t.end(ctx) }) }() // group, with those who joined it
+	defer func() { t.service.rescue(recover(), group, func() { t.end(ctx) }) }() // group then has those that joined, too
 	ctx, record := withRecord(ctx, t.service.Traces)
 	r := &round{began: time.Now(), record: record}
 	ctx, r.span = t.service.Traces.group(ctx, "group", r.began, group)
@@ -63,20 +61,20 @@ func (t *turn) placeGroup(group []*waiter) {
 	}
 	keys := union(orders)
 	waited, err := t.take(ctx, keys, t.patience(group, keys))
-	// A request to the lock service may be under way when the patience ends, and its error is that one's.
+	// If a request to the lock service is in flight when the patience ends, err is its error, not ErrBusy.
 	if err != nil && t.mixed(group, keys) && (errors.Is(err, locking.ErrBusy) || time.Since(r.began) >= mixedPatience) {
 		t.placeInParts(group)
 		return
 	}
 	if err == nil {
-		if waited { // those who came meanwhile need not wait for another turn
+		if waited { // orders that arrived meanwhile need not wait for the next group
 			group = append(group, t.lane.more(t.keys, len(group))...)
 		}
 		if group, orders = present(group); len(group) == 0 {
 			return
 		}
 	}
-	if r.span == nil { // among those who came meanwhile there may be one who is traced
+	if r.span == nil { // one of the orders that joined may be traced
 		ctx, r.span = t.service.Traces.group(ctx, "group", r.began, group)
 	}
 	r.span.serves(group)
@@ -100,19 +98,19 @@ type round struct {
 	span   *groupSpan
 }
 
-// answer tells each of the group what became of its order.
+// answer sends each order of the group its outcome.
 func (r *round) answer(group []*waiter, outcome func(i int) (Order, error)) {
 	shared := r.record.String()
 	for i, w := range group {
 		order, err := outcome(i)
-		// Who came while the others waited for the lease has not waited in the lane.
+		// An order that joined while the others waited for the lease has not waited in the lane.
 		lane := max(0, r.began.Sub(w.arrived))
 		w.answer <- result{order: order, err: err, lane: lane, shared: shared, group: r.span}
 	}
 }
 
-// present drops those who have given up while the lease was waited for. The
-// others have to see it through.
+// present drops the waiters that gave up while the lease was being acquired, and returns
+// the others, which can no longer give up, and their requests.
 func present(group []*waiter) ([]*waiter, []Request) {
 	there := group[:0]
 	var orders []Request
@@ -125,8 +123,9 @@ func present(group []*waiter) ([]*waiter, []Request) {
 	return there, orders
 }
 
-// rescue ends a panic where a group is placed: that is in nobody's request, and it
-// would take the process with it. The group is answered, and then is called.
+// rescue handles the panic p, if it is not nil: a group is placed on no request's
+// goroutine, so that the panic would end the process. It answers the orders that have no
+// answer yet, and calls then.
 func (s *Service) rescue(p any, group []*waiter, then func()) {
 	if p != nil {
 		s.Log.Error("panic in a group", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
@@ -135,8 +134,7 @@ func (s *Service) rescue(p any, group []*waiter, then func()) {
 	}
 }
 
-// answerTheRest tells those who have had no answer that nobody knows what became
-// of their orders.
+// answerTheRest answers the orders that have no answer yet with ErrUnknown.
 func answerTheRest(group []*waiter) {
 	for _, w := range group {
 		select {
@@ -146,24 +144,24 @@ func answerTheRest(group []*waiter) {
 	}
 }
 
-// placeOrders does for a group what place does for an order: check, work,
-// commit, write back. It answers with what was placed of each order or why it
-// was not, once that is committed and others have been given way. Its error is of
-// the whole group, which then has no answer.
+// placeOrders does for a group what Service.take does for one order: check, work, commit,
+// write back. It calls answer with what was placed of each order or why it was refused,
+// after the commit and releaseBeforeAnswers. An error concerns the whole group, and answer
+// was not called.
 func (t *turn) placeOrders(ctx context.Context, orders []Request, answer func([]Order, []error)) error {
 	v, err := t.view(ctx, orders)
 	if err != nil {
 		return err
 	}
-	// Who is refused here is told so after the commit: it is true only if those
-	// before get what they take.
+	// A refusal made here is answered only after the commit: it is right only if the orders before it get
+	// the units that they take.
 	lines, refused := settle(v.shelves, orders, v.enough)
 	placed := make([]Order, len(orders))
 	draft := groupDraft{token: t.lease.Token, held: func() error { return t.lease.Check(t.service.LockMargin) }}
-	var places []int // of the draft's orders, among all
+	var places []int // of the draft's orders: their indexes in orders
 	for i := range orders {
-		// The rows' guards know who is short, where all of them count units: if they are not
-		// as they seem to be, those who seemed to be short are settled anew with the others.
+		// Where every row's guard checks the level, refused orders are in the draft, too: if the rows are
+		// not as expected, all are settled again.
 		if refused[i] == nil || v.certain() {
 			draft.orders, places = append(draft.orders, orders[i]), append(places, i)
 		}
@@ -191,22 +189,22 @@ func (t *turn) placeOrders(ctx context.Context, orders []Request, answer func([]
 	}
 	t.learn(sold, v)
 	if !seen {
-		t.levels = nil // the rows had less than was thought, or more
+		t.levels = nil // the rows had fewer units than expected, or more
 	}
 	t.releaseBeforeAnswers(ctx)
 	answer(placed, refused)
 	return nil
 }
 
-// Close waits until all lanes are empty and have given their leases back. No
-// order may be submitted any more; those that were have been answered.
+// Close waits until all lanes are empty and have released their leases. No order may be
+// submitted any more; those that were have been answered.
 func (l *Lanes) Close() {
 	for i := range l.lanes {
 		l.lanes[i].runs.Wait()
 	}
 }
 
-// Waiting returns how many orders wait for their group to be placed next.
+// Waiting returns how many orders wait in the lanes for their next groups.
 func (l *Lanes) Waiting() int {
 	n := 0
 	for i := range l.lanes {

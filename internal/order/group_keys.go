@@ -2,17 +2,17 @@ package order
 
 import "context"
 
-// commitOthers commits the group's orders but for those whose keys are in use,
-// which are refused by ErrInFlight: a client's retry must not fail the orders of
-// others. Keys are looked at only here, after a group has failed, so that they
-// cost the groups in which all are new nothing: those are nearly all.
+// commitOthers commits the group's orders except those whose keys are in use, which it
+// refuses with ErrInFlight: a client's retry must not fail other orders. Keys are looked up
+// only here, after a group has failed, so that they cost nothing in groups whose keys are
+// all new, which is nearly all of them.
 func (l *Ledger) commitOthers(ctx context.Context, d groupDraft) ([]Order, []error, error) {
 	inUse, err := l.keysInUse(ctx, d.orders)
 	if err != nil {
 		return nil, nil, err
 	}
-	rest := groupDraft{token: d.token, held: d.held} // which nobody has foreseen
-	var places []int                                 // of the rest, among all
+	rest := groupDraft{token: d.token, held: d.held} // whose outcome is not known in advance
+	var places []int                                 // of the rest: their indexes in d.orders
 	orders, refused := make([]Order, len(d.orders)), make([]error, len(d.orders))
 	for i, r := range d.orders {
 		if inUse[i] {
@@ -24,7 +24,7 @@ func (l *Ledger) commitOthers(ctx context.Context, d groupDraft) ([]Order, []err
 	if len(places) == 0 {
 		return orders, refused, nil
 	}
-	// It ends: each time there are fewer keys.
+	// The recursion ends: each time there are fewer keys.
 	placed, unplaced, err := l.CommitGroup(ctx, rest)
 	if err != nil {
 		return nil, nil, err
@@ -35,10 +35,10 @@ func (l *Ledger) commitOthers(ctx context.Context, d groupDraft) ([]Order, []err
 	return orders, refused, nil
 }
 
-// keysInUse tells of each request of a group that could not be written for its
-// keys' sake whether its key is in use: it has an order, or an earlier request of
-// the group has the same. If there is none such, another transaction is about to
-// write one of the keys, and nobody can see which: all keys count as in use.
+// keysInUse reports, for each request of a group that failed because of its keys, whether
+// its key is in use: it has an order, or an earlier request of the group has the same key.
+// If none is, a transaction that has not committed is writing one of them, and which one is
+// not visible: then all keys count as in use.
 func (l *Ledger) keysInUse(ctx context.Context, orders []Request) ([]bool, error) {
 	var keyed []Request
 	for i := range orders {

@@ -19,7 +19,7 @@ import (
 
 func keyed(key string, lines ...Line) Request { return Request{Key: key, Lines: lines} }
 
-// foresee foresees the group as it will be if nobody else sells.
+// foresee sets the expected outcome of the group: what it is if nobody else sells.
 func (d *groupDraft) foresee(t *testing.T, s *stock.Store) {
 	t.Helper()
 	d.expected = &settled{shelves: map[string]*shelf{}}
@@ -33,7 +33,7 @@ func (d *groupDraft) foresee(t *testing.T, s *stock.Store) {
 	d.expected.lines, d.expected.refused = settle(d.expected.shelves, d.orders, guarded)
 }
 
-// An order whose key is in use is refused, and nobody else in its group is.
+// An order whose key is in use is refused, and no other order of its group.
 func TestLedger_GroupWithKeysInUse(t *testing.T) {
 	t.Parallel()
 	db, l, s := openLedger(t)
@@ -65,7 +65,7 @@ func TestLedger_GroupWithKeysInUse(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				// The keys in use are for another SKU: the group's rows are free.
+				// The used keys are for another SKU: nothing locks the rows of the group.
 				used := draftOf(1, Line{"elsewhere-" + client[:8], 1})
 				used.Client, used.Key = client, "used"
 				if _, err := l.Commit(t.Context(), used); err != nil {
@@ -117,11 +117,11 @@ func TestLedger_GroupWithKeysInUse(t *testing.T) {
 	}
 }
 
-// groupChecks is how many histories of groups are played against Postgres.
+// groupChecks is how many random sequences of groups are run against Postgres.
 const groupChecks = 60
 
-// However orders are grouped, with keys, holds and clients, each is placed as if
-// it had come alone, or refused because its key is in use.
+// However orders are grouped, with keys, holds and clients, each is placed as if it had
+// come alone, or refused because its key is in use.
 func TestLedger_groupsAsOneByOne(t *testing.T) { // not in parallel: it sets a flag that others read
 	checks := flag.Lookup("rapid.checks").Value
 	before := checks.String()
@@ -174,7 +174,7 @@ func playGroup(t *testing.T, rt *rapid.T, l *Ledger, s *stock.Store, group []Req
 	t.Helper()
 	d := groupOf()
 	d.orders = group
-	// A group of which nobody fits is not committed.
+	// A group whose orders are all refused is not committed.
 	if d.foresee(t, s); !rapid.Bool().Draw(rt, "foreseen") || !slices.Contains(d.expected.refused, nil) {
 		d.expected = nil
 	}
@@ -222,7 +222,7 @@ func sameOrder(a, b Order) bool {
 		a.CreatedAt.Equal(b.CreatedAt) && a.HoldExpiresAt.Equal(b.HoldExpiresAt)
 }
 
-// Nobody's key counts as free because it could not be looked for.
+// No key counts as unused because it could not be looked up.
 func TestLedger_KeysThatCannotBeLookedFor(t *testing.T) {
 	t.Parallel()
 	_, l, _ := openLedger(t)
@@ -235,8 +235,9 @@ func TestLedger_KeysThatCannotBeLookedFor(t *testing.T) {
 	}
 }
 
-// Only the key's own index, and a wait for who may be about to write the key, say that a
-// key is in use: its client is told so, and would wait for nothing after any other error.
+// Only a conflict in the key's own index, or a timeout while waiting for a transaction that
+// may write the key, means that a key is in use. After any other error a client that was
+// told so would wait in vain.
 func TestKeyTaken(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -18,35 +18,32 @@ import (
 //go:embed group_lock.sql
 var groupLock string
 
-// groupTries bounds how often a group is tried that Postgres rolled back for the
-// sake of other transactions.
+// groupTries is how often a transaction is attempted if Postgres rolls it back for a
+// deadlock or serialization failure.
 const groupTries = 3
 
 // A groupDraft is a group of orders that is about to be committed.
 type groupDraft struct {
 	orders []Request // their lines as merge leaves them
 	token  func(sku string) int64
-	// held is asked right before COMMIT whether the lease still holds.
+	// held checks the lease right before COMMIT.
 	held func() error
-	// expected is what the group will find and do if nobody else has changed the
-	// rows since they were looked at, or nil if that is not known.
+	// expected is the outcome if the rows have not changed since they were read, or nil if it is not known.
 	expected *settled
 }
 
-// A settled group is one whose orders have their units, or are known to be
-// refused.
+// A settled group is one whose orders have been given their units or refused.
 type settled struct {
 	shelves map[string]*shelf // after the group
 	lines   [][]PlacedLine    // of each order
 	refused []error           // of each order
 }
 
-// CommitGroup writes the orders that their SKUs' guards let go, in one
-// transaction, as if they had been placed one after the other. For each order
-// it returns what was placed, or why it was refused: stock.ErrShort,
-// stock.ErrUnknownSKU, ErrLeaseLost or ErrInFlight. Its own errors are of the
-// whole group: ErrLeaseLost and stock.ErrUnavailable, after which nothing was
-// written, and ErrUnknown.
+// CommitGroup writes the orders that the guards of their SKUs admit, in one transaction, as
+// if they had been placed one after the other. For each order it returns what was placed,
+// or why it was refused: stock.ErrShort, stock.ErrUnknownSKU, ErrLeaseLost or ErrInFlight.
+// Its own errors are those of the whole group: ErrLeaseLost and stock.ErrUnavailable, after
+// which nothing was written, and ErrUnknown.
 func (l *Ledger) CommitGroup(ctx context.Context, d groupDraft) (placed []Order, refused []error, err error) {
 	placed, refused, err = l.commitGroup(ctx, d)
 	if errors.Is(err, ErrInFlight) {
@@ -55,9 +52,8 @@ func (l *Ledger) CommitGroup(ctx context.Context, d groupDraft) (placed []Order,
 	return placed, refused, err
 }
 
-// commitGroup is CommitGroup but for the keys: that one of them has an order, or
-// may get one from another transaction, is an error of the whole group,
-// ErrInFlight.
+// commitGroup is CommitGroup except for keys: one that has an order, or may get one from
+// another transaction, fails the whole group with ErrInFlight.
 func (l *Ledger) commitGroup(ctx context.Context, d groupDraft) (placed []Order, refused []error, err error) {
 	if d.expected != nil {
 		placed, err = l.tryOptimistic(ctx, d)
@@ -74,11 +70,11 @@ func (l *Ledger) commitGroup(ctx context.Context, d groupDraft) (placed []Order,
 	return placed, refused, err
 }
 
-// rolledBackCodes has the errors by which Postgres gives way to other transactions:
-// serialization failure, deadlock.
+// rolledBackCodes are the SQLSTATEs of transactions that Postgres rolled back because of
+// others: serialization failure, deadlock.
 var rolledBackCodes = []string{"40001", "40P01"}
 
-// rolledBack tells such an error, and counts it.
+// rolledBack reports whether err has one of these codes, and counts it.
 func (l *Ledger) rolledBack(err error) bool {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) || !slices.Contains(rolledBackCodes, pg.Code) {
@@ -90,22 +86,22 @@ func (l *Ledger) rolledBack(err error) bool {
 	return true
 }
 
-// errStockChanged says that the rows were not as they were thought to be, and that
-// nothing was written.
+// errStockChanged means that the rows were not as expected, or could not be locked in time,
+// and that nothing was written.
 var errStockChanged = errors.New("the stock has changed meanwhile")
 
-// optimisticLockTimeout is how long a foreseen group waits for a row. Its statement takes
-// rows as it comes by them, so that it may meet a cancel or a sweep, which take
-// them in their order, in a circle: then it has to give way before Postgres looks
-// for circles, after a second, and takes them in their order, too. To lock them so
-// before each statement would cost a fifteenth of the orders on a thousand SKUs.
+// optimisticLockTimeout is how long an optimistic group waits for a row. Its statement
+// locks rows in whatever order Postgres finds them, so it can deadlock with a cancel or a
+// sweep, which lock in SKU order. It gives up before Postgres looks for deadlocks (after a
+// second), and is retried with its rows locked in SKU order. Locking them first in every
+// group would cost a fifteenth of the orders on a thousand SKUs.
 const optimisticLockTimeout = "50ms"
 
-// tryOptimistic writes and commits the group as it was foreseen, in one round
-// trip. The rows are not read first: the statement compares their levels and
-// versions with those that the group has started from, also when it has had to
-// wait for another transaction, and fails if they differ. Only SKUs guarded by
-// their level may be written so: it asks nothing of their fences.
+// tryOptimistic writes and commits the group with its expected outcome, in one round trip.
+// The rows are not read first: the statement compares their levels and versions with those
+// that the group started from, also after waiting for another transaction, and fails if
+// they differ. Only SKUs with the guard predicate may be written this way: fences are not
+// checked.
 func (l *Ledger) tryOptimistic(ctx context.Context, d groupDraft) ([]Order, error) {
 	conn, err := l.db.Acquire(ctx)
 	if err != nil {
@@ -126,7 +122,7 @@ func (l *Ledger) tryOptimistic(ctx context.Context, d groupDraft) ([]Order, erro
 	w := groupWriting{d.orders, d.expected.shelves, orders}
 	batch := &pgx.Batch{}
 	batch.Queue("BEGIN")
-	several := len(w.shelves) > 1 // one row makes no circle
+	several := len(w.shelves) > 1 // a single row cannot deadlock
 	if several {
 		batch.Queue("SET LOCAL lock_timeout = '" + optimisticLockTimeout + "'")
 	}
@@ -160,8 +156,9 @@ func (l *Ledger) tryGroup(ctx context.Context, d groupDraft) ([]Order, []error, 
 	return orders, refused, l.writeGroup(ctx, conn, &pgx.Batch{}, groupWriting{d.orders, shelves, orders})
 }
 
-// newOrders gives the orders that were not refused their ids. These are made
-// outside Postgres: they are how the outcome of a broken COMMIT is found.
+// newOrders makes the orders of the requests that were not refused, with new ids. Ids are
+// made outside Postgres because they serve to find the outcome of a COMMIT whose connection
+// broke.
 func newOrders(requests []Request, lines [][]PlacedLine, refused []error) ([]Order, error) {
 	orders := make([]Order, len(lines))
 	for i := range orders {
@@ -187,8 +184,7 @@ func firstPlaced(orders []Order) uuid.UUID {
 	return uuid.Nil
 }
 
-// lockRows begins the transaction and reads the rows it is about, in one round
-// trip.
+// lockRows begins the transaction, and locks and reads the group's rows, in one round trip.
 func (l *Ledger) lockRows(ctx context.Context, conn *pgxpool.Conn, d groupDraft) (map[string]*shelf, error) {
 	shelves := map[string]*shelf{}
 	batch := &pgx.Batch{}

@@ -23,7 +23,7 @@ func groupOf(orders ...[]Line) groupDraft {
 	}
 }
 
-// requests asks for orders of these lines, and nothing else.
+// requests returns requests for these lines, and nothing else.
 func requests(orders [][]Line) []Request {
 	asked := make([]Request, len(orders))
 	for i, lines := range orders {
@@ -52,7 +52,7 @@ func TestLedger_GroupWithoutItsLeaseWritesNothing(t *testing.T) {
 	}
 }
 
-// Without any lock the rows' own locks keep groups apart: no level is lost.
+// Without any lease the row locks keep groups apart: no update is lost.
 func TestLedger_GroupsAtOnce(t *testing.T) {
 	t.Parallel()
 	_, l, s := openLedger(t)
@@ -81,7 +81,7 @@ func TestLedger_GroupsAtOnce(t *testing.T) {
 	}
 }
 
-// A level that is not what was read would be a bug. It must not be committed.
+// A level that does not match the row would be a bug. It must not be committed.
 func TestLedger_GroupWithAWrongLevelWritesNothing(t *testing.T) {
 	t.Parallel()
 	db, l, s := openLedger(t)
@@ -109,13 +109,13 @@ func TestLedger_GroupWithAWrongLevelWritesNothing(t *testing.T) {
 	}
 }
 
-// A group is committed as it was foreseen if nobody has changed its rows, and
-// else as they are.
+// A group is committed with its expected outcome if nobody has changed its rows, otherwise
+// with the outcome that follows from them.
 func TestLedger_ForeseenGroup(t *testing.T) {
 	t.Parallel()
 	_, l, s := openLedger(t)
 	for name, c := range map[string]struct {
-		onHand, version int64 // of B, as they are foreseen: there are 3 units, at version 2
+		onHand, version int64 // expected of B, which has 3 units, at version 2
 	}{
 		"as it is":        {3, 2},
 		"another level":   {5, 2},
@@ -150,9 +150,8 @@ func TestLedger_ForeseenGroup(t *testing.T) {
 	}
 }
 
-// A transaction that is not ours takes the rows in the opposite order. Postgres
-// ends the circle at the group's cost, which waited first, and the group is
-// tried again.
+// A foreign transaction locks the rows in the opposite order. Postgres ends the deadlock at
+// the cost of the group, which waited first, and the group is retried.
 func TestLedger_GroupIsTriedAgainAfterADeadlock(t *testing.T) {
 	t.Parallel()
 	db, l, s := openLedger(t)
@@ -170,7 +169,7 @@ func TestLedger_GroupIsTriedAgainAfterADeadlock(t *testing.T) {
 		_, err := tx.Exec(t.Context(), "UPDATE stock SET updated_at = now() WHERE sku = $1", sku)
 		return err
 	}
-	// The stranger's patience with a circle is longer than the group's.
+	// The foreign transaction looks for deadlocks later than the group does.
 	if _, err := tx.Exec(t.Context(), "SET LOCAL deadlock_timeout = '30s'"); err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +196,7 @@ func TestLedger_GroupIsTriedAgainAfterADeadlock(t *testing.T) {
 	}
 }
 
-// awaitWaiting waits until somebody waits for another's rows.
+// awaitWaiting returns once a session waits for a lock.
 func awaitWaiting(t *testing.T, db *pgxpool.Pool) {
 	t.Helper()
 	waits := "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -208,16 +207,15 @@ func awaitWaiting(t *testing.T, db *pgxpool.Pool) {
 	}
 }
 
-// Cancels and sweeps take rows in the order of the SKUs. A group that is written as it was
-// foreseen takes them as they come: where they meet in a circle it gives way, long before
-// Postgres finds that out, which takes a second.
+// Cancels and sweeps lock rows in SKU order. An optimistic group locks them in any order:
+// if they deadlock it times out, long before Postgres detects that, which takes a second.
 func TestLedger_GroupsGiveWayToWhoTakesRowsInOrder(t *testing.T) {
 	t.Parallel()
 	for _, foreseen := range []bool{false, true} {
 		t.Run("foreseen: "+strconv.FormatBool(foreseen), func(t *testing.T) {
 			t.Parallel()
 			db, _, s := openLedger(t)
-			// Postgres does not look for circles in time: the group has to give way by itself.
+			// Postgres does not look for deadlocks in time: the group has to give up by itself.
 			config := db.Config()
 			config.ConnConfig.RuntimeParams["deadlock_timeout"] = "30s"
 			db, err := pgxpool.NewWithConfig(t.Context(), config)
@@ -226,7 +224,7 @@ func TestLedger_GroupsGiveWayToWhoTakesRowsInOrder(t *testing.T) {
 			}
 			t.Cleanup(db.Close)
 			l := NewLedger(db, "r1")
-			for _, sku := range []string{"c", "a", "B"} { // as they come on their page
+			for _, sku := range []string{"c", "a", "B"} { // in the order of the rows on their page
 				if _, _, err := s.Set(t.Context(), sku, 5, stock.GuardPredicate); err != nil {
 					t.Fatal(err)
 				}

@@ -23,7 +23,7 @@ func openGroups(t *testing.T, locks locking.Locker, limit int) *shop {
 	return s
 }
 
-// A gate is a lock whose holder a test decides on: orders gather behind it.
+// A gate is a locker that grants nothing until a test opens it: orders gather behind it.
 type gate struct {
 	locking.Locker
 	open  chan struct{}
@@ -42,7 +42,7 @@ func (g *gate) Acquire(ctx context.Context, keys ...string) (*locking.Lease, err
 	}
 }
 
-// awaitAsked returns once somebody waits at the gate.
+// awaitAsked returns once a caller waits at the gate.
 func (g *gate) awaitAsked(t *testing.T) {
 	t.Helper()
 	await(t, "somebody waits at the gate", func() bool { return g.asked.Load() })
@@ -53,8 +53,8 @@ type answer struct {
 	err   error
 }
 
-// placeAll places orders one behind the other while the first, a group by
-// itself, is held up at the gate, and then lets them go: the others are a group.
+// placeAll submits orders one after the other while the first, a group by itself, waits at
+// the gate, and then opens it: the others are the next group.
 func (s *shop) placeAll(t *testing.T, g *gate, orders [][]order.Line) []answer {
 	t.Helper()
 	answers := make([]answer, len(orders))
@@ -72,7 +72,7 @@ func (s *shop) placeAll(t *testing.T, g *gate, orders [][]order.Line) []answer {
 	return answers
 }
 
-// Orders of one group are answered each on its own, first come first served.
+// Each order of a group gets its own answer, first come, first served.
 func TestGroup_EachOrderHasItsOwnAnswer(t *testing.T) {
 	t.Parallel()
 	g := newGate(openRedisLocks(t))
@@ -129,7 +129,7 @@ func TestGroup_EachOrderHasItsOwnAnswer(t *testing.T) {
 	}
 }
 
-// What Redis says too much of, Postgres refuses, order by order.
+// If a cached level is too high, Postgres refuses order by order.
 func TestGroup_StaleLevelIsRefusedOrderByOrder(t *testing.T) {
 	t.Parallel()
 	g := newGate(openRedisLocks(t))
@@ -146,7 +146,7 @@ func TestGroup_StaleLevelIsRefusedOrderByOrder(t *testing.T) {
 	}
 }
 
-// An order for what is held elsewhere does not hold up those it is in a group with.
+// An order for a SKU that is locked elsewhere does not delay the others of its group.
 func TestGroup_WhatIsHeldUpElsewhereHoldsUpItsOwnAlone(t *testing.T) {
 	t.Parallel()
 	locks := openRedisLocks(t)
@@ -196,8 +196,8 @@ func TestGroup_WhatIsHeldUpElsewhereHoldsUpItsOwnAlone(t *testing.T) {
 	}
 }
 
-// Who is short of what a group has seen is not refused if its rows have more by
-// the time that it is written.
+// An order that is short by what a group has read is not refused if its rows have more by
+// the time that the group is written.
 func TestGroup_WhoIsShortIsSettledAnewIfMoreHasComeIn(t *testing.T) {
 	t.Parallel()
 	g := newGate(openRedisLocks(t))
@@ -243,7 +243,7 @@ func TestGroup_WhoLeavesTheQueueIsNotSold(t *testing.T) {
 	t.Parallel()
 	g := newGate(openRedisLocks(t))
 	s := openGroups(t, g, 64)
-	s.LockWait = time.Minute // who leaves does not do so because that is over
+	s.LockWait = time.Minute // no order leaves because its wait is over
 	s.mustSet(t, "A-1", 5, "")
 	ctx, cancel := context.WithCancel(t.Context())
 	left := make(chan error, 2)
@@ -322,7 +322,7 @@ func (p *panicOnce) Acquire(ctx context.Context, keys ...string) (*locking.Lease
 	return p.Locker.Acquire(ctx, keys...)
 }
 
-// Two replicas, groups of carts in every order, and just enough for all of them.
+// Two replicas, groups of carts in every order, and just enough units for all of them.
 func TestGroup_ReplicasSellEveryUnitOnce(t *testing.T) {
 	t.Parallel()
 	database, levels, locks := stacktest.Postgres(t), stacktest.Redis(t), stacktest.Redis(t)

@@ -1,16 +1,16 @@
--- Writes a group of orders, all at once.
--- $1 to $5, for each order: id, client (NULL: they are not told apart), idempotency key and the hash of its
--- request (NULL without a key), seconds for which it is held (NULL: for good); arrays may end before the
--- first, and what they lack is NULL
+-- Writes a group of orders in one statement.
+-- $1 to $5, for each order: id, client (NULL: clients are not distinguished), idempotency key and the hash of
+-- its request (NULL without a key), seconds for which it is held (NULL: for good); the other arrays may be
+-- shorter than that of the ids, and what they lack is NULL
 -- $6 to $11, for each SKU: name, units taken, lines, token of the lease, and the level and version left
 -- $12 to $16, for each line, in the order of sale: order id, SKU, quantity, level and version after it
 -- $17 replica
--- Answers the transaction's time, and 1. Fails, by a division, unless every SKU's level and version
--- were those that the group started from: COMMIT is on its way behind this statement and is not held
--- up by anything but an error. Fails, too, by the index orders_idempotency_key, if a key has an order.
+-- Returns the transaction's time, and 1. Fails, with a division by zero, unless every SKU's level and version
+-- were those that the group started from: COMMIT follows in the same batch, and only an error stops it. Also
+-- fails, on the index orders_idempotency_key, if a key has an order.
 --
--- Every row is touched once, however many orders want it: this is what a group is for. They are taken as
--- Postgres comes by them, in no order.
+-- Every row is updated once, however many orders want it: this is what a group is for. Rows are locked in
+-- whatever order Postgres finds them.
 WITH placed AS (
     INSERT INTO orders (id, client, idempotency_key, request_hash, status, hold_expires_at)
     SELECT id, coalesce(client, ''), key, hash, CASE WHEN hold IS NULL THEN 'confirmed' ELSE 'held' END, now() + hold * interval '1 second'

@@ -20,16 +20,16 @@ import (
 //go:embed group_write.sql
 var groupWrite string
 
-// A groupWriting is what is written of a group.
+// A groupWriting is what is written for a group.
 type groupWriting struct {
 	requests []Request
 	shelves  map[string]*shelf // after the group
-	orders   []Order           // of the requests; without an id, nothing is
+	orders   []Order           // one per request; without an id it is not written
 }
 
-// writeGroup adds the writing and the COMMIT to the batch and sends it: one round
-// trip. From here on the orders' fate is Postgres', and the caller's context no
-// longer counts. The orders learn when they were placed.
+// writeGroup adds group_write.sql and COMMIT to the batch and sends it: one round trip.
+// From here on Postgres decides the outcome, and the end of ctx no longer stops it. The
+// orders get the times at which they were placed and expire.
 func (l *Ledger) writeGroup(
 	ctx context.Context, conn *pgxpool.Conn, batch *pgx.Batch, w groupWriting,
 ) error {
@@ -58,7 +58,7 @@ func (l *Ledger) writeGroup(
 	default:
 		d := uncertainCommit{id: firstPlaced(w.orders), cause: err, session: conn.Conn().PgConn().PID()}
 		if conn.Conn().IsClosed() {
-			conn.Release() // its place in the pool: it may be the one that is needed to find out
+			conn.Release() // frees its slot in the pool, which resolve may need
 		}
 		if at, err = l.resolve(context.WithoutCancel(ctx), d); err != nil {
 			return err
@@ -68,12 +68,12 @@ func (l *Ledger) writeGroup(
 	return nil
 }
 
-// keyed tells whether a request of the group has a key.
+// keyed reports whether a request of the group has a key.
 func (w *groupWriting) keyed() bool {
 	return slices.ContainsFunc(w.requests, func(r Request) bool { return r.Key != "" })
 }
 
-// placed lets the orders know when they were placed, and so when they expire.
+// placed sets when the orders were placed, and hence when holds expire.
 func (w *groupWriting) placed(at time.Time) {
 	for i := range w.orders {
 		w.orders[i].CreatedAt = at
@@ -83,21 +83,21 @@ func (w *groupWriting) placed(at time.Time) {
 	}
 }
 
-// divisionByZero is how group_write.sql fails.
+// divisionByZero is the SQLSTATE with which group_write.sql fails if the stock has changed.
 const divisionByZero = "22012"
 
-// rollBack ends a transaction that has not been committed. Without one it does
-// nothing.
+// rollBack ends a transaction that has not been committed. It does nothing if there is
+// none.
 func rollBack(ctx context.Context, conn *pgx.Conn) {
 	if conn.IsClosed() || conn.PgConn().TxStatus() == 'I' {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CommitLimit)
 	defer cancel()
-	_, _ = conn.Exec(ctx, "ROLLBACK") // a connection that cannot even do that is closed with its release
+	_, _ = conn.Exec(ctx, "ROLLBACK") // if even this fails, the connection is closed when it is released
 }
 
-// args returns the arrays of group_write.sql up to the replica.
+// args returns the parameters of group_write.sql up to the replica.
 func (w *groupWriting) args() []any {
 	var ids, lineOrders []pgtype.UUID
 	var clients, keys []*string
@@ -105,7 +105,7 @@ func (w *groupWriting) args() []any {
 	var holds []*int64
 	var skus, lineSKUs []string
 	var units, lines, tokens, levels, reached, quantities, remaining, versions []int64
-	for _, sku := range slices.Sorted(maps.Keys(w.shelves)) { // as others take their rows, if Postgres goes by it
+	for _, sku := range slices.Sorted(maps.Keys(w.shelves)) { // in lock order, in case Postgres keeps to it
 		s := w.shelves[sku]
 		if s.lines == 0 {
 			continue
@@ -137,9 +137,8 @@ func (w *groupWriting) args() []any {
 	}
 }
 
-// put sets the nth value of an array, if there is one. Arrays end with the last
-// value that is there: a group without keys or holds has none to send, and what
-// is missing is NULL to the statement.
+// put sets the nth value of an array, if there is one. Arrays end with their last value: a
+// group without keys or holds sends none, and the statement takes what is missing for NULL.
 func put[T any](array []T, n int, value T, there bool) []T {
 	if !there {
 		return array

@@ -14,19 +14,18 @@ import (
 	"orderd/internal/stock"
 )
 
-// HandlerConfig is what the HTTP interface is made of. All fields are required
-// but Version, Keys and Limits.
+// HandlerConfig is what the HTTP interface is made of. All fields except Version, Keys and
+// Limits are required.
 type HandlerConfig struct {
 	Service *Service
 	Stock   *stock.Routes
-	Locks   locking.Locker // the lock mode itself, for operators to look into
+	Locks   locking.Locker // the lock backend, for operators to inspect
 	Health  *Health
 	Replica string // in the X-Orderd-Replica header of every answer
 	Version string // of the build, in the OpenAPI document
-	// Keys let clients in; nil: clients are not told apart, and every route is open.
+	// Keys authenticates clients; nil: clients are not distinguished, and every route is open.
 	Keys *access.Keys
-	// Limits bound how often clients may come; nil: as often as they like. Without
-	// keys a client is an address.
+	// Limits are the clients' rate limits; nil: none. Without keys a client is an address.
 	Limits *access.Limits
 }
 
@@ -40,7 +39,7 @@ func NewHandler(c HandlerConfig) http.Handler {
 		writeProblem(w, r, frameworkAnswers[http.StatusNotFound].problem(""))
 	})
 	router.MethodNotAllowed(methodNotAllowed(router))
-	r := router.With((&authorizer{c.Keys, c.Limits}).authorize, onlyJSON) // every route is one of r's
+	r := router.With((&authorizer{c.Keys, c.Limits}).authorize, onlyJSON) // every route is registered on r
 
 	orders := &routes{service: c.Service, ledger: c.Service.Ledger}
 	api := humachi.New(r.With(orders.fastPath, limitTime), apiConfig(c.Version))

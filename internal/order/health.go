@@ -11,8 +11,7 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// checkLimit bounds the question to one dependency. A balancer asks every
-// second or so.
+// checkLimit bounds the check of a dependency. Load balancers ask every second or so.
 const checkLimit = time.Second
 
 // A Check asks one dependency whether it answers now.
@@ -35,14 +34,14 @@ func NewHealth(checks ...Check) *Health { return &Health{checks: checks} }
 // requests.
 func (h *Health) Drain() { h.draining.Store(true) }
 
-// live tells that the process runs. It asks nobody: a restart would not bring
-// a dependency back.
+// live reports that the process runs. It checks no dependency: a restart would not bring
+// one back.
 func (h *Health) live(w http.ResponseWriter, _ *http.Request) {
 	writeStatus(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// ready tells whether orders can be taken, and which dependency says no. Why
-// it says so is in the log.
+// ready reports whether orders can be taken, and which dependencies are unavailable. The
+// reason is only in the log.
 func (h *Health) ready(w http.ResponseWriter, r *http.Request) {
 	if h.draining.Load() {
 		writeStatus(w, http.StatusServiceUnavailable, map[string]string{"status": "draining"})
@@ -60,9 +59,8 @@ func (h *Health) ready(w http.ResponseWriter, r *http.Request) {
 	writeStatus(w, status, body)
 }
 
-// ask asks all at once, and returns what is wrong with each. Everybody may ask, and so
-// those who do while it is being asked share the answer: what each of them would take
-// is taken from orders.
+// ask runs all checks at once and returns the error of each. Anybody may call it, so
+// concurrent callers share one run: the checks take capacity from orders.
 func (h *Health) ask() []error {
 	answer, _, _ := h.asking.Do("", func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), checkLimit)

@@ -93,7 +93,7 @@ type placeRequest struct {
 	Body newOrder
 }
 
-// Resolve reads the key, which the framework has only cut out.
+// Resolve parses the key: the framework has only copied the header.
 func (in *placeRequest) Resolve(ctx huma.Context) []error {
 	var problems []error
 	in.Key, problems = stock.ResolveKey(ctx)
@@ -147,7 +147,7 @@ func (r *routes) confirm(ctx context.Context, in *orderRequest) (*orderReply, er
 	return one(ctx, in, r.service.Confirm)
 }
 
-// one answers with the order that was asked for, after something was done to it.
+// one calls do with the order id of the path, and answers with the order.
 func one(ctx context.Context, in *orderRequest, do func(context.Context, string, uuid.UUID) (Order, error)) (*orderReply, error) {
 	id, err := uuid.Parse(in.ID)
 	if err != nil {

@@ -158,7 +158,7 @@ func TestHTTP_RefusalsTellWhetherToComeAgain(t *testing.T) {
 	order := func(sku string, quantity int) *httptest.ResponseRecorder {
 		return s.send(t, http.MethodPost, "/v1/orders", fmt.Sprintf(`{"lines":[{"sku":%q,"quantity":%d}]}`, sku, quantity))
 	}
-	s.LockWait = 2 * time.Second // time for an answer, without which it is not known to be held
+	s.LockWait = 2 * time.Second // enough for the lock service to answer that it is held
 	busy := order("B-1", 1)
 	s.LockWait = 20 * time.Second
 	for name, row := range map[string]struct {
@@ -172,7 +172,7 @@ func TestHTTP_RefusalsTellWhetherToComeAgain(t *testing.T) {
 		"unknown SKU": {order("NO", 1), http.StatusNotFound, "not_found", "NO", false},
 		"busy":        {busy, http.StatusServiceUnavailable, "busy", "", true},
 	} {
-		// problemIn checks that Retry-After comes with what is retryable, and with nothing else.
+		// problemIn checks that Retry-After comes with retryable problems, and with no others.
 		p := problemIn(t, row.rec)
 		if row.rec.Code != row.status || p.Code != row.code || p.SKU != row.sku || p.Retryable != row.retryable {
 			t.Errorf("%s is answered %d %s, want %d %s", name, row.rec.Code, row.rec.Body, row.status, row.code)
@@ -279,7 +279,8 @@ func TestHTTP_StockBadInput(t *testing.T) {
 	if rec := s.post(t, "", `"k"`, adjustments, addOne); rec.Code != http.StatusOK {
 		t.Errorf("an adjustment with a key is answered %d %s", rec.Code, rec.Body)
 	}
-	// A replay answers with the level as of then: Redis, which may have lost that of now, is not told.
+	// A replay answers with the level as of then. It is not written to Redis, which may have lost the
+	// current one.
 	if err := s.redis.FlushDB(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -368,7 +369,8 @@ func TestHTTP_Health(t *testing.T) {
 	}
 }
 
-// Everybody may ask whether orders can be taken. It is asked once at a time, however many do.
+// Anybody may ask whether orders can be taken. The dependencies are asked once at a time,
+// however many callers there are.
 func TestHealth_ManyWhoAskShareTheAnswer(t *testing.T) {
 	t.Parallel()
 	var asking, most atomic.Int64
@@ -377,7 +379,7 @@ func TestHealth_ManyWhoAskShareTheAnswer(t *testing.T) {
 		if n := asking.Add(1); n > most.Load() {
 			most.Store(n)
 		}
-		time.Sleep(10 * time.Millisecond) // what it takes
+		time.Sleep(10 * time.Millisecond) // how long a check takes
 		return nil
 	}})
 	s := openShop(t, locking.NewNone())
@@ -401,7 +403,7 @@ func TestHealth_ManyWhoAskShareTheAnswer(t *testing.T) {
 	}
 }
 
-// timedRecorder notes when the connection's reading is to end.
+// timedRecorder records the read deadlines that are set on the connection.
 type timedRecorder struct {
 	*httptest.ResponseRecorder
 	deadlines []time.Time
@@ -412,9 +414,9 @@ func (r *timedRecorder) SetReadDeadline(at time.Time) error {
 	return nil
 }
 
-// While an order waits for its turn the server reads, to notice a client who
-// leaves: a time limit for the body, which is there, would end that, the request
-// and all that come after it on the connection.
+// While an order waits, the server reads from the connection, to notice a client that
+// disconnects. A deadline for the body, which has arrived, would end that read, and with it
+// the request and all that follow on the connection.
 func TestHTTP_AnOrderWhoseBodyIsThereHasNoTimeToArrive(t *testing.T) {
 	t.Parallel()
 	s := openShop(t, locking.NewLocal())
@@ -427,7 +429,7 @@ func TestHTTP_AnOrderWhoseBodyIsThereHasNoTimeToArrive(t *testing.T) {
 		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/orders", strings.NewReader(body))
 		req.Header.Set("Content-Type", "application/json")
 		rec := &timedRecorder{ResponseRecorder: httptest.NewRecorder()}
-		s.routes.ServeHTTP(rec, req) // the recorder is one of this test's own
+		s.routes.ServeHTTP(rec, req) // not s.handler, which accepts only a plain ResponseRecorder
 		if rec.Code != status || len(rec.deadlines) > 0 {
 			t.Errorf("%s: %d, %d deadlines; want %d and none", body, rec.Code, len(rec.deadlines), status)
 		}

@@ -14,7 +14,7 @@ import (
 	"orderd/internal/stack/stacktest"
 )
 
-// deaf is an address that nobody listens on.
+// deaf returns an address that nobody listens on.
 func deaf(t *testing.T) string {
 	t.Helper()
 	ports, err := stack.FreePorts(1)
@@ -24,8 +24,8 @@ func deaf(t *testing.T) string {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0]))
 }
 
-// What goes wrong inside is for the log: an answer names no table, statement,
-// address, version or line of code.
+// Internal errors are only logged: an answer names no table, statement, address, version or
+// line of code.
 func TestInsides_StayInside(t *testing.T) {
 	t.Parallel()
 	s := openShop(t, locking.NewNone())
@@ -74,8 +74,8 @@ func TestInsides_StayInside(t *testing.T) {
 	ask("without Postgres", http.StatusInternalServerError)
 }
 
-// No member of a request sets what is orderd's to set, and no text of one is
-// more than text.
+// No member of a request sets what only orderd may set, and no text of one is ever
+// executed.
 func TestInsides_AreNotSettable(t *testing.T) {
 	t.Parallel()
 	s := openShop(t, locking.NewNone())

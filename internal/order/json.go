@@ -11,9 +11,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// strictJSON reads bodies that can be understood in one way only. The standard
-// library takes the last of two equal names, matches names in any case and
-// skips nulls; each of these has been used to get an order past a check.
+// strictJSON accepts only bodies that can be understood in one way. The standard library
+// takes the last of two equal names, matches names in any case and skips nulls; each of
+// these has been used to get an order past a check.
 var strictJSON = huma.Format{
 	Marshal: huma.DefaultJSONFormat.Marshal,
 	Unmarshal: func(data []byte, v any) error {
@@ -24,13 +24,13 @@ var strictJSON = huma.Format{
 	},
 }
 
-// maxDigits is room for any 64-bit integer and its sign. What is within it and
-// still too large is refused by the field's own limit.
+// maxDigits is enough for any 64-bit integer with its sign. A number of no more than that
+// which is still too large is refused by the field's own limit.
 const maxDigits = 20
 
-// checkJSON finds what is wrong with a body before its types are looked at:
-// syntax, repeated names, nulls, and numbers that are not plain integers (no
-// field of this API is a fraction). The error leads with the field's place.
+// checkJSON finds what is wrong with a body before it is decoded into Go types: syntax
+// errors, duplicate names, nulls, and numbers that are not plain integers (no field of this
+// API is a fraction). The error begins with the field's path.
 func checkJSON(data []byte) error {
 	dec := jsontext.NewDecoder(strings.NewReader(string(data)))
 	for {
@@ -69,8 +69,8 @@ func syntaxError(err error, dec *jsontext.Decoder) error {
 	}
 }
 
-// place writes a JSON pointer the way the framework names places:
-// /lines/0/sku as body.lines[0].sku.
+// place formats a JSON pointer the way the framework names fields: /lines/0/sku as
+// body.lines[0].sku.
 func place(p jsontext.Pointer) string {
 	var b strings.Builder
 	b.WriteString("body")

@@ -11,9 +11,9 @@ import (
 	"orderd/internal/stock"
 )
 
-// A key that another transaction has written and not committed yet lets an order
-// wait: that transaction may be one whose client was told that its outcome is
-// unknown, and who asks again.
+// An order waits while another transaction has written its key and not committed yet: the
+// client of that transaction may have been told that the outcome is unknown, and be
+// retrying.
 func TestLedger_AKeyInDoubt(t *testing.T) {
 	t.Parallel()
 	db, l, s := openLedger(t)
@@ -42,7 +42,7 @@ func TestLedger_AKeyInDoubt(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// Who waits sees none of it yet.
+			// Until the commit nothing of it is visible.
 			if _, err := replayed(t, l, d.Request); !errors.Is(err, ErrNotFound) {
 				t.Errorf("Replay = %v, want ErrNotFound", err)
 			}
@@ -78,7 +78,7 @@ func TestLedger_AKeyInDoubt(t *testing.T) {
 	}
 }
 
-// replayed returns the order that the key has placed.
+// replayed returns the order that the key has placed, or ErrNotFound.
 func replayed(t *testing.T, l *Ledger, r Request) (Order, error) {
 	t.Helper()
 	placed, err := l.replays(t.Context(), []Request{r})

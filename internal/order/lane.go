@@ -10,29 +10,29 @@ import (
 	"orderd/internal/locking"
 )
 
-// laneDepth is how many orders may wait in a lane. Whoever comes when it is full
-// is told so at once: a queue that never empties serves everybody too late.
+// laneDepth is how many orders may wait in a lane. When it is full, orders are refused at
+// once: a queue that never drains serves every order too late.
 const laneDepth = 512
 
 var errLaneFull = errors.New("too many orders are waiting already")
 
-// A lane gathers the orders that wait while a group is being placed, and places
-// them as the next group: whatever is waiting, up to a limit, and never waiting
-// for more. It has a goroutine while it has orders.
+// A lane collects the orders that arrive while a group is being placed, and places them as
+// the next group: whatever is waiting, up to a limit, without waiting for more. It has a
+// goroutine only while it has orders or idles.
 type lane struct {
 	name     string
-	limit    int           // of a group
-	patience time.Duration // for which an order waits
+	limit    int           // orders in a group, at most
+	patience time.Duration // how long an order waits
 	place    func([]*waiter)
-	busy     func() []string    // SKUs that the next group has to wait for, sorted; may be nil
-	idle     func() (over bool) // called when nobody waits, until it is over or somebody does
-	joined   chan struct{}      // of one: tells rest that somebody does; may be nil
+	busy     func() []string    // SKUs that the next group would have to wait for, sorted; may be nil
+	idle     func() (over bool) // called while no order waits, until it is over or one does
+	joined   chan struct{}      // of capacity 1: signals to idle that an order has arrived; may be nil
 
 	mu      sync.Mutex
-	waiting []*waiter // first come first
+	waiting []*waiter // in order of arrival
 	running bool
 	idling  bool
-	runs    sync.WaitGroup // while it is
+	runs    sync.WaitGroup // its goroutines, and those of placeInParts
 }
 
 // A waiter is an order in a lane.
@@ -43,22 +43,22 @@ type waiter struct {
 	answer  chan result
 
 	mu    sync.Mutex
-	begun bool // its transaction has, or is about to: too late to leave
+	begun bool // its transaction has begun, or is about to: too late to give up
 	left  bool // its caller has given up
 }
 
-// A result is what became of an order.
+// A result is the outcome of an order.
 type result struct {
 	order  Order
-	lane   time.Duration // waited there
-	shared string        // where the group's time went, as a record tells
+	lane   time.Duration // time waited in the lane
+	shared string        // the group's steps, as record.String formats them
 	group  *groupSpan
 	err    error
 }
 
-// submit places an order with the next group. If ctx or its patience ends before
-// that group has its turn, the order is taken out and the error is
-// locking.ErrBusy, as it is when too many wait.
+// submit places an order with the next group. If ctx or the lane's patience ends while the
+// order can still be withdrawn, it is, and the error is locking.ErrBusy, as it is when the
+// lane is full.
 func (l *lane) submit(ctx context.Context, r Request) (Order, error) {
 	w := &waiter{Request: r, ctx: ctx, arrived: time.Now(), answer: make(chan result, 1)}
 	if !l.enter(w) {
@@ -79,7 +79,7 @@ func (l *lane) submit(ctx context.Context, r Request) (Order, error) {
 		recordOf(ctx).traces.waited(w, l.name, time.Since(w.arrived), nil)
 		return Order{}, errors.Join(locking.ErrBusy, cause)
 	}
-	return l.deliver(w, <-w.answer) // which is bounded: the group has its own limits
+	return l.deliver(w, <-w.answer) // bounded: the group has its own limits
 }
 
 func (l *lane) deliver(w *waiter, a result) (Order, error) {
@@ -89,7 +89,7 @@ func (l *lane) deliver(w *waiter, a result) (Order, error) {
 	return a.order, a.err
 }
 
-// leave gives up, unless it is too late for that.
+// leave withdraws the order unless it is too late, and reports whether it did.
 func (w *waiter) leave() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -97,7 +97,8 @@ func (w *waiter) leave() bool {
 	return w.left
 }
 
-// begin makes it too late to give up, unless the caller has done so.
+// begin makes it too late to withdraw the order, and reports whether it did: not if the
+// caller has given up.
 func (w *waiter) begin() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -116,7 +117,7 @@ func (l *lane) enter(w *waiter) bool {
 		l.idling = false
 		select {
 		case l.joined <- struct{}{}:
-		default: // it has not looked since it was told last, or does not ask
+		default: // the last signal has not been read yet, or joined is nil
 		}
 	}
 	if !l.running {
@@ -126,7 +127,7 @@ func (l *lane) enter(w *waiter) bool {
 	return true
 }
 
-// drop makes room where a waiter who has left still stands.
+// drop removes a waiter that has given up from the queue.
 func (l *lane) drop(w *waiter) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -135,8 +136,8 @@ func (l *lane) drop(w *waiter) {
 	}
 }
 
-// run places groups until nobody waits. Its waiters keep it alive: each is
-// waited for by its request, and is answered before run ends.
+// run places groups until no order waits. It lives as long as it has waiters: each one's
+// request waits for its answer, which is sent before run ends.
 func (l *lane) run() {
 	rested := true
 	for {
@@ -147,30 +148,30 @@ func (l *lane) run() {
 			rested = false
 		case rested:
 			return
-		default: // whoever comes meanwhile is the next group
+		default: // orders that arrive meanwhile are the next group
 			rested = l.idle()
 		}
 	}
 }
 
-// next returns the next group, or none if nobody waits. The lane then ends if it
-// has rested, and not before: who was seen to wait may have left since.
+// next returns the next group, or nil if no order waits. The lane then ends if it is
+// rested, that is if idle has returned true since the last group, and otherwise idles
+// again: the order that ended idle early may have been withdrawn since.
 func (l *lane) next(rested bool) []*waiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.idling = len(l.waiting) == 0 && !rested
 	if len(l.waiting) == 0 {
 		l.running = !rested
-		l.waiting = nil // not to keep the memory of a rush
+		l.waiting = nil // frees the memory of a rush
 		return nil
 	}
 	return l.choose()
 }
 
-// choose takes the next group out of those who wait: the first of them, up to the
-// limit. While some SKUs are busy those who want them are passed over, so that the
-// others need not wait for it, unless one of them is the first of all, who is never
-// passed over.
+// choose takes the longest-waiting orders, up to the limit. Orders for busy SKUs, whose
+// lease has to be given back first, are skipped, so that the others need not wait for it,
+// unless the first order in the queue is one of them: then none is skipped.
 func (l *lane) choose() []*waiter {
 	var busy []string
 	if l.busy != nil {
@@ -190,13 +191,13 @@ func (l *lane) choose() []*waiter {
 			left = append(left, w)
 		}
 	}
-	clear(l.waiting[len(left):]) // not to keep who has left
+	clear(l.waiting[len(left):]) // drops the references
 	l.waiting = left
 	return group
 }
 
-// more returns who waits and wants nothing but these SKUs, first come first, up
-// to the first who does: to join a group of so many that is about to be placed.
+// more takes from the front of the queue the orders that want only these SKUs, stopping at
+// the first that wants another, to join a group of that size that is about to be placed.
 func (l *lane) more(skus []string, size int) []*waiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 	"orderd/internal/locking"
 )
 
-// A lane that has been seen with somebody in it, who has left since, gives its
-// lease back before it ends.
+// A lane whose last waiter has given up before it was placed releases its lease before it
+// ends.
 func TestLane_RestsBeforeItEnds(t *testing.T) {
 	t.Parallel()
 	l := &lane{limit: 1, patience: time.Minute, running: true}
@@ -36,7 +36,7 @@ func TestLane_RestsBeforeItEnds(t *testing.T) {
 	}
 }
 
-// Whoever comes while the lane rests, with its lease in hand, ends the rest.
+// An order that arrives while the lane idles, with its lease, ends the idling.
 func TestLane_WhoComesEndsTheRest(t *testing.T) {
 	t.Parallel()
 	l := &lane{limit: 1, running: true, joined: make(chan struct{}, 1)}
@@ -44,14 +44,13 @@ func TestLane_WhoComesEndsTheRest(t *testing.T) {
 		t.Error("told, though the lane does not rest")
 	}
 	l.next(false)
-	l.next(false) // there is nobody: it rests
+	l.next(false) // the queue is empty: it idles
 	if !l.enter(&waiter{}) || len(l.joined) != 1 {
 		t.Error("not told that somebody has come")
 	}
 }
 
-// Whoever gives up makes room for others at once, and not only when the group
-// before is over.
+// A waiter that gives up makes room at once, and not only when the group before it is done.
 func TestLane_WhoGivesUpLeavesNoPlaceBehind(t *testing.T) {
 	t.Parallel()
 	begun, over := make(chan struct{}, 2), make(chan struct{})

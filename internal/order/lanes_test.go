@@ -14,8 +14,8 @@ import (
 	"orderd/migrations"
 )
 
-// placeBehind places carts that came one after the other while the first of them
-// waited at the gate.
+// placeBehind submits carts one after the other while the first of them waits at the gate,
+// and then opens it.
 func (s *shop) placeBehind(t *testing.T, gate *gate, carts ...[]order.Line) []error {
 	t.Helper()
 	requests := make([]order.Request, len(carts))
@@ -25,9 +25,8 @@ func (s *shop) placeBehind(t *testing.T, gate *gate, carts ...[]order.Line) []er
 	return s.placeInOrder(t, gate, func() {}, requests...)
 }
 
-// What was confirmed for one group counts for the turn's next: Redis, which has less
-// than there is, as after Postgres was restored from a backup, is not believed after
-// all.
+// A level that was confirmed for one group is used for the turn's next: the cached one,
+// which is too low, as after Postgres was restored from a backup, is not.
 func TestLanes_WhatWasConfirmedCountsForTheNextGroup(t *testing.T) {
 	t.Parallel()
 	turns := &spy{Locker: openRedisLocks(t)}
@@ -46,8 +45,8 @@ func TestLanes_WhatWasConfirmedCountsForTheNextGroup(t *testing.T) {
 	}
 }
 
-// A hasty locker asks a server that has not answered when the patience for a group
-// of several SKUs ends.
+// A hasty locker's server does not answer before the patience for a group of several SKUs
+// ends.
 type hasty struct{ locking.Locker }
 
 func (h hasty) Acquire(ctx context.Context, keys ...string) (*locking.Lease, error) {
@@ -72,8 +71,8 @@ func TestLanes_AServerThatIsSlowForAGroupMayBeQuickEnoughForItsParts(t *testing.
 	}
 }
 
-// Whoever waits for a lease is told the levels with it, and has no need of Redis'
-// copy: that is written only then, and here it is not at all.
+// A waiter gets the levels with its lease, and does not need the cached ones: those are
+// written only afterwards, and here not at all.
 func TestLanes_WhoIsNextIsToldTheLevels(t *testing.T) {
 	t.Parallel()
 	database, levels, locks := stacktest.Postgres(t), stacktest.Redis(t), stacktest.Redis(t)
@@ -115,8 +114,8 @@ func TestLanes_WhoIsNextIsToldTheLevels(t *testing.T) {
 	}
 }
 
-// mustHear waits until the locker hears whose turn it is: it begins to listen in the
-// background, and until then whoever waits in its process counts as dead.
+// mustHear waits until the locker receives notifications: it subscribes in the background,
+// and until then the waiters of its process count as dead.
 func mustHear(t *testing.T, locks locking.Locker) {
 	t.Helper()
 	lease, err := locks.Acquire(t.Context(), "ears")
@@ -141,8 +140,8 @@ func mustHear(t *testing.T, locks locking.Locker) {
 	}
 }
 
-// Whoever was told the levels and sells nothing sees to it that Redis has them: the
-// one who told them may not have come to that, and the next one asks Redis.
+// A holder that was handed the levels and sells nothing still writes them to Redis: the
+// previous holder may not have done so, and the next one reads them there.
 func TestLanes_WhatWasToldIsWritten(t *testing.T) {
 	t.Parallel()
 	locks := stacktest.Redis(t)
@@ -180,8 +179,8 @@ func TestLanes_WhatWasToldIsWritten(t *testing.T) {
 	}
 }
 
-// Orders for the same, one after the other, share a lease; orders for one thing after
-// another have one each.
+// Consecutive orders for the same SKUs share a lease; consecutive orders for different SKUs
+// have one each.
 func TestLanes_KeepTheirLeaseForTheSame(t *testing.T) {
 	t.Parallel()
 	turns := &spy{Locker: locking.NewLocal()}

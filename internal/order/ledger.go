@@ -22,9 +22,9 @@ var (
 	placeLine string
 )
 
-// CommitLimit bounds COMMIT, which runs to its end whoever stops waiting for
-// the answer, and once more the search for its outcome. It is above Postgres' own
-// limits on statements, so that it is Postgres that says what became of one.
+// CommitLimit bounds COMMIT, which runs to its end even if the caller stops waiting, and
+// separately the search for its outcome. It is above Postgres' own limits on statements, so
+// that it is Postgres that reports how one ended.
 const CommitLimit = 4 * time.Second
 
 // A Ledger writes orders to Postgres and reads them back.
@@ -34,12 +34,12 @@ type Ledger struct {
 	metrics *Metrics // nil: nothing is counted
 }
 
-// NewLedger returns the orders in db. Movements carry the replica's name.
+// NewLedger returns the ledger in db. Movements carry the replica's name.
 func NewLedger(db *pgxpool.Pool, replica string) *Ledger {
 	return &Ledger{db: db, replica: replica}
 }
 
-// CountIn makes the ledger count its retries.
+// CountIn makes the ledger count its retries in m, and returns the ledger.
 func (l *Ledger) CountIn(m *Metrics) *Ledger {
 	l.metrics = m
 	return l
@@ -49,7 +49,7 @@ func (l *Ledger) CountIn(m *Metrics) *Ledger {
 type draft struct {
 	Request // lines as merge leaves them
 	token   func(sku string) int64
-	// held is asked right before COMMIT whether the lease still holds.
+	// held checks the lease right before COMMIT.
 	held func() error
 }
 
@@ -59,7 +59,7 @@ type draft struct {
 // (another transaction has written the key, or is about to), after which nothing
 // was written, and ErrUnknown.
 func (l *Ledger) Commit(ctx context.Context, d draft) (Order, error) {
-	// The id is made outside the transaction: it is how the outcome of a broken COMMIT is found.
+	// The id is not made by Postgres: it serves to find the outcome of a COMMIT whose connection broke.
 	id, err := uuid.NewV7()
 	if err != nil {
 		return Order{}, fmt.Errorf("make an order id: %w", err)
@@ -69,7 +69,7 @@ func (l *Ledger) Commit(ctx context.Context, d draft) (Order, error) {
 		return Order{}, stock.Unavailable("begin the order", err)
 	}
 	defer func() {
-		// Without effect after COMMIT. The request's context may have ended.
+		// Has no effect after COMMIT. The request's context may have ended.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CommitLimit)
 		defer cancel()
 		_ = tx.Rollback(ctx)
@@ -88,10 +88,9 @@ func (l *Ledger) Commit(ctx context.Context, d draft) (Order, error) {
 	return placed, nil
 }
 
-// write sends the whole order in one round trip: the order's row first, for
-// the movements refer to it and its key has to be free, then the lines in SKU
-// order, so that two carts that share SKUs cannot lock their rows in opposite
-// order.
+// write sends the whole order in one round trip: the order's row first, because the
+// movements refer to it and its key has to be unused, then the lines in SKU order, so that
+// two orders that share SKUs cannot lock their rows in opposite order.
 func (l *Ledger) write(ctx context.Context, tx pgx.Tx, id uuid.UUID, d draft) (Order, error) {
 	placed := Order{ID: id}
 	batch := &pgx.Batch{}
@@ -126,9 +125,9 @@ func (l *Ledger) write(ctx context.Context, tx pgx.Tx, id uuid.UUID, d draft) (O
 	return placed, stock.Unavailable("write the order", err)
 }
 
-// keyTaken tells the errors by which an order's row is refused for its key's
-// sake. The index lets an order wait for the end of another transaction with the
-// same key: it is there then, and committed, or the wait was too long.
+// keyTaken adds ErrInFlight to the errors by which Postgres refuses an order's row because
+// of its key. The unique index makes the insert wait for another transaction with the same
+// key: then either that has committed, and the key exists, or the wait was too long.
 func keyTaken(err error) error {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && pg.ConstraintName == "orders_idempotency_key" || lockTimedOut(err) {
@@ -137,14 +136,14 @@ func keyTaken(err error) error {
 	return err
 }
 
-// lockTimedOut tells the error of a statement that waited for another transaction
+// lockTimedOut reports whether a statement failed because it waited for another transaction
 // for longer than lock_timeout.
 func lockTimedOut(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.Code == "55P03"
 }
 
-// refusal is the line that no row was updated for.
+// refusal is the error for a line for which no row was updated.
 type refusal struct{ line Line }
 
 func (r *refusal) Error() string { return "the guard refused it, or there is no such SKU" }
@@ -169,15 +168,15 @@ func (l *Ledger) explain(ctx context.Context, tx pgx.Tx, line Line) error {
 	case guard == stock.GuardPredicate && onHand < line.Quantity:
 		return &stock.ShortError{SKU: line.SKU, Requested: line.Quantity, Remaining: onHand}
 	case guard == stock.GuardPredicate:
-		// Restocked between the refusal and the question; the next try will find it.
+		// Restocked between the refusal and this query; a retry will find it.
 		return fmt.Errorf("%w: SKU %q changed meanwhile", stock.ErrUnavailable, line.SKU)
 	default:
 		return fmt.Errorf("%w: a later lease of SKU %q was here", ErrLeaseLost, line.SKU)
 	}
 }
 
-// commit ends the transaction. The caller's context no longer counts: from
-// here on the order's fate is Postgres', and somebody has to learn it.
+// commit commits the transaction. From here on Postgres decides the outcome, which has to
+// be found out even if ctx ends.
 func (l *Ledger) commit(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CommitLimit)
 	defer cancel()

@@ -144,8 +144,8 @@ func TestLedger_ListIsNewestFirst(t *testing.T) {
 	}
 }
 
-// A COMMIT whose reply got lost is resolved by the order's row, which may
-// still belong to a running transaction.
+// The outcome of a COMMIT whose reply was lost is found by the order's row, which may still
+// belong to a running transaction.
 func TestLedger_ResolveWaitsForTheTransactionInDoubt(t *testing.T) {
 	t.Parallel()
 	db, l, _ := openLedger(t)
@@ -198,7 +198,7 @@ func TestLedger_ResolveWaitsForTheTransactionInDoubt(t *testing.T) {
 	}
 }
 
-// awaitBlocked returns once a statement waits for the connection of that pid.
+// awaitBlocked returns once a statement waits for the session of that pid.
 func awaitBlocked(t *testing.T, db *pgxpool.Pool, pid uint32) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), CommitLimit)
@@ -213,6 +213,6 @@ func awaitBlocked(t *testing.T, db *pgxpool.Pool, pid uint32) {
 		if waiting {
 			return
 		}
-		time.Sleep(5 * time.Millisecond) // between looks
+		time.Sleep(5 * time.Millisecond) // between polls
 	}
 }

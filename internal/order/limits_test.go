@@ -14,7 +14,7 @@ import (
 	"orderd/internal/locking"
 )
 
-// never gives nothing back while a test runs.
+// never returns a limit that allows burst requests and, during a test, no more.
 func never(burst int) access.Rate { return access.Rate{PerSecond: 1e-6, Burst: burst} }
 
 func TestLimits_EachClientHasItsOwn(t *testing.T) {
@@ -52,7 +52,8 @@ func TestLimits_EachClientHasItsOwn(t *testing.T) {
 	}
 }
 
-// Strangers, whom it costs nothing to ask, use up nothing of the clients'.
+// Requests without a valid key, which cost nothing to send, use up nothing of the clients'
+// limit.
 func TestLimits_AllTogetherAndNoStrangers(t *testing.T) {
 	t.Parallel()
 	s := openShop(t, locking.NewNone())
@@ -70,8 +71,8 @@ func TestLimits_AllTogetherAndNoStrangers(t *testing.T) {
 	}
 }
 
-// Without keys a client is the address that its connection comes from, and
-// nothing that a request says of itself makes it another.
+// Without keys a client is the address of its connection, and nothing in a request makes it
+// another.
 func TestLimits_WithoutKeysAnAddressIsAClient(t *testing.T) {
 	t.Parallel()
 	s := openShop(t, locking.NewNone())
@@ -109,12 +110,12 @@ func TestLimits_WithoutKeysAnAddressIsAClient(t *testing.T) {
 	}
 }
 
-// Whatever is asked for, the metrics stay as many as they are.
+// Whatever is requested, the number of time series does not grow.
 func TestMetrics_KeepTheirSize(t *testing.T) {
 	t.Parallel()
 	s := openShop(t, locking.NewNone())
 	c := s.guard(t, nil)
-	s.handler = s.routes // to hold 60,000 answers to the document would take most of a minute
+	s.handler = s.routes // to validate 60,000 answers would take most of a minute
 	send := func(n int) {
 		sku := fmt.Sprintf("S-%d-%d", n, rand.Int64())
 		for _, row := range []struct{ method, path, body string }{
@@ -144,7 +145,7 @@ func TestMetrics_KeepTheirSize(t *testing.T) {
 	}
 }
 
-// series counts what /metrics shows, and makes sure that no SKU is in it.
+// series counts the time series of /metrics, and checks that none contains a SKU.
 func (s *shop) series(t *testing.T) (n int) {
 	t.Helper()
 	families, err := s.metrics.Gather()
@@ -160,8 +161,8 @@ func (s *shop) series(t *testing.T) (n int) {
 	return n
 }
 
-// Orders that are turned away before anybody looks at them count, once, by how they
-// are answered.
+// Orders that are refused before Service.Place sees them are counted, once, by the code of
+// the answer.
 func TestMetrics_CountOrdersThatAreTurnedAway(t *testing.T) {
 	t.Parallel()
 	s := openShop(t, locking.NewNone())

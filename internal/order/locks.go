@@ -13,8 +13,8 @@ import (
 	"orderd/internal/stock"
 )
 
-// lockRoutes are the operators' HTTP routes: who holds a SKU's lock, and taking
-// it away.
+// lockRoutes are the operators' HTTP routes: who holds a SKU's lock, and evicting the
+// holder.
 type lockRoutes struct {
 	locks locking.Locker
 	store *stock.Store
@@ -85,9 +85,9 @@ type eviction struct {
 	Fence   int64  `json:"fence" doc:"leases with a smaller token are refused from now on"`
 }
 
-// evict takes the token before it looks for the holder, so that one who comes
-// in between has a larger one, and fences before it evicts, so that there is no
-// moment at which the old holder and a new one could both write.
+// evict draws a token before it looks up the holder, so that a caller who acquires the lock
+// in between has a larger one, and raises the fence before it evicts, so that at no moment
+// both the old holder and a new one could write.
 func (r *lockRoutes) evict(ctx context.Context, in *lockRequest) (*evictReply, error) {
 	sku := string(in.SKU)
 	evictor, ok := r.locks.(locking.Evictor)

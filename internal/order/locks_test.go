@@ -32,8 +32,8 @@ func (s *shop) lock(t *testing.T, method, sku string) lockBody {
 	return body
 }
 
-// An order that holds the lock is robbed of it and, what is more, refused: a
-// level that it had seen before cannot be sold twice.
+// An evicted holder loses the lock and, more importantly, is refused when it writes: a
+// level that it read before cannot be sold twice.
 func TestLocks_EvictedHolderIsFenced(t *testing.T) {
 	t.Parallel()
 	s := openShop(t, openRedisLocks(t))

@@ -22,7 +22,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// Groups are small and cheap: as many as it takes to meet the rare ones.
+	// Groups are small and cheap to check: enough of them to include rare cases.
 	if err := flag.Set("rapid.checks", "100000"); err != nil {
 		panic(err)
 	}
@@ -36,11 +36,11 @@ type shop struct {
 	redis   *redis.Client
 	metrics *prometheus.Registry
 	routes  http.Handler // as orderd has it
-	handler http.Handler // the same, held to what its document says
+	handler http.Handler // the same, checked against its OpenAPI document
 	health  *order.Health
 }
 
-// openShop opens a shop whose orders take turns by locks.
+// openShop opens a shop that takes its leases from locks.
 func openShop(t *testing.T, locks locking.Locker) *shop {
 	t.Helper()
 	url := stacktest.Postgres(t)
@@ -122,8 +122,8 @@ func (s *shop) send(t *testing.T, method, path, body string) *httptest.ResponseR
 	return rec
 }
 
-// await returns once something is so that will be in a while. Between two looks it
-// rests: whoever looks all the time takes the processor from those it waits for.
+// await returns once so is true. It sleeps between polls: constant polling would take the
+// CPU from those that it waits for.
 func await(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !so(); time.Sleep(time.Millisecond) {

@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Metrics counts what becomes of orders. Labels are closed sets: never a SKU.
+// Metrics counts the outcomes of orders. Labels have fixed sets of values: never a SKU.
 type Metrics struct {
 	orders     *prometheus.CounterVec
 	oversold   prometheus.Counter
@@ -72,8 +72,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
-// begin counts nothing under each label there is: whoever asks how a counter has
-// grown is to see its first step.
+// begin creates every counter at 0 with each value of its label, so that a query for its
+// increase sees the first count.
 func (m *Metrics) begin() {
 	for _, outcome := range []string{StatusConfirmed, StatusHeld, "replayed", internalAnswer.code} {
 		m.orders.WithLabelValues(outcome)
@@ -111,19 +111,19 @@ func (m *Metrics) placed(o Order, err error) {
 	}
 }
 
-// turnedAway counts an order that was answered with a problem before it was looked
-// at.
+// turnedAway counts an order that was answered with a problem before it reached
+// Service.Place.
 func (m *Metrics) turnedAway(code string) { m.orders.WithLabelValues(code).Inc() }
 
-// Collector is the metric of the orders in lanes.
+// Collector returns the metric for the number of orders waiting in lanes.
 func (l *Lanes) Collector() prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "orderd_lane_orders", Help: "Orders that wait in a lane for the next group.",
 	}, func() float64 { return float64(l.Waiting()) })
 }
 
-// Collector is the metric of the readiness, which is asked for whenever the
-// metrics are.
+// Collector returns the readiness metric. The dependencies are checked whenever the metrics
+// are read.
 func (h *Health) Collector() prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "orderd_ready", Help: "1 if orders can be taken, as /readyz tells; 0 if not.",
@@ -135,8 +135,7 @@ func (h *Health) Collector() prometheus.Collector {
 	})
 }
 
-// observe counts what took so long. The trace, if there is one, is kept as an
-// example of it.
+// observe records a duration. trace, unless empty, is attached as an exemplar.
 func observe(histogram prometheus.Observer, took time.Duration, trace string) {
 	if examples, ok := histogram.(prometheus.ExemplarObserver); ok && trace != "" {
 		examples.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"trace_id": trace})
@@ -145,7 +144,7 @@ func observe(histogram prometheus.Observer, took time.Duration, trace string) {
 	histogram.Observe(took.Seconds())
 }
 
-// changed counts orders whose status has changed.
+// changed counts orders whose status has changed to this one.
 func (m *Metrics) changed(status string, orders int) {
 	m.changes.WithLabelValues(status).Add(float64(orders))
 }
@@ -154,7 +153,7 @@ func (m *Metrics) sweepFailed() { m.sweeps.Inc() }
 
 func (m *Metrics) writeBackFailed() { m.writeBacks.Inc() }
 
-// grouped counts a group and where its time went.
+// grouped records the size of a group and the time of each of its steps.
 func (m *Metrics) grouped(orders int, steps []step) {
 	m.groups.Observe(float64(orders))
 	for _, s := range steps {

@@ -16,22 +16,22 @@ import (
 	"orderd/internal/locking"
 )
 
-// RequestLimit is the longest a request may wait for the lock, Redis and
-// Postgres, which have limits of their own within it. A COMMIT that has been
-// sent is seen to its end all the same.
+// RequestLimit is the longest a request may wait for the lock, Redis and Postgres, which
+// have their own limits within it. A COMMIT that has been sent is awaited to its end all
+// the same.
 const RequestLimit = 15 * time.Second
 
-// instrumentation measures and logs every exchange.
+// instrumentation measures and logs every request.
 type instrumentation struct {
 	log      *slog.Logger
 	metrics  *Metrics
 	traces   *Traces
-	identify bool // requests that went well too, for they are logged
+	identify bool // give successful requests an id as well, because they are logged
 	always   []headerValue
 }
 
-// A headerValue is a header's whole value. All answers share it: setting it costs
-// no memory.
+// A headerValue is a header's whole value. All answers share it: setting it allocates
+// nothing.
 type headerValue struct {
 	name   string // in the canonical form
 	values []string
@@ -57,7 +57,7 @@ func (w *instrumentation) instrument(next http.Handler) http.Handler {
 		record.header = r.Header
 		record.id = echoRequestID(r.Header, rw.Header())
 		if len(r.TransferEncoding) > 0 {
-			// Where such a body ends, something before us may see otherwise: what comes behind it is not read.
+			// A proxy in front may disagree on where such a body ends: nothing that follows it is read.
 			rw.Header().Set("Connection", "close")
 		}
 		timed := &timedWriter{ResponseWriter: rw, record: record, identify: w.identify, status: http.StatusOK}
@@ -69,8 +69,8 @@ func (w *instrumentation) instrument(next http.Handler) http.Handler {
 	})
 }
 
-// limitTime sets the time that a request may take. An order that is placed quickly
-// has its limits where it waits: in its lane, or at the servers that it asks itself.
+// limitTime sets the time limit of a request. Orders placed by fastPath do not pass through
+// it: they have limits where they wait, in their lanes or for the servers that they call.
 func limitTime(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), RequestLimit)
@@ -79,11 +79,11 @@ func limitTime(next http.Handler) http.Handler {
 	})
 }
 
-// noRoute is the route of requests that have none.
+// noRoute is the label of requests that match no route.
 const noRoute = "none"
 
 func (w *instrumentation) note(ctx context.Context, method string, status int, took time.Duration) {
-	// The pattern and never the path: labels are a closed set, whatever clients ask for.
+	// The pattern, never the path: labels have a fixed set of values, whatever clients request.
 	record := recordOf(ctx)
 	pattern := cmp.Or(record.route, noRoute)
 	if pattern == noRoute || status == http.StatusMethodNotAllowed {
@@ -95,12 +95,12 @@ func (w *instrumentation) note(ctx context.Context, method string, status int, t
 	switch {
 	case status == http.StatusInternalServerError:
 		level = slog.LevelError
-	// Who is turned away in a rush is counted. To write them all down would take the time of those inside.
+	// Requests refused as busy are only counted: in a rush, logging them would slow down those in flight.
 	case status > http.StatusInternalServerError && !errors.Is(record.err, locking.ErrBusy):
 		level = slog.LevelWarn
 	}
 	if !w.log.Enabled(ctx, level) {
-		return // most of the time; its arguments cost more than the question
+		return // the usual case: the arguments cost more than the check
 	}
 	about := []any{
 		"method", method, "route", pattern, "status", status, "took_ms", took.Milliseconds(),
@@ -114,7 +114,7 @@ func (w *instrumentation) note(ctx context.Context, method string, status int, t
 	w.log.Log(ctx, level, "request", about...)
 }
 
-// recoverer answers 500 where a handler panics.
+// recoverer answers 500 if a handler panics.
 func (w *instrumentation) recoverer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -123,7 +123,7 @@ func (w *instrumentation) recoverer(next http.Handler) http.Handler {
 				return
 			}
 			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-				panic(p) // the server's own way to cut a connection
+				panic(p) // net/http's way to cut a connection
 			}
 			w.log.Error("panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			writeProblem(rw, r, internalAnswer.problem(""))
@@ -132,14 +132,14 @@ func (w *instrumentation) recoverer(next http.Handler) http.Handler {
 	})
 }
 
-// maxInFlight is how many requests may be in flight. Each costs some 30 KB and waits
-// for others; beyond this number they are turned away at once, so that those
-// inside keep their pace and the process its size. One SKU that all want fills its
-// lane, which is less, and leaves places for the others.
+// maxInFlight is how many requests may be in flight. Each takes some 30 KB and waits for
+// others; beyond this number they are refused at once, so that those in flight are not
+// slowed down and memory stays bounded. A single SKU that everybody wants fills its lane,
+// which is smaller, and leaves room for the others.
 const maxInFlight = 640
 
-// limitInFlight turns requests away while too many are in flight. Those that ask
-// after the process's health are not counted: they have to get through.
+// limitInFlight refuses requests while too many are in flight. Health checks are not
+// counted: they have to get through.
 func limitInFlight(limit int64) func(http.Handler) http.Handler {
 	var inside atomic.Int64
 	return func(next http.Handler) http.Handler {
@@ -160,9 +160,9 @@ func limitInFlight(limit int64) func(http.Handler) http.Handler {
 	}
 }
 
-// onlyJSON refuses bodies that do not say they are JSON: a form that a browser
-// was tricked into posting does not. What needs no body needs not say so, unless
-// a browser tells that it comes from another site.
+// onlyJSON refuses bodies that are not declared as JSON: a form that a browser was tricked
+// into posting is not. Without a body the header is not needed, unless the browser says
+// that the request comes from another site.
 func onlyJSON(next http.Handler) http.Handler {
 	sites := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -187,12 +187,12 @@ func isJSON(contentType string) bool {
 	return err == nil && media == wanted
 }
 
-// timedWriter adds the Server-Timing header at the last moment, when the
-// steps' times are known, and an id to requests that may be asked about.
+// timedWriter adds the Server-Timing header at the last moment, when the steps' times are
+// known, and an id to requests that failed or are logged.
 type timedWriter struct {
 	http.ResponseWriter
 	record   *record
-	identify bool // all of them, not only those that went wrong
+	identify bool // give all requests an id, not only those that failed
 	status   int  // as answered
 }
 

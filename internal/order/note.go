@@ -6,7 +6,8 @@ import (
 	"orderd/internal/stock"
 )
 
-// encodeLevels returns what a lane tells of levels to whoever holds the lease next.
+// encodeLevels returns the levels as notes, one for each SKU, to hand over to the lease's
+// next holder.
 func encodeLevels(levels map[string]stock.Level) map[string]string {
 	notes := make(map[string]string, len(levels))
 	for sku, level := range levels {
@@ -15,14 +16,14 @@ func encodeLevels(levels map[string]stock.Level) map[string]string {
 	return notes
 }
 
-// decodeLevels returns the levels in the notes on SKUs, or nil if not all of them
-// have one that can be read.
+// decodeLevels returns the levels from the SKUs' notes, or nil unless every SKU has a valid
+// one.
 func decodeLevels(skus []string, note func(sku string) string) map[string]stock.Level {
 	var levels map[string]stock.Level
 	for _, sku := range skus {
 		text, level := note(sku), stock.Level{SKU: sku}
 		if text == "" {
-			return nil // nearly always, where there are many SKUs
+			return nil // nearly always, if there are many SKUs
 		}
 		if n, err := fmt.Sscanf(text, "%d %d %s", &level.OnHand, &level.Version, &level.Guard); n != 3 || err != nil {
 			return nil

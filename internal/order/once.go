@@ -10,12 +10,13 @@ import (
 	"orderd/internal/stock"
 )
 
-// A claimed key is one that this process places an order for now.
+// A claimedKey is a client's idempotency key. Service.running holds those whose orders this
+// process is placing.
 type claimedKey struct{ client, key string }
 
-// placeKeyed places the order that a key names, unless it has been: then it answers
-// what was answered first. In the index of the keys Postgres decides who is
-// first, and nobody else; what is done here saves work.
+// placeKeyed places the order of an idempotency key, or replays the first answer if the key
+// has been used. Only Postgres' unique index decides which request was first; the checks
+// here merely save work.
 func (s *Service) placeKeyed(ctx context.Context, r Request) (Order, error) {
 	claimed := claimedKey{r.Client, r.Key}
 	if _, running := s.running.LoadOrStore(claimed, nil); running {
@@ -23,8 +24,8 @@ func (s *Service) placeKeyed(ctx context.Context, r Request) (Order, error) {
 	}
 	defer s.running.Delete(claimed)
 
-	// An order that was placed is answered however little is left by now: the
-	// refusal counts only if there is none.
+	// A refusal as sold out counts only if the key has no order: one that was placed is replayed, however
+	// little is left by now.
 	soldOut := s.refuseSoldOut(ctx, r.Lines)
 	if soldOut != nil || s.repeats.lately() {
 		if first, err := s.replay(ctx, r); !errors.Is(err, ErrNotFound) {
@@ -34,31 +35,31 @@ func (s *Service) placeKeyed(ctx context.Context, r Request) (Order, error) {
 	if soldOut != nil {
 		return Order{}, soldOut
 	}
-	// Nearly all keys are new: to look each of them up first would cost an eighth of the
-	// orders a second. One that is not fails in the index.
+	// Nearly all keys are new: looking up each of them first would cost an eighth of the orders a second.
+	// One that has been used fails on the index.
 	placed, err := s.take(ctx, r)
 	if err == nil {
 		return placed, nil
 	}
-	// Whatever it failed for, it may have been placed: it may have taken the very units
-	// that are missing, and a commit of unknown outcome may come to light late.
+	// Whatever the error, the key's order may have been placed: it may have taken the very units that are
+	// missing, and a commit of unknown outcome may turn out to have succeeded.
 	first, again := s.replay(ctx, r)
 	switch {
 	case again == nil, errors.Is(again, ErrKeyReused):
 		return first, again
 	case !errors.Is(again, ErrNotFound) && (errors.Is(err, stock.ErrShort) || errors.Is(err, ErrInFlight)):
-		return first, again // without an answer that is not known to be true
+		return first, again // the lookup failed, so that err is not known to be true
 	default:
 		return placed, err
 	}
 }
 
-// repeatsLast is how long keys are looked up before their orders are placed, once
-// one was found that had an order.
+// repeatsLast is how long keys are looked up before their orders are placed, after one was
+// found to have an order.
 const repeatsLast = time.Second
 
-// recentReplays remembers when a key came again. Clients do that many at a time, after
-// something broke, and each would fail the group that it is in.
+// recentReplays remembers when a used key was last sent again. After an outage clients
+// retry many orders at a time, and each retry would fail the group that it is in.
 type recentReplays struct{ last atomic.Pointer[time.Time] } // with its monotonic reading
 
 func (r *recentReplays) note() {
@@ -71,20 +72,20 @@ func (r *recentReplays) lately() bool {
 	return last != nil && time.Since(*last) < repeatsLast
 }
 
-// Bounds of looking for keys: how many at a time, for how long, and how long a
-// request waits for it.
+// Bounds of key lookups: how many keys at a time, how long a lookup may take, and how long
+// a request waits for one.
 const (
 	keysMax      = 256
 	keysLimit    = 2 * time.Second
 	keysPatience = 2 * time.Second
 )
 
-// replay returns the order that the request's key has placed, as it was answered
-// then. Its errors are ErrNotFound, ErrKeyReused if the order is for something
-// else, stock.ErrUnavailable, and locking.ErrBusy if too many wait.
+// replay returns the order that the request's key has placed, as it was first answered. Its
+// errors are ErrNotFound, ErrKeyReused if the order is for something else,
+// stock.ErrUnavailable, and locking.ErrBusy if too many wait.
 //
-// Keys that come while others are being looked for wait in a lane, as orders do,
-// and are looked for together: one by one they would cost more than the orders.
+// Keys that arrive during a lookup wait in a lane, as orders do, and are looked up
+// together: one by one they would cost more than the orders.
 func (s *Service) replay(ctx context.Context, r Request) (Order, error) {
 	s.keysOnce.Do(func() {
 		s.keys.name, s.keys.limit, s.keys.patience = "keys", keysMax, keysPatience
@@ -101,7 +102,7 @@ func (s *Service) replay(ctx context.Context, r Request) (Order, error) {
 	return first, nil
 }
 
-// lookForKeys answers each with the order that its key has placed, if any.
+// lookForKeys answers each waiter with the order that its key has placed, or ErrNotFound.
 func (s *Service) lookForKeys(group []*waiter) {
 	ctx, cancel := context.WithTimeout(context.Background(), keysLimit)
 	defer cancel()

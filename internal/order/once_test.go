@@ -50,7 +50,7 @@ func (s *shop) as(t *testing.T, client, method, path string) *httptest.ResponseR
 	return rec
 }
 
-// openTwo opens two shops on one database, as two replicas are.
+// openTwo opens two shops on the same servers, as two replicas are.
 func openTwo(t *testing.T) (first, second *shop) {
 	t.Helper()
 	url, redis, locks := stacktest.Postgres(t), stacktest.Redis(t), stacktest.Redis(t)
@@ -74,7 +74,7 @@ func TestKey_ReplaysWhatWasAnswered(t *testing.T) {
 	if rec := s.order(t, "", "k-2", buyOne); rec.Code != http.StatusCreated {
 		t.Fatalf("the last unit is answered %d %s", rec.Code, rec.Body)
 	}
-	// It is sold out by now, and known to be: a replay is none the less for it.
+	// It is sold out by now, and remembered as such: a replay is answered all the same.
 	for range 2 {
 		if rec := s.order(t, "", "k-3", buyOne); problemIn(t, rec).Code != "sold_out" {
 			t.Fatalf("one too many is answered %d %s", rec.Code, rec.Body)
@@ -82,7 +82,7 @@ func TestKey_ReplaysWhatWasAnswered(t *testing.T) {
 	}
 	for key, body := range map[string]string{
 		"k-1":   cart,
-		`"k-1"`: `{"lines":[{"sku":"A-1","quantity":2},{"sku":"a","quantity":2}]}`, // the same, written otherwise
+		`"k-1"`: `{"lines":[{"sku":"A-1","quantity":2},{"sku":"a","quantity":2}]}`, // the same order, written differently
 	} {
 		again := s.order(t, "", key, body)
 		if again.Code != first.Code || again.Body.String() != first.Body.String() ||
@@ -94,7 +94,7 @@ func TestKey_ReplaysWhatWasAnswered(t *testing.T) {
 	if p := problemIn(t, other); other.Code != http.StatusUnprocessableEntity || p.Code != "idempotency_mismatch" || p.Retryable {
 		t.Errorf("the key for another order is answered %d %s, want 422", other.Code, other.Body)
 	}
-	// What was refused is not kept.
+	// Refusals are not kept.
 	if _, _, err := s.Store.Adjust(t.Context(), stock.Adjustment{SKU: "A-1", Delta: 5, Reason: "restock"}); err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func TestKey_BadOnesNameTheHeader(t *testing.T) {
 	}
 }
 
-// inGroups lets shops place orders in groups, or not.
+// inGroups makes shops place orders in groups, or not.
 func inGroups(t *testing.T, groups bool, shops ...*shop) {
 	t.Helper()
 	for _, s := range shops {
@@ -163,7 +163,8 @@ func inGroups(t *testing.T, groups bool, shops ...*shop) {
 	}
 }
 
-// Fifty at once at two replicas: one order, and nobody is told otherwise.
+// Fifty concurrent requests with one key at two replicas: one order, and no answer says
+// otherwise.
 func TestKey_ManyAtOnce(t *testing.T) {
 	t.Parallel()
 	for name, groups := range map[string]bool{"one by one": false, "in groups": true} {
@@ -209,9 +210,8 @@ func manyAtOnce(t *testing.T, first, second *shop) {
 	}
 }
 
-// Another replica places the order while this one waits for its turn, and takes
-// the last unit. Who asked here is told of that order, and not that it is sold
-// out.
+// While this replica waits for its lease another one places the same key's order, and takes
+// the last unit. The answer here is that order, and not that it is sold out.
 func TestKey_PlacedElsewhereMeanwhile(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
@@ -278,7 +278,7 @@ func TestKey_UnknownSKUAndSoldOutAreNotKept(t *testing.T) {
 	}
 }
 
-// A dark locker fails once it is told to.
+// A dark locker fails once out is set.
 type dark struct {
 	locking.Locker
 	out atomic.Bool
@@ -291,8 +291,8 @@ func (d *dark) Acquire(ctx context.Context, keys ...string) (*locking.Lease, err
 	return d.Locker.Acquire(ctx, keys...)
 }
 
-// An order that was placed is answered as it was then, whatever is down but
-// Postgres; one that was not is not placed.
+// An order that was placed is replayed even if everything but Postgres is down; a new one
+// is not placed.
 func TestKey_ReplaysWithoutTheLockService(t *testing.T) {
 	t.Parallel()
 	locks := &dark{Locker: locking.NewLocal()}
@@ -304,7 +304,7 @@ func TestKey_ReplaysWithoutTheLockService(t *testing.T) {
 		t.Fatal(err)
 	}
 	locks.out.Store(true)
-	for range 2 { // when nobody expects repeats, and when they are looked for
+	for range 2 { // when no repeats are expected, and when they are
 		again, err := s.Service.Place(t.Context(), first)
 		if err != nil || !again.Replayed || again.ID != placed.ID {
 			t.Errorf("the same key = %+v, %v; want order %s replayed", again, err, placed.ID)

@@ -29,8 +29,8 @@ func apiConfig(version string) huma.Config {
 // keyScheme is the name of the API's keys in its OpenAPI document.
 const keyScheme = "key"
 
-// describe completes the OpenAPI document when all routes are in it: whether they
-// need a key, and how they are answered without one.
+// describe completes the OpenAPI document once all routes are in it: whether they need a
+// key, and the answers 401, 403 and 429.
 func describe(api *huma.OpenAPI, needsKey bool) {
 	if api.Components.SecuritySchemes == nil {
 		api.Components.SecuritySchemes = map[string]*huma.SecurityScheme{}
@@ -40,7 +40,7 @@ func describe(api *huma.OpenAPI, needsKey bool) {
 	}
 	security := []map[string][]string{{keyScheme: {}}}
 	if !needsKey {
-		security = append(security, map[string][]string{}) // or nothing
+		security = append(security, map[string][]string{}) // or no key
 	}
 	problem := map[string]*huma.MediaType{
 		(&Problem{}).ContentType(""): {Schema: api.Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "")},
@@ -70,9 +70,9 @@ func describe(api *huma.OpenAPI, needsKey bool) {
 	}
 }
 
-// dropPatternDescriptions takes from a schema the one word that only the framework
-// knows, and that linters and generators of clients refuse. It has made its messages
-// of it by now.
+// dropPatternDescriptions removes from a schema the one keyword that only the framework
+// knows, and that linters and client generators reject. The framework has made its messages
+// from it by now.
 func dropPatternDescriptions(schema *huma.Schema) {
 	schema.PatternDescription = ""
 	for _, property := range schema.Properties {

@@ -1,17 +1,16 @@
-// Package order places orders: it takes turns by a lock, looks at the stock,
-// commits in Postgres and answers over HTTP.
+// Package order places orders: it acquires leases on their SKUs, reads the stock, commits
+// in Postgres and answers over HTTP.
 //
-// An order flows through the files like this: http.go decodes and validates,
-// service.go hands it to a lane, lane.go gathers what waits, group.go places
-// it as a group: turn.go takes the lease, view.go looks at the stock, settle.go
-// says who gets what, group_ledger.go commits, parting.go writes the new levels
-// back and releases. Without lanes service.go and
-// ledger.go do the same for one order at a time. Every request for an order ends
-// placed (confirmed or held), refused or unknown, and never in between: problem.go holds
-// the one table that turns each way of not being placed into an HTTP answer. An
-// order with a key goes through once.go first, which answers it if it has been
-// placed before. What becomes of an order after it was placed, whether it is
-// kept, cancelled or swept, is in change.go and ending.go.
+// An order flows through the files like this: http.go decodes and validates, service.go
+// submits it to a lane, lane.go collects the waiting orders, group.go places them as a
+// group: turn.go acquires the lease, view.go reads the stock, settle.go decides which
+// orders get their units, group_ledger.go commits, pending_release.go writes the new levels
+// back and releases. Without lanes service.go and ledger.go do the same for one order at a
+// time. Every request for an order ends placed (confirmed or held), refused or unknown, and
+// never in between: problem.go has the one table that maps the errors to HTTP answers. An
+// order with an idempotency key goes through once.go first, which replays the answer if the
+// order has been placed before. Confirming, cancelling and sweeping placed orders is in
+// change.go and ending.go.
 package order
 
 import (
@@ -33,16 +32,16 @@ const (
 	MaxHold     = 3600 // seconds
 )
 
-// What becomes of an order that took its units.
+// The statuses of an order that took its units.
 const (
-	// StatusConfirmed: they are the client's.
+	// StatusConfirmed: the units are the client's.
 	StatusConfirmed = "confirmed"
-	// StatusHeld: they are the client's for a time, and for good if it is confirmed
-	// before that is over.
+	// StatusHeld: the units are held for the client for a time, and the client's for good if the
+	// order is confirmed before its end.
 	StatusHeld = "held"
-	// StatusExpired: that time is over. The units come back, if they have not yet.
+	// StatusExpired: the hold is over. The units are returned, if they have not been yet.
 	StatusExpired = "expired"
-	// StatusCancelled: the client has given them back.
+	// StatusCancelled: the client has given the units back.
 	StatusCancelled = "cancelled"
 )
 
@@ -61,7 +60,7 @@ type Order struct {
 	// HoldExpiresAt is when the hold is over, or would have been; zero for an order
 	// that was never held.
 	HoldExpiresAt time.Time
-	// Replayed tells that it had been placed before, by a request with the same key.
+	// Replayed: the order had been placed before, by a request with the same key.
 	Replayed bool
 
 	key  string // as it is stored; empty: none
@@ -80,14 +79,13 @@ type PlacedLine struct {
 // Errors of placing and reading orders, beside those of the stock and locking
 // packages. Test with errors.Is.
 var (
-	// ErrKeyReused: an order with this key was placed, and for something else.
+	// ErrKeyReused: an order with this key was placed before, for something else.
 	ErrKeyReused = errors.New("order: the key belongs to another order")
-	// ErrInFlight: an order with this key is being placed, and nobody knows yet
-	// what becomes of it.
+	// ErrInFlight: an order with this key is being placed, and its outcome is not known yet.
 	ErrInFlight = errors.New("order: an order with this key is being placed")
 	// ErrHoldExpired: the order was held, and its time is over.
 	ErrHoldExpired = errors.New("order: the hold has expired")
-	// ErrNotHeld: the order was cancelled and cannot be kept.
+	// ErrNotHeld: the order was cancelled and cannot be confirmed.
 	ErrNotHeld = errors.New("order: is not held")
 	// ErrNotFound: there is no such order.
 	ErrNotFound = errors.New("order: not found")
@@ -99,8 +97,8 @@ var (
 	ErrUnknown = errors.New("order: outcome is unknown")
 )
 
-// merge checks the lines and sums those of the same SKU. The result is sorted
-// by SKU: the lock's keys and the rows in Postgres are taken in this order.
+// merge checks the lines and sums those of the same SKU. The result is sorted by SKU:
+// leases are acquired and rows in Postgres locked in this order.
 func merge(lines []Line) ([]Line, error) {
 	if len(lines) == 0 || len(lines) > MaxLines {
 		return nil, &stock.InvalidError{Field: "body.lines", Problem: fmt.Sprintf("needs 1 to %d lines", MaxLines)}

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// mixedPatience is how long a group waits for the lease on the SKUs of all its
-// orders. Many times the turn of another replica, it says that one of them is held
-// up: by a replica that is dead, or is paused with the lease in its hands. The
-// others must not pay for that.
+// mixedPatience is how long a group waits for the lease on the SKUs of all its orders. It
+// is many times as long as another replica's turn: when it is over, one of the SKUs is
+// probably held by a replica that is dead or paused. The orders for the others must not
+// wait for that.
 const mixedPatience = 100 * time.Millisecond
 
 // patience is how long the group waits for its lease.
@@ -19,14 +19,15 @@ func (t *turn) patience(group []*waiter, keys []string) time.Duration {
 	return t.service.LockWait
 }
 
-// mixed tells whether the group could be placed in parts.
+// mixed reports whether it may help to place the group in parts: an order wants a SKU that
+// the first does not.
 func (t *turn) mixed(group []*waiter, keys []string) bool {
 	return !t.part && len(keys) > len(group[0].Lines)
 }
 
-// placeInParts places a group that did not get its lease in parts, those that have SKUs
-// in common together, each with a lease of its own for which it waits as long as
-// any order does. The lane goes on meanwhile.
+// placeInParts places a group that did not get its lease in parts without common SKUs, each
+// with a lease of its own, for which it waits as long as any order does. The lane goes on
+// meanwhile.
 func (t *turn) placeInParts(group []*waiter) {
 	for _, part := range parts(group) {
 		t.lane.runs.Go(func() {
@@ -37,11 +38,11 @@ func (t *turn) placeInParts(group []*waiter) {
 	}
 }
 
-// parts splits a group into those that have no SKU in common, in the order of
-// their first. Orders stay in theirs.
+// parts splits a group into parts that have no SKU in common, in the order of their first
+// orders. Orders that share a SKU keep their order.
 func parts(group []*waiter) [][]*waiter {
 	var parts [][]*waiter
-	of := map[string]int{} // where a SKU's orders are
+	of := map[string]int{} // the part that a SKU's orders are in
 	for _, w := range group {
 		at := len(parts)
 		for _, line := range w.Lines {

@@ -10,23 +10,24 @@ import (
 	"orderd/internal/stock"
 )
 
-// A pendingRelease is a lease that is being given back while its lane goes on: with
-// orders for other SKUs, for which it takes the next lease, or with the answers.
+// A pendingRelease is a lease that is being released in the background, while its lane goes
+// on: with orders for other SKUs, for which it acquires the next lease, or with the
+// answers.
 type pendingRelease struct {
 	service   *Service
 	keys      []string
-	lease     *locking.Lease         // nil: it is gone already
+	lease     *locking.Lease         // nil: only the levels are left to write
 	levels    map[string]stock.Level // of its keys; nil: not all are known
-	unwritten []stock.Level          // that Redis has to be told
-	released  chan struct{}          // closed when others may have the lease
-	done      chan struct{}          // closed at the end
+	unwritten []stock.Level          // to be written to Redis
+	released  chan struct{}          // closed when others can acquire the lease
+	done      chan struct{}          // closed when run returns
 }
 
-// pendingReleases are those of a turn that may not be over, the latest last.
+// pendingReleases are those of a turn that may not be done yet, the latest last.
 type pendingReleases []*pendingRelease
 
-// startRelease begins to give the lease back and returns what is on its way back then, nil
-// if there is nothing.
+// startRelease starts to release the lease and write the levels back in the background, and
+// returns that pending release, or nil if there is nothing to do.
 func (t *turn) startRelease(ctx context.Context) *pendingRelease {
 	t.releasing = slices.DeleteFunc(t.releasing, (*pendingRelease).isDone)
 	if t.lease == nil && len(t.unwritten) == 0 {
@@ -38,11 +39,12 @@ func (t *turn) startRelease(ctx context.Context) *pendingRelease {
 	}
 	t.lease, t.levels, t.handedOver, t.unwritten = nil, nil, nil, nil
 	t.releasing = append(t.releasing, p)
-	go p.run(context.WithoutCancel(ctx)) // whoever ends the turn waits for it
+	go p.run(context.WithoutCancel(ctx)) // turn.end waits for it
 	return p
 }
 
-// end gives the lease back, if there is one, and writes all levels.
+// end releases the lease, if there is one, writes all levels back, and waits for all
+// pending releases.
 func (t *turn) end(ctx context.Context) {
 	t.startRelease(ctx)
 	for _, p := range t.releasing {
@@ -51,10 +53,10 @@ func (t *turn) end(ctx context.Context) {
 	t.releasing = nil
 }
 
-// run gives the lease back. Whoever holds it next must find the levels that were
-// left: they are told them if they wait for it already, which saves everybody who
-// waits the time that it takes to write and to read them. For all others they are
-// written before.
+// run releases the lease. The next holder must find the current levels. If a waiter is
+// queued and mayHandOver allows it, the levels are handed over with the lease and written
+// to Redis afterwards, which spares every waiter the time of the write and of the read.
+// Otherwise they are written before the release.
 func (p *pendingRelease) run(ctx context.Context) {
 	defer close(p.done)
 	if p.lease != nil && p.mayHandOver() && isWanted(p.lease) && p.lease.PassOn(ctx, encodeLevels(p.levels)) {
@@ -75,11 +77,10 @@ func (p *pendingRelease) write(ctx context.Context) {
 	}
 }
 
-// mayHandOver reports whether others may have the lease before its levels are written.
-// Who is told one may not come to use it, and leave the lease to somebody who is not:
-// those see Redis' copy as it was. Where rows count their units themselves, or are
-// claimed, that costs time, and where nothing but the lease keeps two from selling the
-// same unit, it would sell one twice.
+// mayHandOver reports whether the lease may be handed over before its levels are written.
+// The waiter may give up without using the levels; the next one then reads the old ones
+// from Redis. With the guards predicate and claim that costs only time. With the others,
+// where only the lease keeps two orders from taking the same unit, it would sell one twice.
 func (p *pendingRelease) mayHandOver() bool {
 	for _, level := range p.levels {
 		if level.Guard != stock.GuardPredicate && level.Guard != stock.GuardClaim {
@@ -89,8 +90,8 @@ func (p *pendingRelease) mayHandOver() bool {
 	return p.levels != nil
 }
 
-// isDone reports whether it is over. What waits for that is bounded: the lease and
-// the write-back have limits.
+// isDone reports whether the release is done. Waiting for that is bounded: the release and
+// the write-back have time limits.
 func (p *pendingRelease) isDone() bool {
 	select {
 	case <-p.done:
@@ -100,8 +101,8 @@ func (p *pendingRelease) isDone() bool {
 	}
 }
 
-// await waits until none of the keys is on its way back: who asks for one before would
-// only queue up behind itself.
+// await waits until none of the keys is in a pending release: to acquire one before would
+// only mean queueing behind this replica's own lease.
 func (all pendingReleases) await(keys []string) {
 	for _, p := range all {
 		if slices.ContainsFunc(keys, func(key string) bool { return contains(p.keys, key) }) {
@@ -110,15 +111,15 @@ func (all pendingReleases) await(keys []string) {
 	}
 }
 
-// contains tells whether a key is among some that are sorted.
+// contains reports whether key is among keys, which are sorted.
 func contains(keys []string, key string) bool {
 	_, found := slices.BinarySearch(keys, key)
 	return found
 }
 
-// busy returns the keys that have to be given back before the lane can have them
-// again, sorted: those of a lease that another group may still share, and of those on
-// their way back.
+// busy returns, sorted, the keys that have to be released before the lane can acquire them
+// again: those of the turn's lease, which another group may still share, and of its pending
+// releases.
 func (t *turn) busy() []string {
 	var keys []string
 	if t.lease != nil {
@@ -133,13 +134,14 @@ func (t *turn) busy() []string {
 	return keys
 }
 
-// answerPatience is how long orders that are committed wait for their turn's end.
+// answerPatience is how long committed orders wait for their turn's release before they are
+// answered.
 const answerPatience = 20 * time.Millisecond
 
-// releaseBeforeAnswers ends a turn that has its lease, unless it goes on, and waits until others
-// have the lease: answering takes the processor from that, and each who waits for it
-// would wait for all the answers, too. It waits no longer than those answers may be
-// late, if a server is slow.
+// releaseBeforeAnswers releases the turn's lease before the orders are answered, unless the
+// turn goes on: answering takes CPU that the hand-over needs, and every waiter for the
+// lease would wait for all the answers, too. It waits at most answerPatience, so that a
+// slow server delays the answers no longer.
 func (t *turn) releaseBeforeAnswers(ctx context.Context) {
 	if t.goesOn() {
 		return

@@ -18,8 +18,8 @@ import (
 	"orderd/internal/stock"
 )
 
-// turnBeforeDeafRedis is a turn with a lease on A, whose level it has to write to a
-// Redis that says nothing until it is hung up on.
+// turnBeforeDeafRedis returns a turn with a lease on A, whose level it has to write to a
+// Redis that does not answer until hangUp is called.
 func turnBeforeDeafRedis(t *testing.T, locks locking.Locker) (before *turn, hangUp func()) {
 	t.Helper()
 	deaf, err := net.Listen("tcp", "127.0.0.1:0")
@@ -40,7 +40,7 @@ func turnBeforeDeafRedis(t *testing.T, locks locking.Locker) (before *turn, hang
 			lease: lease, keys: []string{"A"}, since: time.Now(),
 			unwritten: map[string]stock.Level{"A": {SKU: "A", OnHand: 1, Version: 2}},
 		}, func() {
-			if err := deaf.Close(); err != nil { // with it go the connections that nobody has taken
+			if err := deaf.Close(); err != nil { // also closes the connections that nobody has accepted
 				t.Error(err)
 			}
 		}
@@ -62,8 +62,8 @@ func TestTurn_AnswersDoNotWaitForAServerThatHangs(t *testing.T) {
 	}
 }
 
-// Nor do they wait for a lease before theirs, and those who are told the levels have
-// theirs at once.
+// Answers do not wait for an earlier lease's release either, and a waiter that is handed
+// the levels gets its lease at once.
 func TestTurn_ALeaseIsGivenThoughOneBeforeHangs(t *testing.T) {
 	t.Parallel()
 	locks := OpenRedisLocks(t, stacktest.Redis(t), time.Minute)
@@ -94,7 +94,8 @@ func TestTurn_ALeaseIsGivenThoughOneBeforeHangs(t *testing.T) {
 	}
 }
 
-// waitsFor has somebody wait for the one SKU of the lease, who gets it.
+// waitsFor starts a waiter for the lease's only SKU, and returns the channel that gets the
+// waiter's lease.
 func waitsFor(t *testing.T, locks locking.Locker, lease *locking.Lease, sku string) <-chan *locking.Lease {
 	t.Helper()
 	next := make(chan *locking.Lease, 1)
@@ -108,7 +109,7 @@ func waitsFor(t *testing.T, locks locking.Locker, lease *locking.Lease, sku stri
 		next <- lease
 	}()
 	select {
-	case <-lease.Wanted(): // so that messages are heard: whoever does not hear them gets nothing
+	case <-lease.Wanted(): // notifications arrive: a waiter that does not receive them is granted nothing
 	case <-ctx.Done():
 		t.Fatal("the holder does not hear of who waits")
 	}
@@ -121,8 +122,9 @@ func waitsFor(t *testing.T, locks locking.Locker, lease *locking.Lease, sku stri
 	return next
 }
 
-// Where nothing but the lease keeps two from selling one unit, nobody has it before
-// the levels are written: who is told them may leave, and the next is not told.
+// Where only the lease keeps two orders from taking the same unit, it is not handed over
+// before the levels are written: a waiter that was handed them may give up, and the next
+// one does not get them.
 func TestTurn_TellsLevelsOnlyWhereRowsAreGuarded(t *testing.T) {
 	t.Parallel()
 	for guard, tells := range map[stock.Guard]bool{
@@ -159,8 +161,8 @@ func TestTurn_TellsLevelsOnlyWhereRowsAreGuarded(t *testing.T) {
 	}
 }
 
-// Orders for other SKUs need not wait until the levels of those before are written
-// and their lease is back.
+// Orders for other SKUs need not wait until the levels of the previous ones are written and
+// their lease is released.
 func TestTurn_GoesOnWithOthersWhileALeaseIsOnItsWayBack(t *testing.T) {
 	t.Parallel()
 	locks := locking.NewLocal()
@@ -188,7 +190,8 @@ func TestTurn_GoesOnWithOthersWhileALeaseIsOnItsWayBack(t *testing.T) {
 	}
 }
 
-// Orders for the same wait, and do not queue up behind their own lane.
+// Orders for the same SKUs wait for the release, and do not queue for the lock behind their
+// own lane.
 func TestTurn_WaitsForWhatIsOnItsWayBack(t *testing.T) {
 	t.Parallel()
 	locks := locking.NewLocal()
@@ -207,7 +210,7 @@ func TestTurn_WaitsForWhatIsOnItsWayBack(t *testing.T) {
 	turn.end(t.Context())
 }
 
-// asked is a locker that does something first when it is asked for a lock.
+// asked is a locker that calls first before each Acquire.
 type asked struct {
 	locking.Locker
 	first func()
@@ -218,7 +221,8 @@ func (a asked) Acquire(ctx context.Context, keys ...string) (*locking.Lease, err
 	return a.Locker.Acquire(ctx, keys...)
 }
 
-// Nobody has a lease before the levels that it left are written.
+// Unless it is handed over, a lease is not released before the levels that it left are
+// written.
 func TestTurn_WritesBeforeItReleases(t *testing.T) {
 	t.Parallel()
 	locks := locking.NewLocal()

@@ -1,9 +1,9 @@
--- Takes one line's units if the SKU's guard lets it, and writes the movement.
+-- Takes one line's units if the SKU's guard admits it, and writes the movement.
 -- $1 sku, $2 quantity, $3 order id, $4 the lease's token (0 without one), $5 replica
--- Answers the level and version after the sale, or no row if the guard refused or there is no such SKU.
+-- Returns the level and version after the sale, or no row if the guard refused or there is no such SKU.
 --
--- The guard is the row's own, so no replica's settings can weaken it. The UPDATE waits for a sale
--- of the same SKU that has not committed yet and then judges the row as that sale left it.
+-- The guard is stored in the row, so no replica's settings can weaken it. The UPDATE waits for a sale
+-- of the same SKU that has not committed yet and then checks the row as that sale left it.
 WITH taken AS (
     UPDATE stock
     SET on_hand = on_hand - $2::bigint,

@@ -14,8 +14,8 @@ type policy int
 
 // The policies, weakest first.
 const (
-	denied policy = iota // nobody: what a route has that is not in the table
-	open                 // everybody, also without a key, and as often as they like
+	denied policy = iota // nobody: the policy of routes that are not in the table
+	open                 // everybody, even without a key, and without rate limits
 	buyers               // clients of any role
 	admins               // clients with the role admin
 )
@@ -47,7 +47,7 @@ var policies = map[string]policy{
 	"GET /v1/stock/{sku}/movements":    admins,
 }
 
-// allows tells whether a client may use a route of the policy.
+// allows reports whether a client may use a route with the policy.
 func (p policy) allows(c access.Client) bool {
 	switch p {
 	case buyers:
@@ -59,7 +59,7 @@ func (p policy) allows(c access.Client) bool {
 	}
 }
 
-// routed is the method that a request is routed as.
+// routed returns the method that a request is routed as: HEAD as GET.
 func routed(method string) string {
 	if method == http.MethodHead {
 		return http.MethodGet

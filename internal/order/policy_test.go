@@ -15,7 +15,7 @@ import (
 	"orderd/internal/stock"
 )
 
-// clients are keys for the tests: each of its own client.
+// clients are API keys for the tests, each of a different client.
 type clients struct{ buyer, other, admin string }
 
 // guard puts the shop behind keys, and limits if there are any.
@@ -67,8 +67,7 @@ func (s *shop) ask(t *testing.T, method, path, body string, authorization ...str
 	return rec
 }
 
-// The whole table once more, by hand: a route that changes hands has to do so in
-// both.
+// whoMay is the table of policies once more, by hand: a change has to be made in both.
 var whoMay = map[string]string{
 	"GET /livez": "all", "GET /readyz": "all", "GET /docs": "all", "GET /docs/*": "all",
 	"GET /openapi.json": "all", "GET /openapi.yaml": "all", "GET /openapi-3.0.json": "all", "GET /openapi-3.0.yaml": "all",
@@ -79,8 +78,8 @@ var whoMay = map[string]string{
 	"GET /v1/locks/{sku}": "admin", "DELETE /v1/locks/{sku}": "admin",
 }
 
-// sampleBodies are what makes a request of each route a whole one, so that
-// nothing but the client can be wrong with it.
+// sampleBodies make a request of each route valid, so that only the client can be wrong
+// with it.
 var sampleBodies = map[string]string{
 	"POST /v1/orders":                  `{"lines":[{"sku":"A-1","quantity":1}]}`,
 	"PUT /v1/stock/{sku}":              `{"on_hand":5}`,
@@ -148,14 +147,14 @@ func TestPolicy_EveryRouteAndEveryCaller(t *testing.T) {
 	if err != nil || routes != len(whoMay) {
 		t.Errorf("%d routes walked, %v; want %d", routes, err, len(whoMay))
 	}
-	// Each of the three that may has placed one order and set the level, and nobody else anything.
+	// Each of the three callers that may order has placed one, and nobody else any.
 	if n := s.count(t, "orders"); n != 3 {
 		t.Errorf("%d orders, want 3", n)
 	}
 }
 
-// What a refused caller sends is not looked at: the answer is the same whatever
-// is wrong with it, and nothing comes of what is right.
+// The body of a refused caller is not read: the answer is the same whatever is wrong with
+// it, and a valid one has no effect.
 func TestPolicy_RefusedRequestsAreNotRead(t *testing.T) {
 	t.Parallel()
 	s := openShop(t, locking.NewNone())

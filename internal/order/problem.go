@@ -14,8 +14,8 @@ import (
 	"orderd/internal/stock"
 )
 
-// An answer is how a failed request is answered: the HTTP status, the code a
-// program tells it by, and whether the same request may succeed later.
+// An answer is how a failed request is answered: the HTTP status, the code by which a
+// program recognizes it, and whether the same request may succeed later.
 type answer struct {
 	status    int
 	code      string
@@ -47,7 +47,7 @@ var answers = []struct {
 	{stock.ErrUnavailable, answer{http.StatusServiceUnavailable, "unavailable", "The stock cannot be reached", true}},
 }
 
-// frameworkAnswers are those to requests that no handler has seen.
+// frameworkAnswers are the answers, by status, to requests that no handler has seen.
 var frameworkAnswers = map[int]answer{
 	http.StatusBadRequest:            {http.StatusBadRequest, "malformed", "The request cannot be read", false},
 	http.StatusUnauthorized:          {http.StatusUnauthorized, "unauthorized", "There is no client of this key", false},
@@ -109,8 +109,8 @@ func (a answer) problem(detail string) *Problem {
 	}
 }
 
-// problemOf is the answer to an error of a handler. What an error says of our
-// own insides stays in the log.
+// problemOf returns the answer to a handler's error. Internal details of the error are only
+// logged.
 func problemOf(err error) *Problem {
 	p := answerTo(err).problem("")
 	var short *stock.ShortError
@@ -144,13 +144,13 @@ func problemFrom(status int, detail string, errs []error) *Problem {
 		if errors.As(err, &d) {
 			f = FieldError{d.ErrorDetail().Location, d.ErrorDetail().Message}
 		}
-		// strictJSON knows the place better than the framework that called it, and leads with it.
+		// strictJSON knows the field's path better than the framework that called it, and begins with it.
 		if place, message, ok := strings.Cut(f.Message, ": "); ok && strings.HasPrefix(place, "body") {
 			f = FieldError{place, message}
 		}
 		p.Errors = append(p.Errors, f)
 	}
-	if status == http.StatusBadRequest && len(errs) == 0 { // there is no body, which the framework tells in words alone
+	if status == http.StatusBadRequest && len(errs) == 0 { // there is no body: the framework says so only in detail
 		p.Errors = []FieldError{{"body", detail}}
 	}
 	if len(p.Errors) > 0 {
@@ -159,21 +159,21 @@ func problemFrom(status int, detail string, errs []error) *Problem {
 	return p
 }
 
-// The framework keeps these in variables of its package, and one setting serves
-// every API of the process, so they are set once, before any is made.
+// The framework keeps these settings in package variables, which all APIs of the process
+// share, so they are set once, before any is made.
 func init() {
-	huma.ValidateStrictCasing = true // "Quantity" is not "quantity": no field is there twice
+	huma.ValidateStrictCasing = true // "Quantity" is not "quantity": no field can be there twice
 	huma.NewError = func(status int, detail string, errs ...error) huma.StatusError {
 		return problemFrom(status, detail, errs)
 	}
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, detail string, errs ...error) huma.StatusError {
 		p := problemFrom(status, detail, errs)
 		switch {
-		case detail == unreadBody: // the client's fault, though the framework takes it for its own
+		case detail == unreadBody: // the client's fault, though the framework takes it for the server's
 			p = problemFrom(http.StatusBadRequest, "ended, or broke, before it was whole", nil)
 			ctx.SetHeader("Connection", "close")
 		case status == http.StatusInternalServerError && len(errs) == 1:
-			// This is how the framework hands on what a handler returned.
+			// The framework passes on the error of a handler this way.
 			p = problemOf(errs[0])
 			recordOf(ctx.Context()).err = errs[0]
 		}
@@ -186,15 +186,15 @@ func init() {
 	}
 }
 
-// unreadBody is what the framework says of a body that could not be read.
+// unreadBody is the framework's message for a body that could not be read.
 const unreadBody = "cannot read request body"
 
-// retryAfter tells clients of a problem that may pass when to come again, in
-// seconds: not all in the same one.
+// retryAfter returns, in seconds, when a client may retry: at random, so that not all do so
+// at once.
 func retryAfter() string { return strconv.Itoa(1 + rand.IntN(3)) }
 
-// writeProblem answers a request that no handler of the framework sees. A
-// Retry-After that is there already stays.
+// writeProblem answers a request that no handler of the framework sees. It keeps a
+// Retry-After that is already set.
 func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
 	recordOf(r.Context()).code = p.Code
 	p.Trace, _ = traceOf(r.Context())

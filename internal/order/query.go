@@ -10,10 +10,10 @@ import (
 	"orderd/internal/stock"
 )
 
-// selectOrders answers one row for each line, orders newest first, lines by SKU
-// as they were placed. Ids are UUIDs version 7, so their order is that of their
-// making. A hold is over at its time, whether or not the sweeper has been there:
-// by Postgres' clock, which is the one that all replicas share.
+// selectOrders, followed by inOrder, returns one row for each line as it was placed, orders
+// newest first, lines by SKU. Ids are UUIDs version 7, so they sort by creation. A hold
+// counts as expired from its time on, swept or not, by Postgres' clock, which all replicas
+// share.
 const (
 	selectOrders = `
 	SELECT o.id, CASE WHEN o.status = 'held' AND o.hold_expires_at <= clock_timestamp() THEN 'expired' ELSE o.status END,
@@ -36,26 +36,25 @@ func (l *Ledger) List(ctx context.Context, client string, before uuid.UUID, limi
 	}
 	where := "client = $2"
 	if client != "" {
-		where += " AND client <> ''" // says that the index orders_client will do, which has no others
+		where += " AND client <> ''" // shows that the partial index orders_client, which has no others, will do
 	}
 	return collect(ctx, l.db, `
 		WHERE o.id IN (SELECT id FROM orders WHERE id < $1 AND `+where+` ORDER BY id DESC LIMIT $3)`,
 		before, client, limit)
 }
 
-// replays returns the orders that the requests' keys have placed, as they were
-// answered then, whatever became of them since. They are secured first: see resolve.
+// replays returns the orders that the requests' keys have placed, as they were first
+// answered, whatever became of them since. It waits until they are durable: see resolve.
 // Its error is stock.ErrUnavailable.
 func (l *Ledger) replays(ctx context.Context, requests []Request) (map[claimedKey]Order, error) {
 	clients, keys := make([]string, len(requests)), make([]string, len(requests))
-	asked := make(map[string]claimedKey, len(requests)) // by what is stored of them
+	asked := make(map[string]claimedKey, len(requests)) // by the key as it is stored
 	for i, r := range requests {
 		clients[i], keys[i] = r.Client, stock.StoredKey(r.Client, r.Key)
 		asked[keys[i]] = claimedKey{r.Client, r.Key}
 	}
-	// Key by key, each by the index: from statistics of a time when orders had no
-	// keys, a join would be planned that reads all there are by now. OFFSET 0 keeps
-	// the planner from making it one.
+	// One index lookup for each key: with statistics from a time when orders had no keys, the planner would
+	// choose a join that reads all orders. OFFSET 0 keeps it from turning this into one.
 	orders, err := collect(ctx, l.db, `
 		WHERE o.id = ANY (ARRAY(
 			SELECT found.id FROM unnest($1::text[], $2::text[]) AS k (client, key), LATERAL (

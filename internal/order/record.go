@@ -7,22 +7,21 @@ import (
 	"time"
 )
 
-// A record collects what the handlers know of a request and the middleware
-// tells: where its time went and why it failed. It belongs to the request's
-// goroutine.
+// A record collects what the handlers know of a request, for the middleware to report:
+// where its time went and why it failed. It belongs to the request's goroutine.
 type record struct {
-	client string // who asked, if clients are told apart
-	route  string // the pattern of the route that the router has chosen, once it has
+	client string // the name, if clients are distinguished
+	route  string // the pattern of its route, once the router has chosen it
 	steps  []step
-	shared string // the steps that came with a group, as String gives them
+	shared string // its group's steps, as String formats them
 	err    error
-	code   string // of the problem that it was answered with, if it was
-	// counted: what became of the order is in the metrics.
+	code   string // of the problem that it was answered with, if any
+	// counted: the order's outcome is in the metrics.
 	counted bool
 
-	traces *Traces     // of what happens for it; nil: none
+	traces *Traces     // makes its spans; nil: none
 	header http.Header // of the request
-	id     string      // the request's, as the client is told; empty until there is one
+	id     string      // the request's, as sent to the client; empty: none yet
 }
 
 type step struct {
@@ -37,7 +36,7 @@ func withRecord(ctx context.Context, traces *Traces) (context.Context, *record) 
 	return context.WithValue(ctx, recordKey{}, r), r
 }
 
-// recordOf returns the request's record, or one that nobody reads.
+// recordOf returns the request's record, or a new one that nobody reads.
 func recordOf(ctx context.Context) *record {
 	if r, ok := ctx.Value(recordKey{}).(*record); ok {
 		return r
@@ -45,7 +44,8 @@ func recordOf(ctx context.Context) *record {
 	return &record{}
 }
 
-// String is the value of a Server-Timing header, durations in milliseconds.
+// String formats the steps as the value of a Server-Timing header, durations in
+// milliseconds.
 func (r *record) String() string {
 	if len(r.steps) == 0 {
 		return r.shared
@@ -64,8 +64,8 @@ func (r *record) String() string {
 	return string(text)
 }
 
-// appendMillis writes a duration in milliseconds, to the microsecond. Every order
-// has some: strconv takes three times as long over a float.
+// appendMillis appends a duration in milliseconds, to the microsecond. Every order has
+// several: with strconv formatting a float takes three times as long.
 func appendMillis(text []byte, d time.Duration) []byte {
 	us := d.Microseconds()
 	text = append(strconv.AppendInt(text, us/1000, 10), '.')

@@ -10,21 +10,19 @@ import (
 
 // A Request asks for an order.
 type Request struct {
-	// Client is who asks: keys and orders are each client's own. Empty where
-	// clients are not told apart.
+	// Client is the client's name: it has its own keys and orders. Empty where clients are not
+	// distinguished.
 	Client string
-	// Key is the client's name for this order: however often it is asked for with
-	// the same key, there is one. Empty: each time is an order of its own.
+	// Key is the idempotency key: however often the request is sent with the same key, one
+	// order is placed. Empty: every request places an order of its own.
 	Key   string
 	Lines []Line
-	// HoldSeconds is for how long the units are held for the client; 0: they are
-	// the client's.
+	// HoldSeconds is how long the units are held for the client; 0: the order is confirmed at once.
 	HoldSeconds int64
 }
 
-// hash tells a request that is repeated from another one with the same key. It
-// is of what is asked for and not of how it was written: lines are as merge
-// leaves them.
+// hash distinguishes a repeated request from a different one with the same key. It covers
+// what is ordered and not how that was written: lines are as merge returns them.
 func (r *Request) hash() []byte {
 	text, err := json.Marshal(struct {
 		Lines []Line
@@ -37,7 +35,7 @@ func (r *Request) hash() []byte {
 	return sum[:]
 }
 
-// status is that of the order that the request asks for.
+// status is the status of the order once it is placed.
 func (r *Request) status() string {
 	if r.HoldSeconds != 0 {
 		return StatusHeld
@@ -45,7 +43,7 @@ func (r *Request) status() string {
 	return StatusConfirmed
 }
 
-// check finds what can never be ordered, and merges the lines.
+// check refuses what can never be ordered, and merges the lines.
 func (r *Request) check() error {
 	if r.HoldSeconds < 0 || r.HoldSeconds > MaxHold {
 		return &stock.InvalidError{Field: "body.hold_seconds", Problem: fmt.Sprintf("needs 1 to %d seconds", MaxHold)}
@@ -55,8 +53,8 @@ func (r *Request) check() error {
 	return err
 }
 
-// written returns the key, what it is for and the hold as they are stored: each
-// nil for a request without it.
+// written returns the key, the hash of its request and the hold as they are stored: nil for
+// a request without.
 func (r *Request) written() (key *string, hash []byte, hold *int64) {
 	if r.Key != "" {
 		stored := stock.StoredKey(r.Client, r.Key)

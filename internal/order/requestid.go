@@ -6,15 +6,14 @@ import (
 	"net/http"
 )
 
-// requestIDHeader carries the name of a request, for the logs of all who had a
-// hand in it.
+// requestIDHeader carries a request's id, for the logs of all servers that take part in it.
 const requestIDHeader = "X-Request-Id"
 
-// maxRequestID is the most characters of one that is taken over.
+// maxRequestID is the maximum length of an id that is accepted.
 const maxRequestID = 128
 
-// echoRequestID answers with the id that the request has, if there is one that
-// can be written into a log, and returns it.
+// echoRequestID copies the request's id to the answer's headers, if there is one that can
+// be logged, and returns it.
 func echoRequestID(request, answer http.Header) string {
 	sent := request[requestIDHeader]
 	if len(sent) != 1 || !validRequestID(sent[0]) {
@@ -33,6 +32,6 @@ func validRequestID(id string) bool {
 	return id != "" && len(id) <= maxRequestID
 }
 
-// newRequestID makes an id for a request that came without. It has to be found
-// again, and need not be hard to guess.
+// newRequestID makes an id for a request that came without. It serves to find log entries,
+// and need not be hard to guess.
 func newRequestID() string { return fmt.Sprintf("%016x", rand.Uint64()) }

@@ -13,8 +13,8 @@ import (
 	"orderd/internal/locking"
 )
 
-// A request's name is its sender's, if it is one that a log can hold. One that
-// came without gets one if somebody may want to ask about it.
+// A request keeps the id of its sender, if that can be logged. A request without one gets
+// an id if it fails.
 func TestRequestID_IsTheSendersOrMade(t *testing.T) {
 	t.Parallel()
 	s := openShop(t, locking.NewNone())
@@ -48,7 +48,7 @@ func TestRequestID_IsTheSendersOrMade(t *testing.T) {
 	}
 }
 
-// The id that a client is told is the one in the log.
+// The id in the answer is the one in the log.
 func TestRequestID_IsLogged(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer

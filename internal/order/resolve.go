@@ -14,34 +14,33 @@ import (
 //go:embed end_session.sql
 var endSession string
 
-// endPatience is how long a session is given to end: the COMMIT that it may be in
-// has to come to its end first.
+// endPatience is how long to wait for a session to end: a COMMIT that it is in has to
+// finish first.
 const endPatience = time.Second
 
-// A uncertainCommit is an order of which nobody knows whether it was committed, for the
-// connection broke.
+// An uncertainCommit is an order of which it is not known whether it was committed, because
+// the connection broke.
 type uncertainCommit struct {
 	id    uuid.UUID
 	cause error
-	// session is the backend's process that may be about to write the order: it was
-	// sent whole, with its COMMIT, and may not have arrived yet. 0: the order is
-	// written, and only the COMMIT was on its way.
+	// session is the process id of the backend that may still write the order: the order was sent whole,
+	// with its COMMIT, and may not have arrived yet. 0: the order is written, and only the COMMIT was in
+	// flight.
 	session uint32
 }
 
-// resolve finds out, on a new connection, whether the order was committed
-// although the connection broke during COMMIT. It returns when it was placed if
-// it was, stock.ErrUnavailable if it was not and never will be, and ErrUnknown.
+// resolve finds out, on another connection, whether the order was committed although the
+// connection broke during COMMIT. It returns when it was placed if it was,
+// stock.ErrUnavailable if it was not and never will be, and ErrUnknown.
 //
-// A SELECT would not do: the transaction may still be running, and its row
-// invisible. Inserting the same id waits for that transaction's end: the
-// insert finds a conflict if it committed, and none if it is gone. A session that
-// has written nothing yet would not be waited for. It is ended first, for what is
-// on its way to it may arrive much later.
+// A SELECT would not do: the transaction may still be running, and its row invisible.
+// Inserting the same id waits for that transaction's end: the insert finds a conflict if it
+// committed, and none if it is gone. It would not wait for a session that has written
+// nothing yet. That is ended first, because what was sent to it may arrive much later.
 //
-// An order that is found may be on this server alone: a COMMIT that waited for a
-// standby is there for others to see once that wait was broken off. So it is
-// secured before it is answered for.
+// An order that is found may be on this server alone: if a COMMIT's wait for a standby is
+// broken off, its changes are visible all the same. So resolve waits until the order is
+// durable.
 func (l *Ledger) resolve(ctx context.Context, d uncertainCommit) (at time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, CommitLimit)
 	defer cancel()
@@ -49,7 +48,7 @@ func (l *Ledger) resolve(ctx context.Context, d uncertainCommit) (at time.Time, 
 	if err != nil {
 		return at, errors.Join(ErrUnknown, d.cause, err)
 	}
-	// Always rolled back: the insert is a question.
+	// Always rolled back: the insert only serves as a query.
 	defer func() { _ = tx.Rollback(ctx) }()
 	gone := true
 	if d.session != 0 {
@@ -77,8 +76,9 @@ func (l *Ledger) resolve(ctx context.Context, d uncertainCommit) (at time.Time, 
 	return at, nil
 }
 
-// waitDurable commits something for the log alone: when that has come as far as a COMMIT
-// has to, to disk and to standbys, so has all that was there to be seen before.
+// waitDurable commits an otherwise empty WAL message: when that COMMIT returns, everything
+// visible before it is as durable as a COMMIT has to be, on disk and on synchronous
+// standbys.
 func (l *Ledger) waitDurable(ctx context.Context) error {
 	_, err := l.db.Exec(ctx, `SELECT pg_logical_emit_message(true, 'orderd', '')`)
 	return err

@@ -19,8 +19,8 @@ import (
 	"orderd/internal/stock"
 )
 
-// deaf loses the answer to what is sent next once it is armed, and the
-// connection with it.
+// deaf is a connection that, once armed, loses the answer to what is sent next, and is
+// closed then.
 type deaf struct {
 	net.Conn
 	armed   *atomic.Bool
@@ -39,13 +39,12 @@ func (d *deaf) Read(p []byte) (int, error) {
 	if !d.waiting.Load() {
 		return n, err
 	}
-	// The answer is there, so Postgres has done it.
+	// The answer has arrived, so Postgres has executed it.
 	_ = d.Close()
 	return 0, io.EOF
 }
 
-// through opens a pool on the same database whose connections lead through what wrap
-// makes of them.
+// through opens a pool on the same database whose connections are wrapped by wrap.
 func through(t *testing.T, db *pgxpool.Pool, wrap func(net.Conn) net.Conn) *pgxpool.Pool {
 	t.Helper()
 	config := db.Config()
@@ -65,7 +64,7 @@ func through(t *testing.T, db *pgxpool.Pool, wrap func(net.Conn) net.Conn) *pgxp
 	return pool
 }
 
-// A COMMIT whose answer got lost was done, and the client is told so.
+// If the answer to a COMMIT is lost, the client is still told that its order was placed.
 func TestLedger_LosesTheAnswerToCommit(t *testing.T) {
 	t.Parallel()
 	db, _, s := openLedger(t)
@@ -74,7 +73,7 @@ func TestLedger_LosesTheAnswerToCommit(t *testing.T) {
 	}
 	armed := &atomic.Bool{}
 	l := NewLedger(through(t, db, func(conn net.Conn) net.Conn { return &deaf{Conn: conn, armed: armed} }), "r1")
-	// Nothing but COMMIT, or what goes with it, is sent after the lease was asked for.
+	// After held was called nothing is sent but COMMIT, or the batch that it is in.
 	arm := func() error { armed.Store(true); return nil }
 	for name, place := range map[string]func(held func() error) (Order, error){
 		"one order": func(held func() error) (Order, error) {
@@ -93,7 +92,7 @@ func TestLedger_LosesTheAnswerToCommit(t *testing.T) {
 			return placed[0], nil
 		},
 	} {
-		// The first of each has its statements prepared.
+		// The first of each prepares the statements.
 		if _, err := place(func() error { return nil }); err != nil {
 			t.Fatal(err)
 		}
@@ -106,8 +105,8 @@ func TestLedger_LosesTheAnswerToCommit(t *testing.T) {
 	}
 }
 
-// belated keeps what is sent once it is armed, as a network does that has broken
-// down for a while: the sender takes it for lost, with the connection.
+// belated is a connection that, once armed, keeps what is sent, as a network does that is
+// down for a while: the sender takes that for lost, and the connection too.
 type belated struct {
 	net.Conn
 	armed *atomic.Bool
@@ -126,7 +125,7 @@ func (b *belated) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// late returns what is still on its way.
+// late returns what has not been delivered yet.
 func (b *belated) late() []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -140,7 +139,7 @@ func (b *belated) Read(p []byte) (int, error) {
 	return b.Conn.Read(p)
 }
 
-// Close leaves the connection open if something is still on its way.
+// Close leaves the connection open if something has not been delivered yet.
 func (b *belated) Close() error {
 	if len(b.late()) > 0 {
 		return nil
@@ -148,8 +147,8 @@ func (b *belated) Close() error {
 	return b.Conn.Close()
 }
 
-// A group that was sent whole, and of which the client was told that it was not
-// placed, is not placed when it arrives after all.
+// A group that was sent whole, and of which the client was told that it was not placed, is
+// not placed if it arrives later after all.
 func TestLedger_AGroupThatArrivesLateIsNotPlaced(t *testing.T) {
 	t.Parallel()
 	for _, foreseen := range []bool{false, true} {
@@ -176,7 +175,7 @@ func TestLedger_AGroupThatArrivesLateIsNotPlaced(t *testing.T) {
 				_, _, err := l.CommitGroup(t.Context(), d)
 				return err
 			}
-			if err := place(func() error { return nil }); err != nil { // it has its statements prepared
+			if err := place(func() error { return nil }); err != nil { // prepares the statements
 				t.Fatal(err)
 			}
 			err := place(func() error { armed.Store(true); return nil })
@@ -199,8 +198,8 @@ func TestLedger_AGroupThatArrivesLateIsNotPlaced(t *testing.T) {
 	}
 }
 
-// What became of a group is found out also if its broken connection was the pool's
-// last: its place is free for another.
+// The outcome of a group is found even if its broken connection was the pool's last: its
+// slot is free for another.
 func TestLedger_LosesTheLastConnectionOfThePool(t *testing.T) {
 	t.Parallel()
 	db, _, s := openLedger(t)
@@ -216,7 +215,7 @@ func TestLedger_LosesTheLastConnectionOfThePool(t *testing.T) {
 	}
 	t.Cleanup(pool.Close)
 	l := NewLedger(pool, "r1")
-	for _, arm := range []bool{false, true} { // the first has its statements prepared
+	for _, arm := range []bool{false, true} { // the first prepares the statements
 		d := groupOf([]Line{{"A", 1}})
 		d.held = func() error { armed.Store(arm); return nil }
 		if placed, _, err := l.CommitGroup(t.Context(), d); err != nil || len(placed) != 1 {

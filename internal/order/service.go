@@ -16,36 +16,35 @@ import (
 // required.
 type Service struct {
 	Locks    locking.Locker
-	LockWait time.Duration // how long an order waits for its turn
-	// LockMargin is what must be left of a lease before COMMIT is sent: the time
-	// that a COMMIT takes, so that it does not arrive after the lease's end.
+	LockWait time.Duration // how long an order waits for its lease
+	// LockMargin is how long a lease must still last when COMMIT is sent: the time that a COMMIT
+	// takes, so that it does not arrive after the end of the lease.
 	LockMargin time.Duration
 	Cache      *stock.Cache
 	Shortages  *stock.Shortages
 	Store      *stock.Store
 	Ledger     *Ledger
-	// Work is a pause between the check and the write, standing for pricing or
-	// fraud calls. It widens the window in which an unlocked shop oversells.
+	// Work is a pause between the check and the write, simulating pricing or fraud calls. It widens
+	// the window in which a shop without a lock oversells.
 	Work    time.Duration
 	Log     *slog.Logger
 	Metrics *Metrics
 	// Lanes place orders in groups; nil: one order for each lease.
 	Lanes *Lanes
-	// Traces make spans of what is done; nil: there are none.
+	// Traces makes the spans; nil: there are none.
 	Traces *Traces
 
-	running  sync.Map // the keys, as claimedKey, whose orders are being placed here
-	keys     lane     // of requests whose keys are looked for
+	running  sync.Map // a set of claimedKey, whose orders are being placed here
+	keys     lane     // of requests whose keys are being looked up
 	keysOnce sync.Once
 	repeats  recentReplays
 }
 
-// Place takes the units of all lines, or of none. With a key that has placed an
-// order before it returns that one, replayed, as it was then. Its errors are
-// stock.ErrInvalid, stock.ErrUnknownSKU, stock.ErrShort, ErrKeyReused (refused
-// for good); locking.ErrBusy, locking.ErrUnavailable, ErrLeaseLost,
-// stock.ErrUnavailable (nothing was written, try again); ErrInFlight (somebody
-// else is about to write it); and ErrUnknown.
+// Place takes the units of all lines, or of none. If the key has placed an order before, it
+// returns that one, replayed, as it was then. Its errors are stock.ErrInvalid,
+// stock.ErrUnknownSKU, stock.ErrShort, ErrKeyReused (refused for good); locking.ErrBusy,
+// locking.ErrUnavailable, ErrLeaseLost, stock.ErrUnavailable (nothing was written, try
+// again); ErrInFlight (another request with the key is being placed); and ErrUnknown.
 func (s *Service) Place(ctx context.Context, r Request) (Order, error) {
 	order, err := s.place(ctx, r)
 	s.Metrics.placed(order, err)
@@ -66,7 +65,7 @@ func (s *Service) place(ctx context.Context, r Request) (Order, error) {
 	return s.take(ctx, r)
 }
 
-// take waits for a turn and takes the units.
+// take acquires the lease, on its own or in a group, and takes the units.
 func (s *Service) take(ctx context.Context, r Request) (Order, error) {
 	if s.Lanes != nil {
 		return s.Lanes.submit(ctx, r)
@@ -102,8 +101,8 @@ func (s *Service) take(ctx context.Context, r Request) (Order, error) {
 	return order, nil
 }
 
-// refuseSoldOut answers orders for SKUs that Postgres confirmed as sold out a
-// moment ago, without a turn at the lock.
+// refuseSoldOut refuses orders for SKUs that Postgres confirmed as sold out a moment ago,
+// without acquiring a lease.
 func (s *Service) refuseSoldOut(ctx context.Context, lines []Line) error {
 	for _, line := range lines {
 		level, short, err := s.Shortages.KnownShort(ctx, line.SKU, line.Quantity)
@@ -126,14 +125,14 @@ func (s *Service) lock(ctx context.Context, skus []string) (*locking.Lease, erro
 }
 
 func (s *Service) release(ctx context.Context, lease *locking.Lease) {
-	// The lease says itself how long a release may take, whatever became of the request.
+	// The release has a time limit of its own, whatever became of the request.
 	if err := lease.Release(ctx); err != nil {
 		s.Log.WarnContext(ctx, "lease was not released in order", "err", err)
 	}
 }
 
-// check returns the levels that the order's lines are sold from, or says which
-// line is short.
+// check returns the levels that the order's lines are sold from, or an error that names the
+// SKU that is short or unknown.
 func (s *Service) check(ctx context.Context, lease *locking.Lease, lines []Line) (map[string]stock.Level, error) {
 	ctx, look := begin(ctx, "stock")
 	defer look.end()
@@ -164,8 +163,8 @@ func (s *Service) check(ctx context.Context, lease *locking.Lease, lines []Line)
 	return levels, nil
 }
 
-// claim registers the lease's token in Postgres and returns the level as of
-// then, which counts instead of Redis' copy.
+// claim registers the lease's token in Postgres and returns the level as of then, which
+// replaces the cached one.
 func (s *Service) claim(ctx context.Context, lease *locking.Lease, sku string) (stock.Level, error) {
 	level, ok, err := s.Store.Claim(ctx, sku, lease.Token(sku))
 	if err == nil && !ok {
@@ -201,8 +200,8 @@ func leftBy(orders []Order, before map[string]stock.Level) []stock.Level {
 	return slices.Collect(maps.Values(latest))
 }
 
-// writeBack tells Redis the levels that orders left. They are committed whatever
-// becomes of it: a copy that stays behind is put right by the next newer version.
+// writeBack writes to Redis the levels that orders left. The orders are committed even if
+// it fails: a stale cached level is corrected by the next newer version.
 func (s *Service) writeBack(ctx context.Context, levels []stock.Level) {
 	s.Shortages.Invalidate(levels...)
 	if err := s.Cache.PutNewer(context.WithoutCancel(ctx), levels...); err != nil {

@@ -82,7 +82,7 @@ func TestService_SoldOutIsTrue(t *testing.T) {
 	t.Parallel()
 	s := openShop(t, locking.NewLocal())
 	s.mustSet(t, "A-1", 5, "")
-	// Redis believes that less is left than there is: a restock's write-back got lost.
+	// The cached level is too low: a restock's write-back was lost.
 	stale := stock.Level{SKU: "A-1", OnHand: 0, Version: 1, Guard: stock.GuardPredicate}
 	if err := s.Cache.PutNewer(t.Context(), stale); err != nil {
 		t.Fatal(err)
@@ -90,7 +90,7 @@ func TestService_SoldOutIsTrue(t *testing.T) {
 	if _, err := s.Place(t.Context(), one("A-1")); err != nil {
 		t.Errorf("Place = %v, want it sold: Postgres has 5", err)
 	}
-	// Redis believes that more is left: only Postgres keeps us from selling it.
+	// The cached level is too high: only Postgres prevents the sale.
 	if err := s.Cache.PutNewer(t.Context(), stock.Level{SKU: "A-1", OnHand: 99, Version: 9, Guard: stock.GuardPredicate}); err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestService_SoldOutIsTrue(t *testing.T) {
 	}
 }
 
-// spy counts the turns taken at a locker.
+// spy counts the leases that are requested.
 type spy struct {
 	locking.Locker
 	turns atomic.Int64
@@ -119,7 +119,7 @@ func TestService_SoldOutIsRefusedWithoutATurn(t *testing.T) {
 	for range 20 {
 		_, _ = s.Place(t.Context(), one("A-1"))
 	}
-	// One that sold, one that found the shelf empty; the others were told at the door.
+	// One that sold, one that found nothing left; the others were refused without a lease.
 	if got := locks.turns.Load(); got != 2 {
 		t.Errorf("%d turns for 20 orders of one unit, want 2", got)
 	}
@@ -146,7 +146,7 @@ func TestService_BusyLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.LockWait = 2 * time.Second // time for an answer, without which it is not known to be held
+	s.LockWait = 2 * time.Second // enough for the lock service to answer that it is held
 	if _, err := s.Place(t.Context(), one("A-1")); !errors.Is(err, locking.ErrBusy) {
 		t.Errorf("Place while another holds the lock = %v, want ErrBusy", err)
 	}
@@ -232,7 +232,7 @@ func TestService_OnlyTheLockStandsBetween(t *testing.T) {
 func TestService_WithoutALockItOversells(t *testing.T) {
 	t.Parallel()
 	s := openShop(t, locking.NewNone())
-	s.Work = 2 * time.Second // both have looked before either writes
+	s.Work = 2 * time.Second // both have read the level before either writes
 	for guard, want := range map[stock.Guard]int64{stock.GuardNone: 2, stock.GuardPredicate: 1} {
 		sku := "A-" + string(guard)
 		s.mustSet(t, sku, 1, guard)

@@ -4,8 +4,8 @@ import (
 	"orderd/internal/stock"
 )
 
-// A shelf is one SKU while a group of orders is settled: what the orders before
-// have left of it.
+// A shelf is one SKU while a group is settled: what the orders settled so far have left of
+// it.
 type shelf struct {
 	stock.Level
 	fence int64
@@ -14,10 +14,11 @@ type shelf struct {
 	units, lines int64 // taken by the group
 }
 
-// A rule says whether a shelf lets a line go. Its error is the order's answer.
+// A rule decides whether a line may have its units from a shelf. Its error is the order's
+// answer.
 type rule func(*shelf, Line) error
 
-// enough lets a line go if there are units for it.
+// enough admits a line if there are enough units.
 func enough(s *shelf, line Line) error {
 	if s.OnHand < line.Quantity {
 		return &stock.ShortError{SKU: line.SKU, Requested: line.Quantity, Remaining: max(0, s.OnHand)}
@@ -25,7 +26,7 @@ func enough(s *shelf, line Line) error {
 	return nil
 }
 
-// guarded lets a line go if the row's guard does.
+// guarded admits a line if the row's guard does.
 func guarded(s *shelf, line Line) error {
 	switch s.Guard {
 	case stock.GuardPredicate:
@@ -43,10 +44,10 @@ func guarded(s *shelf, line Line) error {
 	return nil
 }
 
-// settle serves the orders one after the other, as if each had come alone: all
-// of an order's lines or none. It returns what each was given, or why it was
-// refused, and leaves in the shelves what is left. Lines are sorted and have no
-// SKU twice, as merge leaves them.
+// settle processes the orders one after the other, as if each had come alone: all of an
+// order's lines or none. It returns what each was given, or why it was refused, and leaves
+// in the shelves what is left. Lines are sorted and have no SKU twice, as merge returns
+// them.
 func settle(shelves map[string]*shelf, orders []Request, let rule) ([][]PlacedLine, []error) {
 	placed := make([][]PlacedLine, len(orders))
 	refused := make([]error, len(orders))

@@ -12,12 +12,12 @@ import (
 	"orderd/migrations"
 )
 
-// Where a row does not count its units, a group that sells from a level of before is
-// an oversell, although the lock did all that it promises. Each test makes a level
-// that is old, and has an order come that it is enough for.
+// Where the guard does not check the level, a group that sells from a stale one oversells,
+// although the lock kept its promise. Each test makes a level stale, and places an order
+// that the stale level would satisfy.
 
-// placeInOrder sends the requests one after the other while the first waits at the
-// gate; meanwhile is what happens then, before all are let go.
+// placeInOrder sends the requests one after the other while the first waits at the gate,
+// calls meanwhile, and then opens the gate.
 func (s *shop) placeInOrder(t *testing.T, g *gate, meanwhile func(), requests ...order.Request) []error {
 	t.Helper()
 	errs := make([]error, len(requests))
@@ -33,7 +33,8 @@ func (s *shop) placeInOrder(t *testing.T, g *gate, meanwhile func(), requests ..
 	return errs
 }
 
-// twoReplicas opens two shops on the same servers. The second waits at the gate.
+// twoReplicas opens two shops on the same servers. The second acquires its leases through
+// the gate.
 func twoReplicas(t *testing.T, groups int) (other, s *shop, g *gate) {
 	t.Helper()
 	url, redisURL, lockURL := stacktest.Postgres(t), stacktest.Redis(t), stacktest.Redis(t)
@@ -58,8 +59,8 @@ func forEachGuard(t *testing.T, test func(*testing.T, stock.Guard)) {
 
 func lines(of ...order.Line) order.Request { return order.Request{Lines: of} }
 
-// A turn that keeps its lease has not written yet what it sold. The group after one
-// that knew less than it thought must not take Redis' word for it.
+// A turn that keeps its lease has not written back yet what it sold. After a group whose
+// levels were not as expected, the next one must not sell from the cached level.
 func TestTurn_SellsFromNoLevelOfBeforeItsOwnSale(t *testing.T) {
 	t.Parallel()
 	t.Run("after a cart that was short of something else", func(t *testing.T) {
@@ -93,8 +94,8 @@ func TestTurn_SellsFromNoLevelOfBeforeItsOwnSale(t *testing.T) {
 	})
 }
 
-// An answer of Postgres that a SKU is short is shared for a while. It may be older than
-// the lease, and more than there is by now.
+// Postgres' answer that a SKU is short is shared for a while. It may be older than the
+// lease, and higher than the level is by now.
 func TestTurn_SellsFromNoLevelOfBeforeItsLease(t *testing.T) {
 	t.Parallel()
 	for name, requests := range map[string][]order.Request{
@@ -110,7 +111,7 @@ func TestTurn_SellsFromNoLevelOfBeforeItsLease(t *testing.T) {
 				other, s, g := twoReplicas(t, 2)
 				s.mustSet(t, "D", 6, guard)
 				s.mustSet(t, "A", 60, guard)
-				if _, err := other.Place(t.Context(), []order.Line{{"A", 1}, {"D", 1}}); err != nil { // Redis knows them by then
+				if _, err := other.Place(t.Context(), []order.Line{{"A", 1}, {"D", 1}}); err != nil { // so that Redis has both levels
 					t.Fatal(err)
 				}
 				s.placeInOrder(t, g, func() {

@@ -9,8 +9,8 @@ import (
 	"orderd/internal/locking"
 )
 
-// A stalled body is one whose time ran out. Being asked once more it would wait
-// once more.
+// A stalled body is one whose read deadline has passed. Reading it again would mean waiting
+// again.
 type stalled struct{ asked, closed int }
 
 func (s *stalled) Read([]byte) (int, error) {
@@ -18,7 +18,7 @@ func (s *stalled) Read([]byte) (int, error) {
 	return 0, os.ErrDeadlineExceeded
 }
 
-// Close would read what is left, for as long as that may take.
+// Close of a real body would read what is left, for as long as that may take.
 func (s *stalled) Close() error {
 	s.closed++
 	return nil

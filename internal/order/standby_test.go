@@ -14,8 +14,8 @@ import (
 	"orderd/migrations"
 )
 
-// A COMMIT that waits for a standby and is broken off is there for others to see, and
-// on the one server alone. Nobody is told that the order is placed.
+// A COMMIT whose wait for a standby is broken off is visible to others, and on this server
+// alone. No client is told that its order is placed.
 func TestLedger_AnswersForWhatAStandbyHas(t *testing.T) {
 	t.Parallel()
 	server, err := stacktest.Stack(t).Postgres(t.Context(), "postgres-replicated")
@@ -83,12 +83,12 @@ func TestLedger_AnswersForWhatAStandbyHas(t *testing.T) {
 	}
 }
 
-// replicated has commits wait for a standby of that name, or for none, and returns
-// once they do.
+// replicated makes commits wait for a standby of that name, or for none, and returns once
+// that is in effect.
 func replicated(t *testing.T, db *pgxpool.Pool, name string) {
 	t.Helper()
 	for _, change := range []string{"ALTER SYSTEM SET synchronous_standby_names = '" + name + "'", "SELECT pg_reload_conf()"} {
-		// Its COMMIT may have to wait already, and is broken off then.
+		// Its own COMMIT may have to wait already, and is broken off then.
 		if _, err := db.Exec(t.Context(), change); err != nil {
 			t.Fatal(err)
 		}

@@ -18,9 +18,8 @@ import (
 	"orderd/internal/order"
 )
 
-// A till is a shop with one clerk and a notebook: what orderd should do, without
-// anything that makes it hard. It plays each action at one of two replicas and
-// compares.
+// A till is a model of orderd: a shop with one clerk and a notebook, without anything that
+// makes it hard. It runs each action at one of two replicas as well and compares.
 type till struct {
 	shops  []*shop
 	client string
@@ -31,7 +30,7 @@ type till struct {
 	restocks []tillRestock
 }
 
-// A tillRestock is one that had a key, and how it was answered.
+// A tillRestock is a restock with a key, and how it was answered.
 type tillRestock struct{ key, path, body, answer string }
 
 type tillRow struct{ left, sold, version int64 }
@@ -68,11 +67,11 @@ type orderBody struct {
 	HoldExpiresAt *time.Time `json:"hold_expires_at"`
 }
 
-// stateChecks is how many histories are played. Each takes real servers a while.
+// stateChecks is how many random histories are run. On real servers each takes a while.
 const stateChecks = 60
 
-// Whatever is done to orders, one thing after the other and at any replica, each
-// answer is the one that a shop with one till would give.
+// Whatever is done to orders, one action after the other and at either replica, each answer
+// is the one that a shop with one till would give.
 func TestState_asAtOneTill(t *testing.T) { // not in parallel: it sets a flag that others read
 	checks := flag.Lookup("rapid.checks").Value
 	before := checks.String()
@@ -81,7 +80,7 @@ func TestState_asAtOneTill(t *testing.T) { // not in parallel: it sets a flag th
 	}
 	defer func() { _ = checks.Set(before) }()
 	first, second := openTwo(t)
-	first.LockWait, second.LockWait = 20*time.Second, 20*time.Second // a busy machine is not what this is about
+	first.LockWait, second.LockWait = 20*time.Second, 20*time.Second // so that a busy machine causes no refusals
 	second.Lanes = order.NewLanes(second.Service, 64)
 	defer second.Lanes.Close()
 	plays := 0
@@ -133,7 +132,7 @@ func (m *till) draw(rt *rapid.T) wish {
 	return w
 }
 
-// take takes the units, or says that they are not there.
+// take takes the units, or returns false if there are not enough.
 func (m *till) take(w wish) bool {
 	for _, l := range w.Lines {
 		if m.rows[l.SKU].left < l.Quantity {
@@ -183,7 +182,7 @@ func (m *till) place(t *testing.T, rt *rapid.T) {
 		o.key = strconv.Itoa(m.keys)
 	}
 	fits := m.take(o.wish)
-	// A replica may say for a moment that what has just come back is sold out.
+	// For a moment a replica may refuse as sold out what has just been returned.
 	rec, body := m.ask(t, rt, o.key, o.wish)
 	for deadline := time.Now().Add(5 * time.Second); fits && rec.Code == http.StatusConflict && time.Now().Before(deadline); {
 		rec, body = m.ask(t, rt, o.key, o.wish)
@@ -227,7 +226,8 @@ func (m *till) replay(t *testing.T, rt *rapid.T) {
 	}
 }
 
-// post does something to an order and compares its status, or the problem's.
+// post sends an action on an order and compares the status of the answer and, if it
+// succeeds, of the order.
 func (m *till) post(t *testing.T, rt *rapid.T, o *tillOrder, verb string, want int) {
 	rec := m.shop(rt).as(t, m.client, http.MethodPost, "/v1/orders/"+o.first.ID+"/"+verb)
 	if rec.Code != want || want == http.StatusOK && m.read(rt, rec).Status != o.status {
@@ -269,7 +269,7 @@ func (m *till) giveBack(o *tillOrder) {
 	}
 }
 
-// expire lets a hold's time go by.
+// expire makes a hold expire.
 func (m *till) expire(t *testing.T, rt *rapid.T) {
 	o := m.some(rt)
 	if o.status != "held" {
@@ -305,7 +305,7 @@ func (m *till) restock(t *testing.T, rt *rapid.T) {
 	m.rows[sku].version++
 	r := tillRestock{path: "/v1/stock/" + sku + "/adjustments", body: fmt.Sprintf(`{"delta":%d,"reason":"restock"}`, units)}
 	if rapid.Bool().Draw(rt, "with a key") {
-		r.key = strconv.Itoa(len(m.restocks)) // as an order's may be: they are apart
+		r.key = strconv.Itoa(len(m.restocks)) // may be the same as that of an order: the two are independent
 	}
 	rec := m.shop(rt).post(t, m.client, r.key, r.path, r.body)
 	if rec.Code != http.StatusOK || rec.Header().Get("Idempotent-Replayed") != "" {
@@ -327,7 +327,7 @@ func (m *till) restockAgain(t *testing.T, rt *rapid.T) {
 	}
 }
 
-// compare looks at all that can be seen.
+// compare compares everything that is visible: all levels and all orders.
 func (m *till) compare(t *testing.T, rt *rapid.T) {
 	s := m.shop(rt)
 	for sku, row := range m.rows {
@@ -347,8 +347,8 @@ func (m *till) compare(t *testing.T, rt *rapid.T) {
 	}
 }
 
-// compareLedgers checks that each SKU's movements add up, and that Redis has got
-// to know the last level.
+// compareLedgers checks that each SKU's movements add up, and that Redis gets the latest
+// level.
 func (m *till) compareLedgers(t *testing.T, rt *rapid.T) {
 	for sku, row := range m.rows {
 		for deadline := time.Now().Add(5 * time.Second); ; {

@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-	_ "github.com/jackc/pgx/v5/stdlib" // goose speaks database/sql
+	_ "github.com/jackc/pgx/v5/stdlib" // goose uses database/sql
 	"github.com/pressly/goose/v3"
 
 	"orderd/internal/stack/stacktest"
@@ -21,15 +21,14 @@ import (
 	"orderd/migrations"
 )
 
-// oldestHashed is the schema that begins to hash keys. Below it they are stored
-// as they were sent.
+// oldestHashed is the first schema version that hashes keys. Before it they are stored as
+// they were sent.
 const oldestHashed = 9
 
-// asBefore writes an order with a key as the version did that stored keys
-// themselves.
+// asBefore writes orders with keys as the version did that stored keys themselves.
 func asBefore(ctx context.Context, db *pgxpool.Pool, requests ...Request) ([]uuid.UUID, error) {
 	ids := make([]uuid.UUID, len(requests))
-	batch := &pgx.Batch{} // and so one transaction
+	batch := &pgx.Batch{} // one transaction
 	for i, r := range requests {
 		ids[i] = uuid.Must(uuid.NewV7())
 		batch.Queue(`INSERT INTO orders (id, client, idempotency_key, request_hash, status) VALUES ($1, $2, $3, $4, 'confirmed')`,
@@ -39,8 +38,8 @@ func asBefore(ctx context.Context, db *pgxpool.Pool, requests ...Request) ([]uui
 	return ids, db.SendBatch(ctx, batch).Close()
 }
 
-// Keys of the version before are hashed by the migrations, and found; and while
-// replicas of both versions serve, no key places two orders.
+// Keys of the previous version are hashed by the migrations, and found; and while replicas
+// of both versions run, no key places two orders.
 func TestStoredKey_AcrossVersions(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Postgres(t)
@@ -61,14 +60,14 @@ func TestStoredKey_AcrossVersions(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	skus := make([]string, 100) // a row that one transaction changes again and again takes longer each time
+	skus := make([]string, 100) // updating one row again and again in a transaction takes longer each time
 	for i := range skus {
 		skus[i] = "A-" + strconv.Itoa(i)
 		if _, _, err := stock.NewStore(db, "r1").Set(t.Context(), skus[i], 100, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
-	// More than the migration takes at a time, and with all that a key may hold.
+	// More keys than the migration converts at a time, some with unusual contents.
 	keys := []string{"k", `back\slash"quote`, strings.Repeat("~", stock.MaxKey), strings.Repeat("0", 64), "sha256"}
 	for len(keys) < 5_100 {
 		keys = append(keys, uuid.NewString())
@@ -94,7 +93,7 @@ func TestStoredKey_AcrossVersions(t *testing.T) {
 		}
 	}
 
-	// A replica of the version before goes on for a while.
+	// A replica of the previous version runs on for a while.
 	late := Request{Client: "ann", Key: "late-and-not-by-chance-in-a-hash", Lines: []Line{{"A-1", 1}}}
 	if ids, err = asBefore(t.Context(), db, late); err != nil {
 		t.Fatal(err)
@@ -113,7 +112,7 @@ func TestStoredKey_AcrossVersions(t *testing.T) {
 		}
 	}
 
-	// No key is to be read anywhere.
+	// No key is stored in plain text.
 	var rows string
 	if err := db.QueryRow(t.Context(), "SELECT string_agg(o::text, ' ') FROM orders o WHERE idempotency_key IS NOT NULL").Scan(&rows); err != nil {
 		t.Fatal(err)

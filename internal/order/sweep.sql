@@ -1,7 +1,7 @@
--- Locks holds that are past their time, the oldest first, and leaves out those that another replica is
--- at, or whose client confirms or cancels them right now.
--- $1 the most there may be
--- Answers their ids.
+-- Locks expired holds, the oldest first, and skips those that another transaction has locked: that of a
+-- replica which sweeps them, or of a client who confirms or cancels them.
+-- $1 the maximum number
+-- Returns their ids.
 SELECT id FROM orders
 WHERE status = 'held' AND hold_expires_at <= now()
 ORDER BY hold_expires_at LIMIT $1

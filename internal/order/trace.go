@@ -12,15 +12,15 @@ import (
 	"orderd/internal/locking"
 )
 
-// Traces make spans of an order's way: of its steps, as Server-Timing has them,
-// and of the groups that serve several orders at once. nil: there are none.
+// Traces makes the spans of an order: of its steps, as Server-Timing has them, and of the
+// groups that place several orders at once. nil: there are none.
 type Traces struct {
 	tracer trace.Tracer
 	mode   trace.SpanStartEventOption
 }
 
-// NewTraces returns what makes the spans of a service with this lock mode. They
-// are children of the span in a request's context.
+// NewTraces returns the Traces of a service with this lock mode. Its spans are children of
+// the span in a request's context.
 func NewTraces(provider trace.TracerProvider, mode locking.Mode) *Traces {
 	return &Traces{
 		tracer: provider.Tracer("orderd/internal/order"),
@@ -36,8 +36,8 @@ type timing struct {
 	span   trace.Span // nil: it has none
 }
 
-// begin begins a step of a request or a group. The context that it returns is
-// for those whom the step asks: their spans belong to it.
+// begin starts a step of a request or a group. The context that it returns is for the calls
+// made in the step: their spans are its children.
 func begin(ctx context.Context, name string) (context.Context, timing) {
 	t := timing{record: recordOf(ctx), name: name, start: time.Now()}
 	if traces := t.record.traces; traces != nil && trace.SpanFromContext(ctx).IsRecording() {
@@ -46,7 +46,7 @@ func begin(ctx context.Context, name string) (context.Context, timing) {
 	return ctx, t
 }
 
-// end notes how long the step has taken.
+// end records how long the step has taken, and ends its span.
 func (t timing) end() {
 	t.record.steps = append(t.record.steps, step{t.name, time.Since(t.start)})
 	if t.span != nil {
@@ -57,9 +57,9 @@ func (t timing) end() {
 // A groupSpan is the span of a group. nil: it has none.
 type groupSpan struct{ trace.Span }
 
-// group begins the span of a group, unless none of its requests is traced. It is
-// a child of the first that is: a span of a trace of its own would be kept or
-// dropped by itself, and hardly ever be there for those who look for it.
+// group starts the span of a group, or returns nil if none of its requests is sampled. The
+// span is a child of the first that is: in a trace of its own it would be sampled
+// independently, and would hardly ever exist for a request that is.
 func (t *Traces) group(ctx context.Context, name string, since time.Time, group []*waiter) (context.Context, *groupSpan) {
 	if t == nil {
 		return ctx, nil
@@ -73,7 +73,7 @@ func (t *Traces) group(ctx context.Context, name string, since time.Time, group 
 	return ctx, nil
 }
 
-// serves links the group to the requests that it is for, each of them.
+// serves links the span to the sampled requests of the group, each of them.
 func (g *groupSpan) serves(group []*waiter) {
 	if g == nil {
 		return
@@ -92,8 +92,8 @@ func (g *groupSpan) end() {
 	}
 }
 
-// waited makes a span of a request's wait in a lane, and links the request to
-// the group that ended it, if one did.
+// waited makes a span of a request's wait in a lane, and links the request to the group
+// that took it, if one did.
 func (t *Traces) waited(w *waiter, lane string, took time.Duration, group *groupSpan) {
 	request := trace.SpanFromContext(w.ctx)
 	if t == nil || !request.IsRecording() {
@@ -106,8 +106,8 @@ func (t *Traces) waited(w *waiter, lane string, took time.Duration, group *group
 	}
 }
 
-// answered names the request's span after its route, and tells why it failed if
-// that was no fault of the client.
+// answered names the request's span after its route, and records why it failed unless that
+// was the client's fault.
 func (t *Traces) answered(ctx context.Context, method, route string, status int, err error) {
 	if t == nil {
 		return
@@ -122,9 +122,9 @@ func (t *Traces) answered(ctx context.Context, method, route string, status int,
 	}
 }
 
-// traceOf returns the trace that a request belongs to, and its span in it. Where
-// orderd makes no spans that is the trace of who sent it, without a span, for
-// the log and the client.
+// traceOf returns the ids of a request's trace and of its span, for the log and the client.
+// Where orderd makes no spans it returns the trace of the traceparent header, if there is
+// one, without a span.
 func traceOf(ctx context.Context) (traceID, spanID string) {
 	if own := trace.SpanContextFromContext(ctx); own.IsValid() {
 		return own.TraceID().String(), own.SpanID().String()
@@ -137,7 +137,7 @@ func traceOf(ctx context.Context) (traceID, spanID string) {
 	return sender.TraceID().String(), ""
 }
 
-// sampled returns the id of the request's trace if it is kept, or "".
+// sampled returns the id of the request's trace if it is sampled, or "".
 func (t *Traces) sampled(ctx context.Context) string {
 	if t == nil {
 		return ""

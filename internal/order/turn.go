@@ -10,38 +10,38 @@ import (
 	"orderd/internal/stock"
 )
 
-// turnLimit is how long a lane keeps a lease for one group after the other.
-// Others who want it are heard of at once; the limit is for when they are not.
+// turnLimit is how long a lane keeps a lease for consecutive groups. Normally it learns at
+// once that others wait for the lease; the limit is for when it does not.
 const turnLimit = 100 * time.Millisecond
 
-// A turn is a lane's lease. It outlasts a group while more orders for the same
-// SKUs wait here and nobody else is known to want them: taking and giving back
-// the lease, and looking at a level that nobody else has changed, would take
-// longer than some groups do. Its lane's goroutine alone may use it.
+// A turn is a lane's possession of a lease. It outlasts a group while more orders for the
+// same SKUs wait here and nobody else is known to want them: releasing and acquiring the
+// lease again, and reading a level that nobody else has changed, would take longer than
+// some groups do. It is for one goroutine alone: its lane's, or its part's.
 type turn struct {
 	service *Service
 	lane    *lane
-	part    bool // of a group that was taken apart
+	part    bool // places a part of a group that placeInParts has split
 
 	lease *locking.Lease // nil: none
 	keys  []string
-	again bool // the lease before was for the same keys
+	again bool // the previous lease was for the same keys
 	since time.Time
-	// levels are those that the last group has left, if all is known of them.
+	// levels are those that the last group has left, or nil unless all of them are known.
 	levels map[string]stock.Level
-	// handedOver are the levels that came with the lease from the holder before.
+	// handedOver are the levels that the previous holder handed over with the lease.
 	handedOver map[string]stock.Level
-	// unwritten are levels that Redis may not have yet: what this turn's groups have left,
-	// and what was handed over with the lease, which the holder before may still be
-	// writing. They are written when the lease is given back, and no earlier: until then
-	// nobody else may sell from them, and this turn knows them.
+	// unwritten are levels that Redis may not have yet: those that this turn's groups have left, and
+	// those handed over with the lease, which the previous holder may still be writing. They are
+	// written when the lease is released, and no earlier: until then nobody else may sell from them,
+	// and this turn knows them.
 	unwritten map[string]stock.Level
 
-	releasing pendingReleases // leases before, which may still be on their way back
+	releasing pendingReleases // earlier leases, which may not be released yet
 }
 
-// take makes sure that there is a lease on the keys: the one that is there, or
-// a new one, which was waited for.
+// take makes sure that the turn has a lease on the keys: the current one, or a new one, for
+// which it waited.
 func (t *turn) take(ctx context.Context, keys []string, patience time.Duration) (waited bool, err error) {
 	ctx, lock := begin(ctx, "lock")
 	defer lock.end()
@@ -61,19 +61,19 @@ func (t *turn) take(ctx context.Context, keys []string, patience time.Duration) 
 	return true, err
 }
 
-// goesOn tells whether the lease may be kept for another group.
+// goesOn reports whether the lease may be kept for another group.
 func (t *turn) goesOn() bool {
 	return t.lease.Wanted() != nil && !isWanted(t.lease) &&
 		time.Since(t.since) <= turnLimit && t.lease.Check(t.service.LockMargin) == nil
 }
 
-// linger is how long a lane keeps its lease for orders that may come, while nobody
-// else wants it: clients who have been answered often come again at once.
+// linger is how long a lane without orders keeps its lease while nobody else wants it:
+// clients that have been answered often order again at once.
 const linger = 2 * time.Millisecond
 
-// idle gives the lease back: at once where orders are for one thing after another,
-// else when nobody has come for a while, or somebody else wants it. It reports false
-// if somebody has come before that.
+// idle releases the lease: at once if it cannot be kept or the previous one was for other
+// SKUs, else when no order has arrived for a while, or somebody else wants it. It returns
+// false, and keeps the lease, if an order arrives before that.
 func (t *turn) idle() (over bool) {
 	if t.lease != nil && t.again && t.goesOn() {
 		patience := time.NewTimer(linger)
@@ -89,7 +89,7 @@ func (t *turn) idle() (over bool) {
 	return true
 }
 
-// isWanted tells whether somebody else is known to wait for the lease.
+// isWanted reports whether somebody else is known to wait for the lease.
 func isWanted(lease *locking.Lease) bool {
 	select {
 	case <-lease.Wanted():
@@ -99,8 +99,8 @@ func isWanted(lease *locking.Lease) bool {
 	}
 }
 
-// look returns the levels of the lease's keys. A level that the holder before has
-// told is as good as Redis' copy, and no better.
+// look returns the levels of the lease's keys. A level that was handed over is trusted as
+// much as a cached one, and no more.
 func (t *turn) look(ctx context.Context) (map[string]stock.Level, error) {
 	if t.levels != nil {
 		return t.levels, nil
@@ -109,7 +109,7 @@ func (t *turn) look(ctx context.Context) (map[string]stock.Level, error) {
 		return t.handedOver, nil
 	}
 	levels, err := t.service.Cache.Levels(ctx, t.keys)
-	// Redis lags behind what this turn has sold itself: that is written when the lease is given back.
+	// Redis lags behind what this turn has sold itself: that is written when the lease is released.
 	for sku, own := range t.unwritten {
 		if cached, ok := levels[sku]; ok && cached.Version < own.Version {
 			levels[sku] = own
@@ -118,8 +118,8 @@ func (t *turn) look(ctx context.Context) (map[string]stock.Level, error) {
 	return levels, err
 }
 
-// learn keeps what a group that was committed has left. What it did not sell is
-// known only if Postgres has said so, in this group or in one before.
+// learn keeps the levels that a committed group has left. The level of a SKU that it did
+// not sell is known only if Postgres has confirmed it, for this group or an earlier one.
 func (t *turn) learn(sold []Order, v *view) {
 	after := leftBy(sold, v.levels)
 	known := t.levels != nil

@@ -11,8 +11,8 @@ import (
 	"orderd/internal/stock"
 )
 
-// A lane keeps its lease while orders for the same come one after the other, and
-// gives it back when nobody comes or another wants it.
+// A lane keeps its lease while orders for the same SKUs keep coming, and releases it when
+// none comes or somebody else wants it.
 func TestTurn_Rests(t *testing.T) {
 	t.Parallel()
 	locks := locking.NewLocal()
@@ -78,8 +78,8 @@ func TestTurn_WhatIsToldOfLevels(t *testing.T) {
 	}
 }
 
-// What a group has not sold is not known to the next for that it was looked at: Redis may
-// be wrong, and nobody is refused on its word alone.
+// A level that a group has read, and not sold from, is not known to the next: the cached
+// one may be wrong, and no order is refused on it alone.
 func TestTurn_KeepsWhatPostgresHasSaid(t *testing.T) {
 	t.Parallel()
 	levels := map[string]stock.Level{"A": {SKU: "A", OnHand: 1, Version: 2}, "B": {SKU: "B", OnHand: 5, Version: 1000}}

@@ -11,8 +11,8 @@ import (
 	"orderd/internal/stock"
 )
 
-// forgetful loses the answer to a COMMIT, and the connection with it, when it is
-// armed: once.
+// forgetful is a connection that, when armed, loses the answer to one COMMIT, and is broken
+// from then on.
 type forgetful struct {
 	net.Conn
 	armed      *atomic.Bool
@@ -34,7 +34,7 @@ func (f *forgetful) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A change of the stock whose COMMIT was not answered may have been made: who is
+// A change of the stock whose COMMIT was not answered may have been made: a client that is
 // told "unavailable" would make it twice.
 func TestStore_AChangeThatMayHaveBeenMadeIsNotCalledUnavailable(t *testing.T) {
 	t.Parallel()
@@ -55,7 +55,7 @@ func TestStore_AChangeThatMayHaveBeenMadeIsNotCalledUnavailable(t *testing.T) {
 	if p := problemOf(err); p.Code != "outcome_unknown" || p.Retryable {
 		t.Errorf("answered %+v, want outcome_unknown, and not to be tried again unseen", p)
 	}
-	// One with a key can be asked for again, and is.
+	// A change with a key can be retried, and is.
 	armed.Store(true)
 	item, replayed, err := broken.Adjust(t.Context(), stock.Adjustment{SKU: "A", Delta: 5, Reason: "restock", Key: "k"})
 	if err != nil || !replayed || item.OnHand != 20 || armed.Load() {
@@ -64,7 +64,7 @@ func TestStore_AChangeThatMayHaveBeenMadeIsNotCalledUnavailable(t *testing.T) {
 	if item, err := s.Get(t.Context(), "A"); err != nil || item.OnHand != 20 {
 		t.Errorf("%d on hand, %v; want 20", item.OnHand, err)
 	}
-	// To set a level once more does no harm.
+	// Setting a level once more does no harm.
 	armed.Store(true)
 	if _, _, err := broken.Set(t.Context(), "A", 20, ""); !errors.Is(err, stock.ErrUnavailable) {
 		t.Errorf("Set = %v, want ErrUnavailable", err)

@@ -10,12 +10,12 @@ import (
 // A view is what is known of a group's stock before the commit.
 type view struct {
 	levels  map[string]stock.Level
-	sure    map[string]bool // SKUs whose level Postgres has said: Redis' word, or the holder's before, is a hint
+	sure    map[string]bool // SKUs whose level Postgres has confirmed: a cached or handed-over one is a hint
 	shelves map[string]*shelf
 	lost    map[string]error // SKUs that a later lease has claimed
 }
 
-// enough lets a line go if there seem to be units for it.
+// enough admits a line if there seem to be enough units.
 func (v *view) enough(s *shelf, line Line) error {
 	if err := v.lost[line.SKU]; err != nil {
 		return err
@@ -23,8 +23,8 @@ func (v *view) enough(s *shelf, line Line) error {
 	return enough(s, line)
 }
 
-// certain tells whether the group may be committed as it looks from here: all
-// the rows' guards are satisfied if their levels are what they seem to be.
+// certain reports whether the group may be committed optimistically: whether the guards of
+// all its rows are satisfied if their levels are as expected.
 func (v *view) certain() bool {
 	for _, s := range v.shelves {
 		if s.Guard != stock.GuardPredicate {
@@ -34,8 +34,8 @@ func (v *view) certain() bool {
 	return true
 }
 
-// view looks at the stock of all the orders at once. Levels that are too low for
-// all who want some are confirmed: nobody is refused on Redis' word alone.
+// view reads the stock of all the orders at once. Levels that are too low for all of them
+// together are confirmed: no order is refused on a cached level alone.
 func (t *turn) view(ctx context.Context, orders []Request) (*view, error) {
 	ctx, look := begin(ctx, "stock")
 	defer look.end()
@@ -63,8 +63,9 @@ func (t *turn) view(ctx context.Context, orders []Request) (*view, error) {
 			}
 		}
 		if level.OnHand < wanted[sku] && !v.sure[sku] {
-			// An answer that is shared may be older than the lease. Too little for all of the group, it can
-			// still be more than there is: where the row does not count its units, some would be sold from it.
+			// A shared answer may be older than the lease. Although too low for the whole group, it may be
+			// higher than the level is now: where the guard does not check the level, orders would be sold from
+			// it.
 			confirm := t.service.Shortages.Confirm
 			if level.Guard != stock.GuardPredicate {
 				confirm = t.service.Shortages.ConfirmFresh
@@ -73,8 +74,8 @@ func (t *turn) view(ctx context.Context, orders []Request) (*view, error) {
 			if err != nil {
 				return nil, err
 			}
-			// What the turn knows may be newer than an answer that is shared. What Redis says is not
-			// more than a hint, whatever version it claims: a hand or a restored Postgres may be behind it.
+			// What the turn knows may be newer than a shared answer. A cached level is only a hint, whatever
+			// version it has: it may have been set by hand, or be from before Postgres was restored.
 			if t.levels == nil || confirmed.Version >= level.Version {
 				level, v.sure[sku] = confirmed, true
 			}

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// certLife is how long the certificates of throwaway servers are good for.
+// certLife is how long the certificates of throwaway servers are valid.
 const certLife = 24 * time.Hour
 
 // An Authority signs the certificates of servers on this machine. Clients trust
@@ -45,20 +45,20 @@ func NewAuthority(dir string) (*Authority, error) {
 	if a.cert, err = x509.ParseCertificate(der); err != nil {
 		return nil, err
 	}
-	// For everybody to read: whoever wants to trust it.
+	// Readable by everybody: any client may trust it.
 	return a, os.WriteFile(a.File, pemOf("CERTIFICATE", der), 0o644) //nolint:gosec // a certificate is public
 }
 
-// Pool returns what a client trusts that trusts this authority alone.
+// Pool returns a certificate pool that holds this authority alone.
 func (a *Authority) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.cert)
 	return pool
 }
 
-// Issue makes a certificate for the hosts, which are names or addresses, and
-// returns the files that it and its private key are in: name.crt and name.key,
-// replaced if they are there already. Without hosts it is for this machine.
+// Issue makes a certificate for the hosts, which are names or addresses, and returns the files
+// of it and of its private key: name.crt and name.key, replaced if they exist. Without hosts it
+// is for this machine.
 func (a *Authority) Issue(name string, hosts ...string) (certFile, keyFile string, err error) {
 	if len(hosts) == 0 {
 		hosts = []string{loopback, "localhost"}
@@ -92,8 +92,7 @@ func (a *Authority) Issue(name string, hosts ...string) (certFile, keyFile strin
 	return certFile, keyFile, err
 }
 
-// replaceFile puts a new file in an old one's place in one step, for whoever
-// reads it meanwhile.
+// replaceFile replaces a file in one step, so that no reader sees half of it.
 func replaceFile(file string, content []byte) error {
 	fresh := file + ".new"
 	if err := os.WriteFile(fresh, content, 0o600); err != nil {

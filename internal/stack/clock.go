@@ -22,9 +22,9 @@ func Clocks() error {
 	return err
 }
 
-// fakeTime returns what to load before a program to set its clock. The C library
-// has to be named too: without it, Debian's Redis calls its allocator, which
-// asks for the time, before the library is ready, and aborts.
+// fakeTime returns what to preload into a program to set its clock. The C library has to be
+// named too: without it, Debian's Redis calls its allocator, which asks for the time, before
+// libfaketime is ready, and aborts.
 func (f finder) fakeTime() (preload string, err error) {
 	libraries, cs := matches(f.fakeTimes), matches(f.libcs)
 	if len(libraries) == 0 || len(cs) == 0 {
@@ -33,8 +33,8 @@ func (f finder) fakeTime() (preload string, err error) {
 	return libraries[0] + " " + cs[0], nil
 }
 
-// RedisWithClock starts a Redis server as Redis does, and returns the clock that
-// it has for itself. Time that only passes is the machine's.
+// RedisWithClock starts a Redis server as Redis does, with a wall clock of its own, which it
+// also returns. Its monotonic clock is the machine's.
 func (s *Stack) RedisWithClock(ctx context.Context, name string) (*Redis, *Clock, error) {
 	preload, err := s.find.fakeTime()
 	if err != nil {
@@ -50,11 +50,10 @@ func (s *Stack) RedisWithClock(ctx context.Context, name string) (*Redis, *Clock
 	return r, c, err
 }
 
-// Shift sets the clock to as much after the machine's, at once. Forward it jumps
-// in whole seconds.
+// Shift sets the clock ahead of the machine's by that much, at once, in whole seconds.
 func (c *Clock) Shift(ahead time.Duration) error {
 	text := fmt.Sprintf("+%ds\n", int(ahead.Seconds()))
-	// Made aside, so that the server never reads half of it.
+	// Written aside and renamed, so that the server never reads half of it.
 	aside := strings.TrimSuffix(c.file, ".clock") + ".next"
 	if err := errors.Join(os.WriteFile(aside, []byte(text), 0o600), os.Rename(aside, c.file)); err != nil {
 		return fmt.Errorf("set the clock: %w", err)

@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// A finder knows where the servers are looked for.
+// A finder knows where to look for the servers.
 type finder struct {
 	path         []string // folders of programs, as in PATH
 	postgresBins []string // patterns of further folders of PostgreSQL's programs
 	javaBins     []string // folders of the java program, before path
-	zooJars      []string // patterns of ZooKeeper's archive
+	zooJars      []string // patterns of ZooKeeper's jar
 	fakeTimes    []string // patterns of libfaketime
 	libcs        []string // patterns of the C library
 }
@@ -29,7 +29,7 @@ func defaultFinder() finder {
 		fakeTimes:    []string{"/usr/lib/*/faketime/libfaketime.so.1"},
 		libcs:        []string{"/lib/*/libc.so.6"},
 	}
-	// Before PATH: macOS has a java there that only tells to install one.
+	// Before PATH, where macOS has a java that only says how to install one.
 	if home := os.Getenv("JAVA_HOME"); home != "" {
 		f.javaBins = append(f.javaBins, filepath.Join(home, "bin"))
 	}
@@ -57,11 +57,10 @@ func (f finder) postgres() string {
 	return slices.MaxFunc(dirs, func(a, b string) int { return cmp.Compare(major(a), major(b)) })
 }
 
-// redis returns redis-server, or nothing.
+// redis returns the path of redis-server, or "".
 func (f finder) redis() string { return program("redis-server", f.path) }
 
-// zooKeeper returns the java program and ZooKeeper's archive; what is missing is
-// empty.
+// zooKeeper returns the paths of java and of ZooKeeper's jar; what is missing is empty.
 func (f finder) zooKeeper() (java, jar string) {
 	java = program("java", append(slices.Clone(f.javaBins), f.path...))
 	patterns := slices.Clone(f.zooJars)
@@ -77,13 +76,13 @@ func (f finder) zooKeeper() (java, jar string) {
 	return java, jar
 }
 
-// classPath is what java needs to run ZooKeeper's archive.
+// classPath returns the class path that ZooKeeper's jar needs.
 func classPath(jar string) string {
 	lib := filepath.Dir(jar)
 	if filepath.Base(jar) != "zookeeper.jar" {
 		return filepath.Join(lib, "*")
 	}
-	// Debian's archive names those it needs, but none that prints the log, and not all for TLS.
+	// Debian's jar names its dependencies, but no log backend, and not all that TLS needs.
 	jars := []string{jar}
 	for _, name := range []string{"slf4j-simple", "netty-codec", "netty-resolver"} {
 		jars = append(jars, filepath.Join(lib, name+".jar"))
@@ -91,7 +90,7 @@ func classPath(jar string) string {
 	return strings.Join(jars, string(filepath.ListSeparator))
 }
 
-// program returns the first program of that name, or nothing.
+// program returns the path of the first program of that name, or "".
 func program(name string, dirs []string) string {
 	for _, dir := range dirs {
 		if path := filepath.Join(dir, name); isProgram(path) {

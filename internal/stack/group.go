@@ -9,14 +9,13 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// A group is servers that are of use only together: all of them come up, or
-// none stays.
+// A group is servers that are of use only together: either all start, or none is left running.
 type group struct {
 	mu      sync.Mutex
 	members []*run
 }
 
-// startGroup runs form, and kills what it has started if it fails.
+// startGroup runs form and, if it fails, kills what it has started.
 func startGroup(ctx context.Context, name string, form func(context.Context, *group) error) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()

@@ -17,10 +17,9 @@ var guardScript string
 // add up to 9 s; removing the folder comes on top.
 const guardLimit = 20 * time.Second
 
-// A guard is a shell that outlives this process. It reads from a pipe which
-// process groups run, and once nobody holds the pipe's other end any more it
-// ends those groups and removes the folder. A parent cannot miss this by being
-// killed: the kernel closes its end of the pipe.
+// A guard is a shell that outlives this process. It reads from a pipe which process groups run,
+// and once nobody holds the pipe's other end any more it ends those groups and removes the
+// folder. This works even if the parent is killed: the kernel then closes its end of the pipe.
 type guard struct {
 	pid    int
 	events *os.File // the end that is written to; close-on-exec
@@ -34,13 +33,12 @@ func newGuard(dir string) (*guard, error) {
 		return nil, fmt.Errorf("open the guard's pipe: %w", err)
 	}
 	defer events.Close()
-	// By the environment, so that lists of processes show one short line.
+	// Passed in the environment, so that lists of processes show one short line.
 	cmd := exec.Command("/bin/sh", "-c", `eval "$GUARD"`, "stack-guard", dir)
 	cmd.Dir = "/"
 	cmd.Stdin = events
 	cmd.Env = []string{"PATH=/usr/bin:/bin:/usr/sbin:/sbin", "GUARD=" + guardScript}
-	// A session of its own: signals to this process's group or terminal pass
-	// it by.
+	// A session of its own, which signals to this process's group or terminal do not reach.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := startGuard(cmd); err != nil {
 		w.Close()
@@ -54,8 +52,7 @@ func newGuard(dir string) (*guard, error) {
 	return g, nil
 }
 
-// startGuard starts the script and waits until it says that it is deaf to
-// signals.
+// startGuard starts the script and waits until it says that it ignores signals.
 func startGuard(cmd *exec.Cmd) error {
 	deaf, w, err := os.Pipe()
 	if err != nil {
@@ -78,8 +75,8 @@ func startGuard(cmd *exec.Cmd) error {
 	return nil
 }
 
-// forget tells the guard that a group has ended, so that it never signals a
-// stranger who was given the same number later.
+// forget tells the guard that a group has ended, so that it never signals another process that
+// gets the same number later.
 func (g *guard) forget(group int) {
 	// An error means that the guard is gone, and with it what it remembered.
 	_, _ = fmt.Fprintf(g.events, "stop %d\n", group)

@@ -3,12 +3,12 @@
 # Argument: the stack's folder. Standard input, one event on each line:
 #   start GROUP SIGNAL   a process group runs; the signal (a number) ends it fast
 #   stop GROUP           it has ended
-# Its end means that the opener is gone, however it went. Standard output: one
-# line once signals have no effect any more.
+# End of input means that the opener is gone, for whatever reason. Standard output: one line
+# once signals have no effect any more.
 
 trap '' HUP INT QUIT TERM PIPE
 echo deaf
-# Whoever waits for the end of the opener's output must not wait for this shell.
+# Do not hold the opener's output open: its reader must not wait for this shell.
 exec >/dev/null 2>&1
 dir=$1
 running=
@@ -52,9 +52,9 @@ for entry in $running; do
 done
 await 20
 
-# A PostgreSQL that was killed leaves its pid file, which names the shared
-# memory segment that it left too. In a container even root may remove only
-# segments of its own: there it becomes their owner for it.
+# A PostgreSQL that was killed leaves its pid file, which names the shared memory segment that
+# it left too. In a container even root may remove only its own segments: then the segment's
+# owner does it.
 for file in "$dir"/*/postmaster.pid; do
 	[ -f "$file" ] || continue
 	segment=$(sed -n '7s/.* //p' "$file")

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// beVictim opens a stack, tells its folder, starts every server, tells so, and
-// waits for its end.
+// beVictim opens a stack, prints its folder, starts every server, prints that, and waits to be
+// killed.
 func beVictim() error {
 	s, err := Open()
 	if err != nil {
@@ -142,7 +142,7 @@ func TestGuardPipeStaysHere(t *testing.T) {
 	t.Parallel()
 	s := mustOpen(t)
 
-	// A program that the stack starts has nothing but its standard streams.
+	// A program that the stack starts inherits only its standard streams.
 	_, err := s.Start(t.Context(), Command{
 		Name: "leak", Path: "/bin/sh", Args: []string{"-c", "(echo stop 1 >&3) || exit 7"},
 		Ready: func(context.Context) error { return errors.New("still running") },
@@ -151,7 +151,7 @@ func TestGuardPipeStaysHere(t *testing.T) {
 		t.Errorf("writing to the guard's pipe: %v, want exit status 7", err)
 	}
 
-	// Nor does one that is started past it.
+	// The pipe is not inherited by a program that is started without the stack either.
 	conn, err := s.guard.events.SyscallConn()
 	if err != nil {
 		t.Fatal(err)
@@ -175,7 +175,7 @@ func TestGuardIgnoresSignals(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Without a guard, nothing would start, nor the folder go.
+	// Without its guard, nothing would start, and the folder would stay.
 	p := mustStart(t, s, script(s, "program", ": >ready; sleep 100"))
 	if err := s.Close(); err != nil {
 		t.Error(err)
@@ -208,7 +208,7 @@ func TestNothingRunsUnguarded(t *testing.T) {
 	}
 }
 
-// A group that has ended is forgotten: its number may be a stranger's by now.
+// A group that has ended is forgotten: its number may be another's by now.
 func TestGuardForgets(t *testing.T) {
 	t.Parallel()
 	s := mustOpen(t)
@@ -225,7 +225,7 @@ func TestGuardForgets(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	// Killed only now: this signal, and no other, is what it ends by.
+	// Killed only now: if the guard has left it alone, this is the signal that it ends by.
 	if err := stranger.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}

@@ -9,14 +9,14 @@ import (
 
 const haproxyName = "HAProxy"
 
-// HAProxy is a balancer in front of other servers.
+// HAProxy is a load balancer in front of other servers.
 type HAProxy struct {
 	*Process
 	Addr string // host:port
 }
 
-// HAProxy starts a balancer. config is its configuration for the port that it is
-// to listen on, and ready tells whether what answers at an address is it.
+// HAProxy starts a load balancer. config returns its configuration for the port to listen on,
+// and ready checks that it is what answers at an address.
 func (s *Stack) HAProxy(ctx context.Context, name string, config func(port int) string, ready func(ctx context.Context, addr string) error) (*HAProxy, error) {
 	server := s.find.balancer()
 	if err := Missing([]Server{server}); err != nil {
@@ -46,7 +46,7 @@ func (s *Stack) HAProxy(ctx context.Context, name string, config func(port int) 
 	return h, nil
 }
 
-// FindHAProxy looks for the balancer, which only some need.
+// FindHAProxy looks for the load balancer, which only some need.
 func FindHAProxy() Server {
 	server := defaultFinder().balancer()
 	server.Version = version(server)

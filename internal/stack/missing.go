@@ -22,8 +22,8 @@ const (
 // A Server is one that the stack can start, found or missing.
 type Server struct {
 	Name    string
-	Path    string // of its program, or ZooKeeper's archive; empty if missing
-	Version string // empty if missing, or if it does not tell
+	Path    string // of its program, or ZooKeeper's jar; empty if missing
+	Version string // empty if missing or unknown
 	Package string // what to install for it
 	Install string // the exact command that does so; empty unless missing
 }
@@ -71,8 +71,8 @@ func Missing(servers []Server) error {
 	return &MissingError{Servers: missing}
 }
 
-// need returns an error if the server of that name is missing. It tells of all
-// that are, so that they can be installed in one go.
+// need returns an error if the server of that name is missing. It lists all that are, so that
+// they can be installed in one go.
 func (f finder) need(name string) error {
 	servers := f.servers()
 	if slices.ContainsFunc(servers, func(s Server) bool { return s.Name == name && s.Path == "" }) {
@@ -108,8 +108,8 @@ func (f finder) servers() []Server {
 	return servers
 }
 
-// zooKeeperPackages are Debian's for what is missing, and for both if nothing
-// is: the package zookeeper would bring a whole desktop's Java.
+// zooKeeperPackages returns Debian's packages for what is missing, and for both if nothing is:
+// the package zookeeper would bring a whole desktop's Java.
 func zooKeeperPackages(java, jar string) string {
 	switch {
 	case java == "" && jar != "":
@@ -121,12 +121,12 @@ func zooKeeperPackages(java, jar string) string {
 	}
 }
 
-// install is the command that installs packages, for this system and user.
+// install returns the command that installs packages, for this system and user.
 func install(packages []string) string {
 	if runtime.GOOS == "darwin" {
 		return "brew install " + strings.Join(packages, " ")
 	}
-	release, _ := os.ReadFile("/etc/os-release") // without it, it is taken for Debian
+	release, _ := os.ReadFile("/etc/os-release") // without it, Debian is assumed
 	sudo := "sudo "
 	if os.Geteuid() == 0 {
 		sudo = ""
@@ -134,8 +134,8 @@ func install(packages []string) string {
 	return installOn(string(release), sudo, packages)
 }
 
-// installOn is that command for a Linux with that /etc/os-release. Ubuntu has
-// Chromium as a snap alone: its package of that name is not there, or asks for it.
+// installOn returns that command for a Linux with that /etc/os-release. On Ubuntu Chromium is a
+// snap: the package of that name does not exist, or asks for the snap.
 func installOn(release, sudo string, packages []string) string {
 	const snap = "chromium"
 	var commands []string

@@ -9,9 +9,9 @@ import (
 	"strconv"
 )
 
-// Ports are drawn from below the ranges that Linux (32768) and macOS (49152)
-// take the local ports of outgoing connections from, so that a server that is
-// stopped finds its port free when it comes back.
+// Ports are chosen below the ranges from which Linux (32768) and macOS (49152) take the local
+// ports of outgoing connections, so that a stopped server finds its port free when it comes
+// back.
 const (
 	firstPort = 12000
 	lastPort  = 31999
@@ -20,13 +20,13 @@ const (
 // loopback is where every server listens.
 const loopback = "127.0.0.1"
 
-// portTries bounds both the search for a port and the number of servers started
-// because another program took theirs first.
+// portTries bounds the starts of a server whose ports other programs take first and, times ten,
+// the search for a free port.
 const portTries = 5
 
-// FreePorts returns n different loopback ports on which nothing listens now, and
-// which nobody else gets from here before this process ends. Another program may
-// take one before the caller does: be ready to try again.
+// FreePorts returns n different loopback ports on which nothing listens now, and which no call
+// in any process returns again before this process ends. Another program may take one before
+// the caller does: be ready to try again.
 func FreePorts(n int) ([]int, error) {
 	ports := make([]int, 0, n)
 	for range n {
@@ -63,8 +63,8 @@ func address(port int) string {
 	return net.JoinHostPort(loopback, strconv.Itoa(port))
 }
 
-// onFreePorts runs start with n free ports, and again with others if somebody
-// else has taken one of the first by the time a server ended.
+// onFreePorts runs start with n free ports, and again with others if a server has ended and
+// another program has taken one of its ports.
 func (s *Stack) onFreePorts(n int, start func(ports []int) error) error {
 	for try := 1; ; try++ {
 		ports, err := s.ports(n)

@@ -25,8 +25,8 @@ func TestFreePorts(t *testing.T) {
 	}
 }
 
-// A port that was given is nobody else's, though nothing listens there: not in this
-// process, and not in another.
+// A port that FreePorts returned is not claimed again, though nothing listens there: not in
+// this process, and not in another.
 func TestFreePorts_AreNobodyElses(t *testing.T) {
 	const wanted = "STACK_TEST_PORT"
 	if port, err := strconv.Atoi(os.Getenv(wanted)); err == nil { // in the other process
@@ -40,7 +40,7 @@ func TestFreePorts_AreNobodyElses(t *testing.T) {
 	if claim(ports[0]) {
 		t.Error("the same process may have it again")
 	}
-	free := ports[0]%(lastPort-firstPort) + firstPort // most likely, and else there is another
+	free := ports[0]%(lastPort-firstPort) + firstPort // most likely free, or else the loop finds another
 	for ; taken(free) || free == ports[0]; free++ {
 	}
 	for port, want := range map[int]string{ports[0]: "claimed: false false", free: "claimed: true false"} {
@@ -52,8 +52,8 @@ func TestFreePorts_AreNobodyElses(t *testing.T) {
 	}
 }
 
-// Every server finds its first port taken: by a stranger of its own kind, whose
-// answers must not pass for the server's.
+// Every server finds its first port taken by another server of its own kind, whose answers must
+// not pass for its own.
 func TestPortTaken(t *testing.T) {
 	t.Parallel()
 	for name, start := range map[string]func(context.Context, *Stack, string) (addr string, err error){
@@ -110,7 +110,7 @@ func TestPortTaken(t *testing.T) {
 	}
 }
 
-// An end that has nothing to do with the port is not tried again.
+// A server that ends for a reason other than its port is not started again.
 func TestPortFree(t *testing.T) {
 	t.Parallel()
 	s := mustOpen(t)

@@ -20,9 +20,9 @@ type Postgres struct {
 	bin string // the folder of its programs
 }
 
-// Postgres makes a database cluster and starts its server. Settings are
-// "key=value", as in postgresql.conf; without any, commits are as durable as by
-// default. Everybody on this machine may connect.
+// Postgres makes a database cluster and starts its server. Settings are "key=value", as in
+// postgresql.conf; without any, commits are as durable as by default. Everybody on this machine
+// may connect.
 func (s *Stack) Postgres(ctx context.Context, name string, settings ...string) (*Postgres, error) {
 	dir, err := s.initdb(ctx, name, "--auth=trust")
 	if err != nil {
@@ -47,9 +47,8 @@ func (s *Stack) startPostgres(ctx context.Context, name, dir string, settings []
 			Args:  postgresArgs(dir, ports[0], settings),
 			Env:   postgresEnv(),
 			Ready: func(ctx context.Context) error { return postgresReady(ctx, pg.URL, dir) },
-			// Its polite signal waits for clients to leave; this one makes
-			// them leave. Where nothing is kept there is no need to write a
-			// checkpoint either.
+			// SIGTERM would wait for clients to leave; SIGINT makes them leave. SIGQUIT, if the
+			// data is not kept, skips the checkpoint too.
 			Stop:    syscall.SIGINT,
 			discard: syscall.SIGQUIT,
 			user:    s.user,
@@ -77,8 +76,8 @@ func (s *Stack) initdb(ctx context.Context, name string, auth ...string) (dir st
 		Path: filepath.Join(s.find.postgres(), "initdb"),
 		Args: append([]string{
 			"-D", dir, "--no-sync", "--no-instructions", "--username=postgres",
-			// Interrupted, it would remove the files from under the server that
-			// it runs, which then leaves its shared memory behind.
+			// Interrupted, initdb would remove the files from under the server that it runs,
+			// which would then leave its shared memory behind.
 			"--no-clean",
 			"--encoding=UTF8", "--locale=" + utf8Locale(),
 		}, auth...),
@@ -106,7 +105,7 @@ func postgresArgs(dir string, port int, settings []string) []string {
 		"port=" + strconv.Itoa(port),
 		"unix_socket_directories=",
 		"max_connections=200",
-		// In files of dir, so that a killed server leaves none in /dev/shm.
+		// In files in dir, so that a killed server leaves none in /dev/shm.
 		"dynamic_shared_memory_type=mmap",
 	}, settings...) {
 		args = append(args, "-c", setting)
@@ -144,12 +143,12 @@ func postgresReady(ctx context.Context, url, dir string) error {
 	return nil
 }
 
-// Tool is the path of a program that came with the server, such as pgbench. The
-// server's own folder may hold but links to some of them.
+// Tool returns the path of a program that came with the server, such as pgbench. The server's
+// own folder may hold only links to some of them.
 func (p *Postgres) Tool(name string) string {
 	server, err := filepath.EvalSymlinks(filepath.Join(p.bin, "postgres"))
 	if err != nil {
-		return name // the search in PATH will tell
+		return name // the search in PATH will fail, and say so
 	}
 	return filepath.Join(filepath.Dir(server), name)
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// ErrRunning is returned when a process is to be run again that has not ended.
+// ErrRunning is returned by Restart if the process has not ended.
 var ErrRunning = errors.New("stack: still running")
 
 // Limits that hold where the caller set no tighter one.
@@ -46,9 +46,8 @@ type Command struct {
 	user    *syscall.Credential // nil: as this process
 }
 
-// A Process is a program that the stack runs, in a process group of its own. Its
-// methods may be called from many goroutines at once. After Restart they speak
-// of the new run.
+// A Process is a program that the stack runs, in a process group of its own. Its methods may be
+// called from many goroutines at once. After Restart they refer to the new run.
 type Process struct {
 	stack   *Stack
 	command Command
@@ -116,7 +115,7 @@ func (p *Process) launch() (*run, error) {
 	return r, nil
 }
 
-// run is the last one: the one that goes on, if any does.
+// run returns the last run, which is the current one if the process runs.
 func (p *Process) run() *run {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -85,7 +85,7 @@ func TestProcess_Stop(t *testing.T) {
 	if p.ExitCode() != -1 || p.Err() != nil {
 		t.Errorf("while it runs: ExitCode() = %d, Err() = %v", p.ExitCode(), p.Err())
 	}
-	// Also a frozen process can be asked.
+	// A frozen process can be stopped, too.
 	if err := p.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Readiness is asked for often, since tests wait for it, and each question is
-// bounded, since a server that starts may accept and not answer.
+// Readiness is polled often, since tests wait for it, and each poll is bounded, since a server
+// that is starting may accept a connection and not answer.
 const (
 	readyEvery = 10 * time.Millisecond
 	readyLimit = 2 * time.Second
@@ -50,7 +50,7 @@ func awaitReady(ctx context.Context, ready func(context.Context) error, runs ...
 	}
 }
 
-// quoteLog makes an error of the last lines of this run's output.
+// quoteLog returns an error that quotes the last lines of this run's output.
 func (r *run) quoteLog() error {
 	f, err := os.Open(r.log)
 	if err != nil {

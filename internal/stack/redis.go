@@ -18,8 +18,8 @@ type Redis struct {
 	port int
 }
 
-// Redis starts a Redis server. Further arguments are redis-server's own and
-// override the stack's: "--appendonly", "yes".
+// Redis starts a Redis server. Further arguments are redis-server's own and override the
+// stack's, such as "--appendonly", "yes".
 func (s *Stack) Redis(ctx context.Context, name string, args ...string) (*Redis, error) {
 	return s.redis(ctx, name, 1, nil, func([]int) []string { return args })
 }
@@ -40,8 +40,7 @@ func (s *Stack) redis(ctx context.Context, name string, n int, env []string, arg
 	if err != nil {
 		return nil, err
 	}
-	// Empty, and for the server to write: CONFIG REWRITE has nowhere else to
-	// keep a role that changed.
+	// Empty, for the server to write: CONFIG REWRITE has nowhere else to keep a changed role.
 	settings := filepath.Join(dir, "redis.conf")
 	if err := os.WriteFile(settings, nil, 0o600); err != nil {
 		return nil, fmt.Errorf("write Redis's settings: %w", err)
@@ -74,8 +73,8 @@ func redisArgs(settings, dir string, more ...string) []string {
 	}, more...)
 }
 
-// replicationArgs make replicas of an idle master fit for use within a second:
-// they get its data at once, and something to count by every second.
+// replicationArgs make replicas of an idle master usable within a second: they get its data at
+// once, and a ping every second advances their offset.
 func replicationArgs() []string {
 	return []string{"--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"}
 }

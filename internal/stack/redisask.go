@@ -9,10 +9,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// redisOptions are those of a client that asks one question: what is to be
-// asked again is up to the caller, and how long it may take is up to the
-// context. They hold the one connection, since the client would print that a
-// server is not there yet.
+// redisOptions returns the options of a client for one question: retries are up to the caller,
+// and time limits to the context. They hold its only connection, dialled here, since the client
+// would print that a server is not there yet.
 func redisOptions(ctx context.Context, addr string) (*redis.Options, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", addr)
@@ -67,8 +66,8 @@ func fields(addr string, got, want map[string]string) error {
 	return nil
 }
 
-// sentinelView asks the sentinel at addr what it knows of a master and of its
-// replicas, and whether enough sentinels are there to replace it.
+// sentinelView returns what the sentinel at addr knows of a master and of its replicas, and an
+// error unless enough sentinels are there to replace it.
 func sentinelView(ctx context.Context, addr, name string) (master map[string]string, replicas []map[string]string, err error) {
 	options, err := redisOptions(ctx, addr)
 	if err != nil {
@@ -88,8 +87,7 @@ func sentinelView(ctx context.Context, addr, name string) (master map[string]str
 	return master, replicas, nil
 }
 
-// clusterShards asks the node at addr which nodes it counts on for each part of
-// the slots.
+// clusterShards returns the nodes of each shard that are online, according to the node at addr.
 func clusterShards(ctx context.Context, addr string) ([][]string, error) {
 	options, err := redisOptions(ctx, addr)
 	if err != nil {

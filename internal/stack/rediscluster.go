@@ -56,8 +56,7 @@ func (c *RedisCluster) start(ctx context.Context, s *Stack, members *group, name
 			c.buses[i] = ports[1]
 			return append([]string{
 				"--cluster-enabled", "yes", "--cluster-node-timeout", "2000",
-				// By default 10000 above the other: among the ports that
-				// outgoing connections are given.
+				// By default 10000 above the other: among the ports of outgoing connections.
 				"--cluster-port", strconv.Itoa(ports[1]),
 			}, append(replicationArgs(), args...)...)
 		})
@@ -77,12 +76,11 @@ func (c *RedisCluster) form(ctx context.Context, members *group) error {
 		if ids[i], err = redisDo(ctx, addr, "CLUSTER", "MYID"); err != nil {
 			return err
 		}
-		// Different from the start, so that the nodes need not settle who
-		// gives way.
+		// Different from the start, so that the nodes need not resolve a conflict of epochs.
 		if _, err := redisDo(ctx, addr, "CLUSTER", "SET-CONFIG-EPOCH", i+1); err != nil {
 			return err
 		}
-		// Each is told of every other: hearing of them by and by takes longer.
+		// Each meets every other: to hear of them by gossip takes longer.
 		for j := range i {
 			_, err := redisDo(ctx, addr, "CLUSTER", "MEET", loopback, c.Nodes[j].port, c.buses[j])
 			if err != nil {
@@ -134,7 +132,7 @@ func (c *RedisCluster) ready(ctx context.Context) error {
 	return replicasLinked(ctx, c.Nodes[clusterMasters:])
 }
 
-// Clusters returns an error where RedisCluster would, for the Redis is too old.
+// Clusters returns an error if Redis is too old for RedisCluster.
 func Clusters() error {
 	for _, server := range Find() {
 		major, _, _ := strings.Cut(server.Version, ".")

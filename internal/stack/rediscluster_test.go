@@ -20,9 +20,8 @@ func clusterKeys() []string {
 	return keys
 }
 
-// setAll sets the keys with a client that knows the nodes at addrs, and reads
-// them back. The client is a new one: another would go on for long with what it
-// had learned of the cluster before.
+// setAll sets the keys with a client that knows the nodes at addrs, and reads them back. The
+// client is new: an existing one would use its old view of the cluster for long.
 func setAll(ctx context.Context, addrs, keys []string, value string) error {
 	c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: addrs})
 	defer c.Close()
@@ -109,7 +108,7 @@ func serveWithout(ctx context.Context, g *RedisCluster, lost int) error {
 	return nil
 }
 
-// A node that finds its second port taken gets others as well.
+// A node whose second port is taken gets other ports, both of them.
 func TestRedisCluster_portTaken(t *testing.T) {
 	t.Parallel()
 	s := mustOpen(t)

@@ -18,7 +18,7 @@ import (
 var ends = map[string]func(context.Context, *Process) error{
 	"stopped": func(ctx context.Context, p *Process) error { return p.Stop(ctx) },
 	"killed":  func(_ context.Context, p *Process) error { return p.Kill() },
-	// Seen to be gone without waiting for more.
+	// Waits for Done alone.
 	"signalled": func(_ context.Context, p *Process) error {
 		done := p.Done()
 		err := p.Signal(syscall.SIGKILL)
@@ -99,8 +99,8 @@ func TestProcess_RestartFails(t *testing.T) {
 	}
 }
 
-// Whoever else looks at the process or ends it meanwhile finds one run or the
-// other, and of many restarts one is made.
+// Concurrent callers that look at the process find one run or the other, and of concurrent
+// restarts one is made.
 func TestProcess_RestartAmongOthers(t *testing.T) {
 	t.Parallel()
 	s := mustOpen(t)

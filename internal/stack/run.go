@@ -26,14 +26,14 @@ type run struct {
 	err     error // set before done closes
 
 	mu     sync.Mutex
-	reaped bool  // its number may be a stranger's by now
+	reaped bool  // its number may be another process's by now
 	killed []int // processes of its own that were killed with it
 }
 
-// register makes a program known to the guard before it runs: the shell writes
-// its own number, which the program keeps, and hands over. As long as it has
-// not, it holds the guard's pipe open itself, so that there is no moment at
-// which the parent's death would be missed. Arguments: signal, program, ….
+// register tells the guard of a program before it runs: the shell reports its own number, which
+// the program keeps, and then becomes the program. Until then it holds the guard's pipe open
+// itself, so that the guard cannot clean up after a dead parent before it knows of the program.
+// Arguments: signal, program, ….
 const register = `echo "start $$ $1" >&3 && exec 3>&- && shift && exec "$@"`
 
 // launch starts a program without waiting until it is ready.
@@ -42,7 +42,8 @@ func (s *Stack) launch(c Command) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The program starts in another folder than the caller's.
+	// The program starts in another folder than the caller's, where a relative path would
+	// differ.
 	if path, err = filepath.Abs(path); err != nil {
 		return nil, err
 	}
@@ -61,7 +62,7 @@ func (s *Stack) launch(c Command) (*run, error) {
 	}
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: c.user}
 
-	// A stack that is being closed must not miss a run begun meanwhile.
+	// A stack that is being closed must not miss a run that begins meanwhile.
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -85,18 +86,18 @@ func (s *Stack) launch(c Command) (*run, error) {
 	return r, nil
 }
 
-// reap waits for a run to end, and ends what it left in its group.
+// reap waits for a run to end, and kills what it left in its group.
 func (s *Stack) reap(r *run) {
 	r.err = r.cmd.Wait()
-	// Numbers are given out in turn, so the group's cannot be a stranger's yet.
+	// The system assigns process numbers in turn, so the group's is not another's yet.
 	_ = syscall.Kill(-r.pid(), syscall.SIGKILL)
 	r.awaitKilled()
 	s.guard.forget(r.pid())
 	close(r.done)
 }
 
-// awaitKilled waits for the processes that were killed with the main one: as
-// long as they are there, so is the memory that the next run would find in use.
+// awaitKilled waits for the processes that were killed with the main one: until they are gone,
+// the next run would find their memory in use.
 func (r *run) awaitKilled() {
 	r.mu.Lock()
 	r.reaped = true

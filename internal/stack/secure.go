@@ -14,8 +14,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// SecurePostgres makes a database cluster that is reached by TLS and with a
-// password only. Its URL has both, and checks who the server is.
+// SecurePostgres starts a server on a new database cluster that accepts only TLS with a
+// password. Its URL has both, and checks who the server is.
 func (s *Stack) SecurePostgres(ctx context.Context, name string, ca *Authority, settings ...string) (*Postgres, error) {
 	password := rand.Text()
 	file := filepath.Join(s.dir, name+".password")
@@ -36,7 +36,7 @@ func (s *Stack) SecurePostgres(ctx context.Context, name string, ca *Authority, 
 		if err != nil {
 			return nil, err
 		}
-		// Beside its data, where the server's user finds it.
+		// Beside its data, where the server's user can read it.
 		to := filepath.Join(dir, filepath.Base(from))
 		if err := s.give(to, content); err != nil {
 			return nil, err
@@ -73,15 +73,14 @@ func WithLogin(serverURL, user, password string) (string, error) {
 	return u.String(), nil
 }
 
-// SecureRedis is a Redis server that is reached by TLS, and by the users of its
-// ACL alone.
+// SecureRedis is a Redis server that accepts only TLS, and only the users of its ACL.
 type SecureRedis struct {
 	*Process
 	Addr  string // host:port
 	admin *redis.Options
 }
 
-// redisAdmin is the user that the stack itself is.
+// redisAdmin is the stack's own user.
 const redisAdmin = "stack"
 
 // SecureRedis starts a Redis server with the users of an ACL file, to which it
@@ -135,7 +134,7 @@ func (s *Stack) SecureRedis(ctx context.Context, name string, ca *Authority, acl
 
 // ready makes sure that the server answers and is the one that works in dir.
 func (r *SecureRedis) ready(ctx context.Context, dir string) error {
-	// The client would print that a server is not there yet.
+	// Dialled first, since the client would print that a server is not there yet.
 	conn, err := (&tls.Dialer{Config: r.admin.TLSConfig}).DialContext(ctx, "tcp", r.Addr)
 	if err != nil {
 		return err

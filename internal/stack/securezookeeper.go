@@ -9,14 +9,14 @@ import (
 	"path/filepath"
 )
 
-// SecureZooKeeper is a ZooKeeper that clients reach by TLS. (Its other port,
-// Addr, is the stack's own, to see whether it is ready.)
+// SecureZooKeeper is a ZooKeeper that clients reach by TLS. (Its plaintext port, Addr, is for
+// the stack's own readiness checks.)
 type SecureZooKeeper struct {
 	*ZooKeeper
 	SecureAddr string // host:port
 }
 
-// zooSecure is added to a server's settings. Only this way of serving knows TLS.
+// zooSecure is added to a server's settings. Only the Netty factory supports TLS.
 const zooSecure = zooSettings + `serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory
 secureClientPort=%d
 secureClientPortAddress=127.0.0.1

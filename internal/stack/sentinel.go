@@ -11,15 +11,15 @@ import (
 // masterName is what the sentinels call their master.
 const masterName = "orderd"
 
-// Sizes of a Sentinel group. With two replicas, one is left to copy to when the
-// other has become the master.
+// Sizes of a Sentinel group. With two replicas, one is still a replica after the other has
+// become the master.
 const (
 	sentinelReplicas = 2
 	sentinelCount    = 3
 )
 
-// Sentinel is a Redis master with two replicas, and the three sentinels that
-// name another master once two of them have not heard of it for two seconds.
+// Sentinel is a Redis master with two replicas, and the three sentinels that promote a replica
+// once two of them have not heard of the master for two seconds.
 type Sentinel struct {
 	Master     *Redis   // the master at the start
 	Replicas   []*Redis // its replicas at the start
@@ -34,9 +34,9 @@ type SentinelServer struct {
 	Addr string // host:port
 }
 
-// The sentinel rewrites this file whenever it learns something. It tries to
-// connect once in a second only: if a server passed for lost after no more than
-// that, so would a new master before it could be asked.
+// The sentinel rewrites this file whenever its view changes. It tries to connect only once a
+// second: if a server counted as down after no more than that, so would a new master before it
+// could be asked.
 const sentinelSettings = `port %d
 bind 127.0.0.1
 dir %s
@@ -85,8 +85,8 @@ func (g *Sentinel) startData(ctx context.Context, s *Stack, members *group, name
 	}
 	g.Master, g.Replicas = data[0], data[1:]
 	for _, replica := range g.Replicas {
-		// Told, then written down by the server itself: as a file that
-		// sentinels have rewritten, not an argument that outweighs it.
+		// By command, and written to its file by the server, as after a failover: an argument
+		// would override what sentinels rewrite there.
 		if _, err := redisDo(ctx, replica.Addr, "REPLICAOF", loopback, g.Master.port); err != nil {
 			return err
 		}
@@ -142,7 +142,7 @@ func (s *Stack) sentinelServer(ctx context.Context, name string, master int) (*S
 			Path: s.find.redis(),
 			Args: []string{settings, "--sentinel"},
 			Ready: func(ctx context.Context) error {
-				// The file is its own alone: this is the very program.
+				// No other program has this file: this is the one that was started.
 				want := map[string]string{"redis_mode": "sentinel", "config_file": settings}
 				return redisInfo(ctx, w.Addr, want, "INFO", "server")
 			},

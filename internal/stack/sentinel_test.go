@@ -27,7 +27,7 @@ func mustStartSentinel(t *testing.T, s *Stack, args ...string) *Sentinel {
 	return g
 }
 
-// namedMaster is the one that all the sentinels name.
+// namedMaster returns the master that all the sentinels name.
 func namedMaster(ctx context.Context, g *Sentinel) (*Redis, error) {
 	var named string
 	for _, addr := range g.Addrs {
@@ -99,7 +99,7 @@ func TestSentinel(t *testing.T) {
 		return err
 	})
 
-	// What it comes back without, it gets from the one that took its place.
+	// Its data is gone, and comes back from the new master.
 	if err := g.Master.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestSentinel(t *testing.T) {
 		t.Errorf("key = %q, %v", got, err)
 	}
 
-	// It has written its new part down.
+	// It has written its new role to disk.
 	mustRestart(t, g.Master.Process, ends["stopped"])
 	want := map[string]string{"role": "slave", "master_port": strconv.Itoa(next.port)}
 	if err := redisInfo(t.Context(), g.Master.Addr, want, "INFO", "replication"); err != nil {
@@ -119,11 +119,11 @@ func TestSentinel(t *testing.T) {
 	mustLeaveNothing(t, s)
 }
 
-// A group of which one does not start leaves none behind.
+// If one member does not start, none is left running.
 func TestSentinel_allOrNone(t *testing.T) {
 	t.Parallel()
 	s := mustOpen(t)
-	// The place of the last is taken.
+	// The folder of the last sentinel exists already.
 	if _, err := s.folder("group-sentinel-3", nil); err != nil {
 		t.Fatal(err)
 	}

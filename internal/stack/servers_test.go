@@ -170,7 +170,7 @@ func TestZooKeeper(t *testing.T) {
 	}
 }
 
-// A node that goes with its session is told of, and one that stays is not.
+// Ephemerals lists a node that goes with its session, and not one that stays.
 func TestZooKeeper_Ephemerals(t *testing.T) {
 	t.Parallel()
 	z, err := mustOpen(t).ZooKeeper(t.Context(), "zk")

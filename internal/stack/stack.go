@@ -24,12 +24,12 @@ import (
 // ErrClosed is returned when something is started on a stack that was closed.
 var ErrClosed = errors.New("stack: closed")
 
-// closeLimit bounds how long Close waits for processes to end politely. They
-// are told to end fast, since nothing of theirs is kept.
+// closeLimit bounds how long Close waits for processes to end by themselves. They are told to
+// end fast, since none of their data is kept.
 const closeLimit = 5 * time.Second
 
-// A Stack is a temporary folder and the processes that live on it. Its methods
-// may be called from many goroutines at once.
+// A Stack is a temporary folder and the processes that use it. Its methods may be called from
+// many goroutines at once.
 type Stack struct {
 	dir   string
 	guard *guard
@@ -88,7 +88,7 @@ func (s *Stack) close() error {
 	defer cancel()
 	var wg sync.WaitGroup
 	for _, r := range runs {
-		// One that had to be killed is gone all the same: nothing of it is kept.
+		// An error says that it had to be killed, which does no harm: none of its data is kept.
 		wg.Go(func() { _ = r.end(ctx, r.discard) })
 	}
 	wg.Wait()
@@ -101,7 +101,7 @@ func (s *Stack) close() error {
 	return nil
 }
 
-// folder makes the data folder of a server: its user's alone.
+// folder makes the data folder of a server, which only its user may enter.
 func (s *Stack) folder(name string, user *syscall.Credential) (string, error) {
 	dir := filepath.Join(s.dir, name)
 	if err := os.Mkdir(dir, 0o700); err != nil {

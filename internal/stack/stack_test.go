@@ -17,7 +17,7 @@ func TestStack_Close(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Neither a frozen server nor a program that does not listen holds it up.
+	// Neither a frozen server nor a program that ignores SIGTERM delays it for long.
 	if err := pg.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -78,8 +78,7 @@ func TestStack_startsFast(t *testing.T) {
 	t.Errorf("three servers took %v to start, want under %v", took, limit)
 }
 
-// A folder that only its owner may pass through is of no use to a server that
-// runs as somebody else.
+// A folder that only its owner may enter is of no use to a server that runs as another user.
 func TestOpen_unusableTemporaryFolder(t *testing.T) {
 	closed := filepath.Join(t.TempDir(), "closed")
 	if err := os.Mkdir(closed, 0o700); err != nil {

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// psLimit bounds the listing of processes where a program has to do it.
+// psLimit bounds the listing of processes by ps.
 const psLimit = 5 * time.Second
 
 // signalTree sends a signal to a process group and to every descendant of its
@@ -22,8 +22,8 @@ const psLimit = 5 * time.Second
 // PostgreSQL is the leader of a group of its own.
 func signalTree(leader int, sig syscall.Signal) (below []int, err error) {
 	if sig != syscall.SIGCONT {
-		// A frozen leader starts no process while they are counted, and a dead
-		// one's could not be found any more.
+		// A stopped leader starts no process while they are listed, and those of a dead one
+		// could not be found any more.
 		if err := signalPid(-leader, syscall.SIGSTOP); err != nil {
 			return nil, err
 		}
@@ -49,8 +49,8 @@ func signalPid(pid int, sig syscall.Signal) error {
 	return err
 }
 
-// state is a process's state letter, Z for one that is only left to be reaped,
-// or empty for none. Where there is no /proc, one that exists counts as running.
+// state returns a process's state letter, Z for one that is only left to be reaped, or "" if
+// there is none. Without /proc, a process that exists counts as running.
 func state(pid int) string {
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	if err == nil {
@@ -62,7 +62,7 @@ func state(pid int) string {
 	return "R"
 }
 
-// alive tells whether a process still has memory and files.
+// alive reports whether a process still has memory and files.
 func alive(pid int) bool {
 	s := state(pid)
 	return s != "" && s != "Z"

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// serverUser is the user that PostgreSQL runs as, which refuses to run as root:
-// nil unless this process is root's.
+// serverUser returns the user that PostgreSQL runs as, since it refuses root: nil, for this
+// process's own user, unless that is root.
 func serverUser() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -31,9 +31,9 @@ func serverUser() (*syscall.Credential, error) {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 }
 
-// tempBase is the folder in which stacks make theirs: the system's, unless the
-// servers' user cannot pass through it. Links are resolved, since servers
-// report their folders so.
+// tempBase returns the folder in which stacks make theirs: the system's temporary folder, or
+// /tmp if the servers' user cannot enter that. Links are resolved, since servers report their
+// folders so.
 func tempBase(user *syscall.Credential) (string, error) {
 	base, err := filepath.EvalSymlinks(os.TempDir())
 	if err != nil {

@@ -16,9 +16,8 @@ type ZooKeeper struct {
 	Addr string // host:port
 }
 
-// The folder's configuration files. The settings file is Java properties; the
-// other one quietens Logback, which some packagings bring and which logs
-// everything where nobody tells it not to.
+// The folder's configuration files. The settings are Java properties; the other file quiets
+// Logback, which some packages include and which logs everything by default.
 const (
 	zooSettings = `dataDir=%s
 clientPort=%d
@@ -66,8 +65,8 @@ func (s *Stack) ZooKeeper(ctx context.Context, name string) (*ZooKeeper, error) 
 	return z, nil
 }
 
-// startZooKeeper starts a server in dir, alone or as one of an ensemble: that is
-// up to its settings.
+// startZooKeeper starts a server in dir, alone or as a member of an ensemble, depending on its
+// settings.
 func (s *Stack) startZooKeeper(ctx context.Context, name, dir, heap, settings string, ready func(context.Context) error) (*Process, error) {
 	file := filepath.Join(dir, "zoo.cfg")
 	logback := filepath.Join(dir, "logback.xml")
@@ -106,8 +105,8 @@ func zooKeeperReady(ctx context.Context, addr, dir string) error {
 	return nil
 }
 
-// zooKeeperMode asks a server which part it has: standalone, leader or follower.
-// It is an error if the server has none, such as during an election.
+// zooKeeperMode returns the role of a server: standalone, leader or follower. It is an error if
+// the server has none, such as during an election.
 func zooKeeperMode(ctx context.Context, addr string) (string, error) {
 	answer, err := ask(ctx, addr, "srvr")
 	if err != nil {
@@ -121,7 +120,7 @@ func zooKeeperMode(ctx context.Context, addr string) (string, error) {
 	return "", fmt.Errorf("%s: unexpected answer of ZooKeeper: %q", addr, answer)
 }
 
-// Ephemerals returns the paths of the nodes that go with their sessions.
+// Ephemerals returns the paths of the ephemeral nodes, which are deleted with their sessions.
 func (z *ZooKeeper) Ephemerals(ctx context.Context) ([]string, error) {
 	answer, err := ask(ctx, z.Addr, "dump")
 	if err != nil {

@@ -11,19 +11,17 @@ import (
 	"sync"
 )
 
-// ZooKeeperEnsemble is ZooKeeper servers that hold the same data and of which a
-// majority elects a leader. Their sessions are as those of ZooKeeper.
+// ZooKeeperEnsemble is ZooKeeper servers that hold the same data and of which a majority elects
+// a leader. Their sessions are as those of ZooKeeper.
 type ZooKeeperEnsemble struct {
-	// Servers in the order of their numbers, which are 1 and on. One that is
-	// restarted counts as ready once it is part of a majority: of many that have
-	// ended, restart as many at once as that takes.
+	// Servers in the order of their numbers, from 1. A restarted one is ready once it is part
+	// of a majority: if many have ended, restart as many at once as that takes.
 	Servers []*ZooKeeper
 	Addrs   []string // host:port of the servers
 }
 
-// What a member's settings have on top: limits of 10 s to join and of 3 s to be
-// behind, so that a busy machine passes for a healthy one and a frozen leader is
-// still left soon.
+// Further settings of a member: it has 10 s to join and may be 3 s behind, so that a busy
+// machine counts as healthy and a frozen leader is still abandoned soon.
 const zooMemberSettings = `initLimit=50
 syncLimit=15
 `
@@ -88,7 +86,7 @@ func (s *Stack) ensembleFolders(name string, n int) (names, dirs []string, err e
 	return names, dirs, nil
 }
 
-// ensemblePeers are the settings that tell each member where all of them are.
+// ensemblePeers returns the settings that tell each member the addresses of all.
 func ensemblePeers(ports []int) string {
 	var text strings.Builder
 	for i := range len(ports) / zooMemberPorts {
@@ -111,9 +109,9 @@ func zooMemberReady(ctx context.Context, addr, dir string) error {
 	return err
 }
 
-// Leader returns the place in Servers of the one that leads. It is an error if
-// none does, such as during an election, or more than one claims to; a server
-// that does not answer within 2 s does not count.
+// Leader returns the index in Servers of the leader. It is an error if there is none, such as
+// during an election, or more than one server claims to lead; a server that does not answer
+// within 2 s does not count.
 func (e *ZooKeeperEnsemble) Leader(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()

@@ -16,7 +16,7 @@ type silence struct{}
 
 func (silence) Printf(string, ...any) {}
 
-// onServer does something on a connection to one server of an ensemble.
+// onServer calls do with a connection to one server of an ensemble.
 func onServer(z *ZooKeeper, do func(*zk.Conn) error) error {
 	conn, _, err := zk.Connect([]string{z.Addr}, 30*time.Second, zk.WithLogger(silence{}))
 	if err != nil {
@@ -26,7 +26,7 @@ func onServer(z *ZooKeeper, do func(*zk.Conn) error) error {
 	return do(conn)
 }
 
-// setData sets a node's data by one server.
+// setData sets a node's data through one server.
 func setData(z *ZooKeeper, path, data string) error {
 	return onServer(z, func(conn *zk.Conn) error {
 		if _, err := conn.Create(path, []byte(data), 0, zk.WorldACL(zk.PermAll)); err == nil {
@@ -37,7 +37,7 @@ func setData(z *ZooKeeper, path, data string) error {
 	})
 }
 
-// hasData returns an error unless a server knows that data of a node.
+// hasData returns an error unless the node has that data on a server.
 func hasData(z *ZooKeeper, path, want string) error {
 	return onServer(z, func(conn *zk.Conn) error {
 		if _, err := conn.Sync(path); err != nil {
@@ -87,7 +87,7 @@ func TestZooKeeperEnsemble(t *testing.T) {
 	}
 	eventually(t, "the lost leader is back", func() error { return hasData(e.Servers[first], "/node", "two") })
 
-	// Not even all of them together lose what they have acknowledged.
+	// Killed all at once, they lose nothing that they have acknowledged.
 	g, ctx := errgroup.WithContext(t.Context())
 	for _, z := range e.Servers {
 		if err := z.Kill(); err != nil {
@@ -107,7 +107,7 @@ func TestZooKeeperEnsemble(t *testing.T) {
 		eventually(t, "the data is still there", func() error { return hasData(z, "/node", "two") })
 	}
 
-	// One that is frozen is as good as gone.
+	// A frozen leader is replaced like a dead one.
 	frozen := otherLeader(t, e, -1)
 	if err := e.Servers[frozen].Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
@@ -123,7 +123,7 @@ func TestZooKeeperEnsemble_tooSmall(t *testing.T) {
 	}
 }
 
-// A member that finds one of its ports taken makes all of them take others.
+// If one member's port is taken, all members get other ports.
 func TestZooKeeperEnsemble_portTaken(t *testing.T) {
 	t.Parallel()
 	s := mustOpen(t)

@@ -14,18 +14,18 @@ import (
 
 // An Adjustment adds units to a SKU, or takes some away.
 type Adjustment struct {
-	// Client is who asks: keys are each client's own. Empty where clients are not
+	// Client is the name of the caller: each client has its own keys. Empty if clients are not
 	// told apart.
 	Client string
-	// Key is the client's name for this adjustment: however often it is asked for
-	// with the same key, it is made once. Empty: each time is one of its own.
+	// Key is the idempotency key: however often the adjustment is sent with it, it is made
+	// once. Empty: each request is a new adjustment.
 	Key    string
 	SKU    string
 	Delta  int64  // units; negative to take away
 	Reason string // of the movement
 }
 
-// hash tells an adjustment that is repeated from another one with the same key.
+// hash distinguishes a retry of an adjustment from another adjustment with the same key.
 func (a *Adjustment) hash() []byte {
 	text, err := json.Marshal(struct {
 		SKU    string
@@ -39,12 +39,12 @@ func (a *Adjustment) hash() []byte {
 	return sum[:]
 }
 
-// Adjust makes an adjustment and returns the SKU as it is then: it never takes
-// more than is there (ErrShort), and never goes past MaxOnHand (ErrInvalid). One
-// whose key has been used is answered as it was then, and not made again;
-// replayed tells so. ErrKeyReused: the key belongs to another adjustment.
-// Refusals are not kept. ErrUnknown: the ledger tells whether it was made, and
-// who tries again without a key and without a look there may make it twice.
+// Adjust makes an adjustment and returns the SKU after it. It never takes more than is on hand
+// (ErrShort) and never adds beyond MaxOnHand (ErrInvalid). If its key was used before, nothing
+// is made, the SKU is returned as it was then, and replayed is true. ErrKeyReused: the key
+// belongs to another adjustment. Refusals are not stored with the key. ErrUnknown, only without
+// a key: the ledger says whether the adjustment was made; a caller that retries without looking
+// may make it twice.
 func (s *Store) Adjust(ctx context.Context, a Adjustment) (item Item, replayed bool, err error) {
 	if err := checkReason(a.Reason); err != nil {
 		return Item{}, false, err
@@ -60,8 +60,8 @@ func (s *Store) Adjust(ctx context.Context, a Adjustment) (item Item, replayed b
 	if a.Key == "" {
 		return item, replayed, err
 	}
-	// With a key once more does no harm, and tells what came of the first time: its
-	// transaction holds the SKU's row, or the key's place in the index, to its end.
+	// With a key a second try does no harm, and shows what became of the first: that
+	// transaction holds the SKU's row, or the key's entry in the index, until it ends.
 	if errors.Is(err, ErrUnknown) || keyTaken(err) {
 		item, replayed, err = adjust()
 	}
@@ -73,7 +73,7 @@ func (s *Store) adjust(ctx context.Context, tx pgx.Tx, a Adjustment) (item Item,
 		return Item{}, false, err
 	}
 	if a.Key != "" {
-		// The row is locked: whoever has used the key for this SKU has ended by now.
+		// The row is locked: any earlier transaction with this key and SKU has ended.
 		if first, err := s.adjusted(ctx, tx, item, a); !errors.Is(err, pgx.ErrNoRows) {
 			return first, err == nil, err
 		}
@@ -81,7 +81,7 @@ func (s *Store) adjust(ctx context.Context, tx pgx.Tx, a Adjustment) (item Item,
 	if a.Delta < 0 && item.OnHand+a.Delta < 0 {
 		return Item{}, false, &ShortError{SKU: a.SKU, Requested: -a.Delta, Remaining: max(0, item.OnHand)}
 	}
-	if a.Delta > 0 && item.OnHand+a.Delta > MaxOnHand { // a cancel may have returned units beyond it
+	if a.Delta > 0 && item.OnHand+a.Delta > MaxOnHand { // taking away is allowed: a cancel may have raised the level above it
 		return Item{}, false, &InvalidError{"body.delta", fmt.Sprintf("%d are on hand and %d is the most there can be", item.OnHand, int64(MaxOnHand))}
 	}
 	if item, err = s.move(ctx, tx, item, a.Delta, a.Reason); err != nil || a.Key == "" {
@@ -93,8 +93,8 @@ func (s *Store) adjust(ctx context.Context, tx pgx.Tx, a Adjustment) (item Item,
 	return item, false, err
 }
 
-// adjusted returns the SKU's item as the adjustment with this key has left it,
-// ErrKeyReused if that was another one, and pgx.ErrNoRows if there was none.
+// adjusted returns the SKU as the adjustment with this key left it, ErrKeyReused if the key
+// belongs to another adjustment, and pgx.ErrNoRows if it is unused.
 func (s *Store) adjusted(ctx context.Context, tx pgx.Tx, item Item, a Adjustment) (Item, error) {
 	var sku string
 	var hash []byte
@@ -108,9 +108,8 @@ func (s *Store) adjusted(ctx context.Context, tx pgx.Tx, item Item, a Adjustment
 	return item, err
 }
 
-// keyTaken tells the error of a key that has been used for another SKU a moment
-// ago: behind the back of the look at the keys, which a lock on the SKU's row
-// does not keep from that.
+// keyTaken reports whether the key was used for another SKU at the same time: after this
+// transaction had looked for it, which the lock on one SKU's row does not prevent.
 func keyTaken(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.ConstraintName == "adjustments_pkey"

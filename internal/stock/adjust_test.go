@@ -58,8 +58,8 @@ func TestAdjust_ARefusalIsNotKept(t *testing.T) {
 	}
 }
 
-// Whoever is second has to find out by the lock on the SKU's row, or by the index
-// of the keys where they are for two SKUs.
+// The lock on the SKU's row has to catch the second request with a key or, if it is for another
+// SKU, the unique index of the keys.
 func TestAdjust_OnceForAKeyThatComesManyTimesAtOnce(t *testing.T) {
 	t.Parallel()
 	db, s := open(t)

@@ -25,19 +25,18 @@ type Cache struct {
 	store levelReader
 }
 
-// levelReader is where a missing level is read again.
+// levelReader reads levels from Postgres.
 type levelReader interface {
 	Levels(ctx context.Context, skus []string) ([]Level, error)
 }
 
-// NewCache returns the levels in client, rebuilt from store where they are
-// missing.
+// NewCache returns the cache in client, which reads missing levels from store.
 func NewCache(client redis.UniversalClient, store levelReader) *Cache {
 	return &Cache{redis: client, store: store}
 }
 
-// Levels returns the level of each SKU by its name. A SKU that Redis does not
-// know is read from Postgres and kept; one that is not there either is left out.
+// Levels returns the levels by SKU. One that is missing in Redis is read from Postgres and
+// cached; a SKU that Postgres does not have either is left out.
 func (c *Cache) Levels(ctx context.Context, skus []string) (map[string]Level, error) {
 	levels, err := c.known(ctx, skus)
 	if err != nil {
@@ -55,14 +54,15 @@ func (c *Cache) Levels(ctx context.Context, skus []string) (map[string]Level, er
 	return levels, c.rebuild(ctx, missing, levels)
 }
 
-// known returns the levels that are in Redis by their SKUs.
+// known returns the levels that are in Redis, by SKU.
 func (c *Cache) known(ctx context.Context, skus []string) (map[string]Level, error) {
 	pipe := c.redis.Pipeline()
 	replies := make([]*redis.SliceCmd, len(skus))
 	for i, sku := range skus {
 		replies[i] = pipe.HMGet(ctx, cacheKey(sku), "level", "version", "guard")
 	}
-	// Its error is that of the first reply that has one, or of all, which then may know nothing of it.
+	// Exec returns the first error among the replies, or one of the whole pipeline, which the
+	// replies need not carry.
 	if _, err := pipe.Exec(ctx); err != nil && !isWrongType(err) {
 		return nil, Unavailable("read the levels in Redis", err)
 	}
@@ -82,11 +82,11 @@ func (c *Cache) known(ctx context.Context, skus []string) (map[string]Level, err
 	return levels, nil
 }
 
-// isWrongType tells that somebody has put something else in a level's place, which is
-// no level.
+// isWrongType reports whether a level's key holds something other than a hash. It counts as
+// missing.
 func isWrongType(err error) bool { return redis.HasErrorPrefix(err, "WRONGTYPE") }
 
-// rebuild reads the missing levels from Postgres into levels and keeps them.
+// rebuild reads the missing levels from Postgres, adds them to levels and caches them.
 func (c *Cache) rebuild(ctx context.Context, missing []string, levels map[string]Level) error {
 	found, err := c.store.Levels(ctx, missing)
 	if err != nil {
@@ -98,25 +98,26 @@ func (c *Cache) rebuild(ctx context.Context, missing []string, levels map[string
 	return c.PutNewer(ctx, found...)
 }
 
-// PutNewer keeps each level unless a newer one is known.
+// PutNewer writes each level to Redis unless the one there is as new or newer.
 func (c *Cache) PutNewer(ctx context.Context, levels ...Level) error {
 	return Unavailable("keep the levels in Redis", c.each(ctx, learn, levels))
 }
 
-// forget removes each level if it is what Redis holds, version and all. It
-// removes what is not a whole level, too.
+// forget removes each level from Redis if it is still exactly what Redis holds, or if what is
+// there is no valid level.
 func (c *Cache) forget(ctx context.Context, levels ...Level) error {
 	return Unavailable("forget wrong levels in Redis", c.each(ctx, forget, levels))
 }
 
-// each runs the script on each level, in one round trip.
+// each runs the script on each level, in one pipeline.
 func (c *Cache) each(ctx context.Context, script *redis.Script, levels []Level) error {
 	if len(levels) == 0 {
 		return nil
 	}
 	err := c.pipeline(ctx, script, levels)
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
-		// The server was restarted or flushed; in a pipeline the script is not sent along by itself.
+		// The server was restarted or its scripts were flushed; a pipeline cannot load them on
+		// demand.
 		if err = script.Load(ctx, c.redis).Err(); err == nil {
 			err = c.pipeline(ctx, script, levels)
 		}
@@ -133,15 +134,15 @@ func (c *Cache) pipeline(ctx context.Context, script *redis.Script, levels []Lev
 	return err
 }
 
-// Ping tells whether Redis answers.
+// Ping returns an error unless Redis answers.
 func (c *Cache) Ping(ctx context.Context) error {
 	return Unavailable("ping the stock Redis", c.redis.Ping(ctx).Err())
 }
 
 func cacheKey(sku string) string { return "orderd:stock:" + sku }
 
-// parseLevel reads an HMGET of level, version and guard. A hash that is not
-// there or not whole counts as missing.
+// parseLevel parses an HMGET of level, version and guard. A hash that is absent, incomplete or
+// not numeric counts as missing.
 func parseLevel(sku string, values []any) (Level, bool) {
 	var fields [3]string
 	for i := range fields {

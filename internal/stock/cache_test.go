@@ -57,7 +57,7 @@ func TestCache_RebuildsWhatRedisForgot(t *testing.T) {
 	}
 }
 
-// What somebody has put in a level's place is no level, and no reason to fail.
+// A key that holds something else than a hash counts as a missing level, and is not an error.
 func TestCache_AKeyThatIsNoHashIsNoLevel(t *testing.T) {
 	t.Parallel()
 	_, s := open(t)
@@ -65,7 +65,7 @@ func TestCache_AKeyThatIsNoHashIsNoLevel(t *testing.T) {
 	c := stock.NewCache(client, s)
 	mustSet(t, s, "A-1", 5, "")
 	mustSet(t, s, "B-1", 6, "")
-	for range 2 { // the first is put right by the second
+	for range 2 { // with B-1 missing, then cached
 		if err := client.Set(t.Context(), "orderd:stock:A-1", "50", 0).Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -79,8 +79,8 @@ func TestCache_AKeyThatIsNoHashIsNoLevel(t *testing.T) {
 	}
 }
 
-// unsent fails pipelines before they are sent, as a connection does that cannot be had:
-// the commands themselves know nothing of it.
+// unsent fails pipelines before they are sent, as when no connection is available: the commands
+// themselves carry no error.
 type unsent struct{}
 
 func (unsent) DialHook(next redis.DialHook) redis.DialHook          { return next }
@@ -112,8 +112,7 @@ func TestCache_FailsClosed(t *testing.T) {
 	}
 }
 
-// A SKU that is known in neither place is not the same as one that cannot be looked up:
-// the former would be told to be unknown.
+// A SKU that cannot be looked up in Postgres must not be reported as unknown.
 func TestCache_FailsClosedWherePostgresDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	down := levelsFunc(func(context.Context, []string) ([]stock.Level, error) { return nil, stock.ErrUnavailable })

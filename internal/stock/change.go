@@ -8,9 +8,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Set creates the SKU with onHand units, or sets an existing one to them, and
-// tells which. An existing SKU keeps its guard: naming another is ErrInvalid.
-// An empty guard means the SKU's own, or GuardPredicate for a new one.
+// Set creates the SKU with onHand units, or sets the level of an existing one, and reports
+// which. An existing SKU keeps its guard: naming another is ErrInvalid. An empty guard means
+// the SKU's own, or GuardPredicate for a new one.
 func (s *Store) Set(ctx context.Context, sku string, onHand int64, guard Guard) (item Item, created bool, err error) {
 	err = s.inTx(ctx, "set the stock", func(tx pgx.Tx) error {
 		wanted := guard
@@ -45,8 +45,8 @@ func (s *Store) Set(ctx context.Context, sku string, onHand int64, guard Guard) 
 	return item, created, repeatable(err)
 }
 
-// repeatable is the error of a change that may be asked for once more without harm:
-// an outcome that is unknown is nothing that the caller has to look into.
+// repeatable turns ErrUnknown into ErrUnavailable, for changes that can be retried without
+// harm: the caller need not find out whether the first try was committed.
 func repeatable(err error) error {
 	if errors.Is(err, ErrUnknown) {
 		return fmt.Errorf("%w: %s", ErrUnavailable, err.Error())
@@ -54,11 +54,11 @@ func repeatable(err error) error {
 	return err
 }
 
-// The row stays locked to the end of the transaction: sales wait, and the
-// difference that is recorded is the one that was made.
+// The row stays locked to the end of the transaction: sales wait, and the recorded difference
+// is the one that was made.
 const selectForUpdate = "SELECT " + itemColumns + " FROM stock WHERE sku = $1 FOR UPDATE"
 
-// move changes a locked row's level and records the movement.
+// move changes the level of a locked row and records the movement.
 func (s *Store) move(ctx context.Context, tx pgx.Tx, item Item, delta int64, reason string) (Item, error) {
 	item, err := queryItem(ctx, tx, item.SKU, `
 		UPDATE stock SET on_hand = on_hand + $2, version = version + 1, updated_at = now()
@@ -76,8 +76,8 @@ func (s *Store) record(ctx context.Context, tx pgx.Tx, item Item, delta int64, r
 	return err
 }
 
-// inTx runs change in a transaction. Its own errors pass through; those of
-// Postgres are classified. ErrUnknown: the connection broke during COMMIT.
+// inTx runs change in a transaction. This package's errors pass through; those of Postgres are
+// classified. ErrUnknown: the connection broke during COMMIT.
 func (s *Store) inTx(ctx context.Context, doing string, change func(pgx.Tx) error) error {
 	done := false
 	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {

@@ -9,8 +9,8 @@ import (
 // A Direction says how a level in Redis differs from the one in Postgres.
 type Direction string
 
-// The directions. High is the one that lets orders through that Postgres has
-// to refuse; the others only cost time.
+// The directions. High lets orders through that Postgres then has to refuse; the others only
+// cost time.
 const (
 	High    Direction = "high"    // Redis says that more is left
 	Low     Direction = "low"     // Redis says that less is left
@@ -21,24 +21,24 @@ const (
 // Directions lists every direction.
 var Directions = []Direction{High, Low, Missing, Version}
 
-// A Drift is a SKU whose level in Redis is not what Postgres says, and not for
-// want of a moment.
+// A Drift is a SKU whose level in Redis differs from Postgres, and not just until it is written
+// back.
 type Drift struct {
 	Direction
-	Redis    Level // zero but for the SKU where it is missing
+	Redis    Level // if it is missing, only the SKU is set
 	Postgres Level // read after Redis
 }
 
 const (
-	// writeBackTime is what an order gets, from its COMMIT on, to tell Redis. A
-	// level that is behind for longer has drifted.
+	// writeBackTime is how long an order has, from its COMMIT on, to write its levels back to
+	// Redis. A level that is stale for longer has drifted.
 	writeBackTime = 250 * time.Millisecond
 	// driftPage is how many SKUs are compared at once.
 	driftPage = 1000
 )
 
-// comparison finds drifts in two looks. The first finds suspects, many of which
-// are only being written back; the second, writeBackTime later, decides.
+// comparison finds drifts by looking twice. The first look finds suspects, many of which are
+// only waiting to be written back; the second, writeBackTime later, decides.
 type comparison struct {
 	store *Store
 	cache *Cache
@@ -48,8 +48,8 @@ type comparison struct {
 // Redis should have reached.
 type suspects map[string]int64
 
-// page has a first look at the SKUs after the one given, and returns the last
-// of them, or "" if they were the last there are.
+// page takes a first look at up to driftPage SKUs greater than after, and returns the last of
+// them, or "" at the end of the stock.
 func (c *comparison) page(ctx context.Context, after string, found suspects) (last string, err error) {
 	items, err := c.store.List(ctx, after, driftPage)
 	if err != nil {
@@ -74,7 +74,7 @@ func (c *comparison) page(ctx context.Context, after string, found suspects) (la
 	return skus[len(skus)-1], nil
 }
 
-// reached has a first look at SKUs that are known to have reached a version.
+// reached takes a first look at SKUs that are known to have reached a version.
 func (c *comparison) reached(ctx context.Context, versions map[string]int64, found suspects) error {
 	for skus := range chunks(versions) {
 		known, err := c.cache.known(ctx, skus)
@@ -90,8 +90,8 @@ func (c *comparison) reached(ctx context.Context, versions map[string]int64, fou
 	return nil
 }
 
-// confirm has the second look at the suspects, and hands on those that have
-// drifted, some at a time.
+// confirm takes the second look at the suspects, and passes those that have drifted to drifted,
+// a page at a time.
 func (c *comparison) confirm(ctx context.Context, found suspects, drifted func([]Drift) error) error {
 	if len(found) == 0 {
 		return nil
@@ -100,8 +100,8 @@ func (c *comparison) confirm(ctx context.Context, found suspects, drifted func([
 		return err
 	}
 	for skus := range chunks(found) {
-		// Redis first. What it holds was committed before, so that Postgres, asked later, has to
-		// know a version as high.
+		// Redis first: what it holds was committed before, so Postgres, read later, must have a
+		// version as high.
 		known, err := c.cache.known(ctx, skus)
 		if err != nil {
 			return err
@@ -128,8 +128,9 @@ func (c *comparison) confirm(ctx context.Context, found suspects, drifted func([
 	return nil
 }
 
-// judge compares what Redis held with what Postgres said later. A version
-// between the one wanted and that of Postgres is fine: the SKU is being sold.
+// judge compares the level read from Redis with the one read later from Postgres. A version in
+// Redis of at least wanted, and older than that of Postgres, is no drift: the SKU is being
+// sold.
 func judge(redis Level, known bool, postgres Level, wanted int64) (Direction, bool) {
 	switch {
 	case !known:
@@ -145,9 +146,9 @@ func judge(redis Level, known bool, postgres Level, wanted int64) (Direction, bo
 	}
 }
 
-// Drifts compares every level in Redis with Postgres and hands on those that
-// have drifted, some at a time. It changes nothing. Its errors are
-// ErrUnavailable and those of drifted.
+// Drifts compares every level in Redis with Postgres and passes those that have drifted to
+// drifted, a page at a time. It changes nothing. Its errors are ErrUnavailable and those of
+// drifted.
 func Drifts(ctx context.Context, store *Store, cache *Cache, drifted func([]Drift) error) error {
 	c := comparison{store, cache}
 	for after, last := "", "more"; last != ""; after = last {
@@ -163,7 +164,7 @@ func Drifts(ctx context.Context, store *Store, cache *Cache, drifted func([]Drif
 	return nil
 }
 
-// chunks yields the SKUs by the page.
+// chunks yields the SKUs in pages.
 func chunks(versions map[string]int64) func(func([]string) bool) {
 	skus := make([]string, 0, len(versions))
 	for sku := range versions {

@@ -10,8 +10,7 @@ import (
 	"orderd/internal/stock"
 )
 
-// meanwhile does something once, after the first answer from Redis: between the two
-// looks at a level.
+// meanwhile calls do once, after the first answer from Redis: between the two looks at a level.
 type meanwhile struct {
 	done atomic.Bool
 	do   func(context.Context)
@@ -29,12 +28,12 @@ func (m *meanwhile) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Pr
 	}
 }
 
-// A level that its order tells Redis a little late has not drifted, and neither has one
-// that is behind because more was sold since.
+// A level that its order writes back a little late has not drifted, and neither has one that is
+// stale because more was sold since.
 func TestDrifts_WhatIsWrittenBackMeanwhileHasNotDrifted(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		late int // how many changes Redis has not been told of when both have been looked at
+		late int // how many changes are not written back at the second look
 		want []stock.Direction
 	}{
 		"all of it":          {0, nil},

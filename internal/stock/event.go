@@ -7,14 +7,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// An event tells of one movement. Its id is the movement's: it stays the same
-// however often the event is delivered.
+// An event describes one movement. Its id is the movement's, and so is the same in every
+// delivery.
 type event struct {
 	id int64
 	Movement
 }
 
-// eventsAfter selects the events after one id, and up to another.
+// eventsAfter selects at most $3 events with ids above $1 and up to $2.
 const eventsAfter = `
 	SELECT id, sku, version, delta, reason, coalesce(order_id::text, ''), on_hand, at
 	FROM movements WHERE id > $1 AND id <= $2 ORDER BY id LIMIT $3`
@@ -25,8 +25,8 @@ func scanEvent(row pgx.CollectableRow) (event, error) {
 	return e, err
 }
 
-// fields are the event as an entry of the stream. order_id is empty unless an
-// order moved the units.
+// fields returns the event as the fields of a stream entry. order_id is empty unless an order
+// moved the units.
 func (e event) fields() []string {
 	number := func(n int64) string { return strconv.FormatInt(n, 10) }
 	return []string{

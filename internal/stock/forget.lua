@@ -1,8 +1,9 @@
--- Forgets the level of one SKU if it still is the one that was found to be wrong, or is none at all.
+-- Removes the level of one SKU if it is still the one that was found wrong, or if it is
+-- invalid.
 -- KEYS[1]  the SKU's hash
 -- ARGV[1]  level in units, ARGV[2] version of that level, ARGV[3] guard
--- Answers 1 if something was forgotten, 0 if there was nothing or another level has come in its place.
-local known = redis.pcall('HMGET', KEYS[1], 'level', 'version', 'guard') -- an error of what is no hash has no fields
+-- Returns 1 if something was removed, 0 if there was nothing or another level has replaced it.
+local known = redis.pcall('HMGET', KEYS[1], 'level', 'version', 'guard') -- not a hash: an error, which has no fields
 local function number(s) return s and string.match(s, '^-?%d+$') and tonumber(s) end
 local level, version, guard = number(known[1]), number(known[2]), known[3]
 if level and version and guard

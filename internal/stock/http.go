@@ -10,21 +10,22 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// Routes are the administrator's HTTP routes: setting, adjusting and reading
-// the stock. All fields are required but AllowUnguarded.
+// Routes are the administrator's HTTP routes: setting, adjusting and reading the stock. All
+// fields but AllowUnguarded are required.
 type Routes struct {
 	Store *Store
 	Cache *Cache
 	Truth *Shortages
 	Log   *slog.Logger
-	// Client tells whose request it is; keys are each client's own.
+	// Client returns the name of the client that makes the request; each has its own
+	// idempotency keys.
 	Client func(context.Context) string
 	// AllowUnguarded lets SKUs be created with a guard other than predicate.
 	AllowUnguarded bool
 }
 
-// A SKU is the name of a SKU in a request. Its schema is the one place that
-// says in OpenAPI what it may look like.
+// A SKU is the name of a SKU in a request. Its schema is the only place that defines its format
+// in OpenAPI.
 type SKU string
 
 // Schema describes a SKU in OpenAPI; the framework checks requests against it.
@@ -59,8 +60,8 @@ func bodyOf(i Item) stockItem {
 	return stockItem{i.SKU, i.OnHand, i.Sold, i.Received(), i.Version, i.Guard}
 }
 
-// changeErrors are the statuses of the problems that a change of the stock can be
-// answered with, but for those that any request can.
+// changeErrors are the error statuses of a change of the stock, besides those that any request
+// can have.
 var changeErrors = []int{400, 408, 413, 415, 422, 503}
 
 // Register adds the routes to api.
@@ -74,7 +75,7 @@ func (r *Routes) Register(api huma.API) {
 		Responses: map[string]*huma.Response{"201": {Description: "Created"}},
 	}, r.set)
 	set := api.OpenAPI().Paths["/v1/stock/{sku}"].Put.Responses
-	set["201"].Content = set["200"].Content // the framework knows of one success
+	set["201"].Content = set["200"].Content // the framework documents only one success
 	r.registerAdjust(api, tags)
 	huma.Register(api, huma.Operation{
 		OperationID: "get-stock", Method: http.MethodGet, Path: "/v1/stock/{sku}", Tags: tags,
@@ -125,8 +126,8 @@ func (r *Routes) set(ctx context.Context, in *setRequest) (*itemReply, error) {
 	return replyWith(http.StatusOK, item), nil
 }
 
-// learn tells the quick answers of the new level. The change is committed: a
-// copy that stays behind is put right by the next newer version.
+// learn passes a committed level on to the shortages and the cache. If Redis cannot be written,
+// the next newer version replaces the stale level.
 func (r *Routes) learn(ctx context.Context, item Item) {
 	r.Truth.Invalidate(item.Level)
 	if err := r.Cache.PutNewer(context.WithoutCancel(ctx), item.Level); err != nil {
@@ -162,7 +163,7 @@ func (r *Routes) list(ctx context.Context, in *listRequest) (*listReply, error) 
 	if in.Cursor != "" && !ValidSKU(in.Cursor) {
 		return nil, &InvalidError{"query.cursor", "must be the next_cursor of another page"}
 	}
-	// One more than asked for tells whether there is another page.
+	// One more than asked for shows whether there is another page.
 	items, err := r.Store.List(ctx, in.Cursor, in.Limit+1)
 	if err != nil {
 		return nil, err

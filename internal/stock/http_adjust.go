@@ -22,8 +22,7 @@ type adjustRequest struct {
 	Body stockAdjustment
 }
 
-// ResolveKey reads the key of a request of the framework's. What is wrong with it
-// names the header.
+// ResolveKey parses the idempotency key of a framework request. Its problems name the header.
 func ResolveKey(ctx huma.Context) (key string, problems []error) {
 	var values []string
 	ctx.EachHeader(func(name, value string) {
@@ -38,7 +37,7 @@ func ResolveKey(ctx huma.Context) (key string, problems []error) {
 	return key, problems
 }
 
-// Resolve reads the key, which the framework has only cut out.
+// Resolve parses the key: the framework only copies the header.
 func (in *adjustRequest) Resolve(ctx huma.Context) []error {
 	var problems []error
 	in.Key, problems = ResolveKey(ctx)
@@ -67,7 +66,7 @@ func (r *Routes) adjust(ctx context.Context, in *adjustRequest) (*adjustReply, e
 	}
 	reply := &adjustReply{Body: bodyOf(item)}
 	if replayed {
-		reply.Replayed = "true" // with the level as of then, which is not the one of now
+		reply.Replayed = "true" // its level is an old one, which must not be passed on
 	} else {
 		r.learn(ctx, item)
 	}

@@ -8,21 +8,20 @@ import (
 	"strings"
 )
 
-// An idempotency key is a client's own name for its request, so that it can be
-// sent again without being done again, as draft-ietf-httpapi-idempotency-key-header
-// has it. Adjustments have it as orders do. Whoever does the work writes the key
-// with it, in one transaction.
+// An idempotency key is a client's own name for a request, with which it can be retried without
+// being done twice (draft-ietf-httpapi-idempotency-key-header). Adjustments have one as orders
+// do. It is written in the same transaction as the work.
 const (
 	// KeyHeader names the header that carries the key.
 	KeyHeader = "Idempotency-Key"
-	// ReplayedHeader names the header of an answer that was given before.
+	// ReplayedHeader names the header that marks a repeat of an earlier answer.
 	ReplayedHeader = "Idempotent-Replayed"
-	// MaxKey is the most characters a key has.
+	// MaxKey is the maximum length of a key in characters.
 	MaxKey = 128
 )
 
-// ParseKey reads the header's values: none, or one key, bare or as a string of
-// RFC 8941, which mean the same. The key is empty if there is no header.
+// ParseKey parses the header's values: none, or one key, bare or as an RFC 8941 string, which
+// mean the same. The key is empty if there is no header.
 func ParseKey(values []string) (key string, err error) {
 	switch len(values) {
 	case 0:
@@ -49,19 +48,20 @@ func ParseKey(values []string) (key string, err error) {
 	return key, nil
 }
 
-// storedKeyMark begins what is stored of a key. It has a blank, which no key has.
+// storedKeyMark is the prefix of every stored key. It contains a space, which no client's key
+// does.
 const storedKeyMark = "sha256 "
 
-// StoredKey returns what Postgres keeps of a client's key, and finds it by: whoever
-// reads the table, or a copy of it, learns no key. The trigger hash_order_key, and
-// the migration that hashed the keys of before, say the same.
+// StoredKey returns the hash under which Postgres stores and finds a client's key, so that the
+// table, or a copy of it, reveals no keys. The trigger hash_order_key, and the migration that
+// hashed older keys, compute the same.
 func StoredKey(client, key string) string {
-	sum := sha256.Sum256([]byte(client + "\n" + key)) // no client's name has a line end
+	sum := sha256.Sum256([]byte(client + "\n" + key)) // a client's name contains no newline
 	return storedKeyMark + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// unquote returns what a string of RFC 8941 says, in which '"' and '\' have a
-// '\' before them, and whether the text was one from end to end.
+// unquote returns the content of an RFC 8941 string, in which '\' escapes '"' and '\', and
+// whether text was one from end to end.
 func unquote(text string) (string, bool) {
 	var b strings.Builder
 	for i := 1; i < len(text); i++ {

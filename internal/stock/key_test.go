@@ -45,8 +45,7 @@ func TestParseKey(t *testing.T) {
 	}
 }
 
-// A key is visible characters, 1 to 128 of them, and means the same bare and
-// quoted.
+// A key is 1 to 128 visible characters, and means the same bare and quoted.
 func FuzzKey(f *testing.F) {
 	for _, value := range []string{
 		"", "a-1", `"a-1"`, `"a\"\\1"`, " a ", "\ta", `"`, `""`, `"\`, `"a"b`, `"a\n"`, "a b", "a\x00", "ä", "a\r\nb: c",
@@ -77,7 +76,7 @@ func FuzzKey(f *testing.F) {
 
 func TestStoredKey_IsEachClientsOwn(t *testing.T) {
 	t.Parallel()
-	// Known from elsewhere: printf 'ann\nk' | openssl dgst -sha256 -binary | base64
+	// Computed independently: printf 'ann\nk' | openssl dgst -sha256 -binary | base64
 	const want = "sha256 sTUk/QwU1OEZjflv2mkmcgmdcOj2p5qOdkcoZm86rI8="
 	if got := stock.StoredKey("ann", "k"); got != want {
 		t.Errorf("Stored = %q, want %q: it is in databases", got, want)

@@ -1,10 +1,12 @@
--- Keeps the newest known level of one SKU.
+-- Writes the level of one SKU unless the one there is as new or newer.
 -- KEYS[1]  the SKU's hash
 -- ARGV[1]  level in units, ARGV[2] version of that level, ARGV[3] guard
--- Answers 1 if the level was kept, 0 if the one there is as new or newer: two replicas may write
--- back in another order than they committed in, and the version tells which level is the later.
+-- Returns 1 if the level was written, 0 if the one there is as new or newer: two replicas may
+-- write back in another order than they committed in, and the version tells which level is
+-- later.
 --
--- What is not a whole level counts as none, here and wherever levels are read, and so does what is no hash.
+-- A key that is no hash, or holds no whole level, counts as missing here and wherever levels
+-- are read.
 local known = redis.pcall('HMGET', KEYS[1], 'level', 'version', 'guard')
 if known.err then
 	redis.call('DEL', KEYS[1])

@@ -53,7 +53,7 @@ func mustSet(t *testing.T, s *stock.Store, sku string, onHand int64, guard stock
 	return item
 }
 
-// levelsFunc is a store of levels that a test makes up.
+// levelsFunc is a levelReader made of a function.
 type levelsFunc func(ctx context.Context, skus []string) ([]stock.Level, error)
 
 func (f levelsFunc) Levels(ctx context.Context, skus []string) ([]stock.Level, error) {

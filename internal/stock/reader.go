@@ -9,15 +9,15 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// A reader follows the ledger in the order of the movements' ids. The place it
-// has come to is kept in Postgres, for all replicas.
+// A reader follows the ledger in the order of the movements' ids. Its position is stored in
+// Postgres, for all replicas.
 type reader struct {
 	db   *pgxpool.Pool
 	name string
 }
 
-// register begins at the ledger's end, unless the reader has begun before: behind all
-// that was written before, and before all that is written from now on.
+// register starts the reader at the ledger's end, unless it has been registered before: behind
+// every movement written so far and before every one written from now on.
 func (r reader) register(ctx context.Context) error {
 	var begun bool
 	err := r.db.QueryRow(ctx, `SELECT exists (SELECT FROM ledger_readers WHERE name = $1)`, r.name).Scan(&begun)
@@ -38,24 +38,24 @@ func (r reader) register(ctx context.Context) error {
 
 var errStillWritten = errors.New("somebody is still writing what was begun before")
 
-// A mark is the ledger's end at some time: the highest id, and the transactions
-// that were writing then. Ids are given out before COMMIT, and rows below the
-// mark may go on appearing until those transactions have ended.
+// A mark is the ledger's end at some time: the highest id, and the transactions that were
+// writing then. Ids are assigned before COMMIT, so rows below the mark may still appear until
+// those transactions have ended.
 type mark struct {
 	id      int64
 	writers []string
 }
 
-// Those who write movements, and only they, hold this lock on the table: from
-// before the first id they take, and until everybody sees their rows.
+// Transactions that write movements, and no others, hold this lock on the table: from before
+// they take their first id until their rows are visible to all.
 const writing = `
 	FROM pg_locks
 	WHERE locktype = 'relation' AND relation = 'movements'::regclass AND mode = 'RowExclusiveLock'
 	  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
 
-// mark returns the ledger's end as of now. The rows are seen as of the
-// statement's begin, and the locks are looked at after that: a writer who
-// escapes both has committed in between, and is seen by whoever looks later.
+// mark returns the ledger's current end. The query sees the rows as of its start and reads the
+// locks after that: a writer that appears in neither has committed in between, and later
+// queries see it.
 func (r reader) mark(ctx context.Context) (m mark, err error) {
 	err = r.db.QueryRow(ctx, `
 		SELECT (SELECT coalesce(max(id), 0) FROM movements), ARRAY(SELECT DISTINCT virtualtransaction`+writing+`)`,
@@ -68,8 +68,8 @@ const (
 	settleInterval = 5 * time.Millisecond
 )
 
-// settled waits, for settleLimit at most, until no row below the mark can
-// appear any more. False: somebody is still writing.
+// settled waits, for settleLimit at most, until no further row can appear below the mark.
+// False: a transaction is still writing.
 func (r reader) settled(ctx context.Context, m mark) (bool, error) {
 	for deadline := time.Now().Add(settleLimit); ; {
 		if len(m.writers) == 0 {

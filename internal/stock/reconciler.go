@@ -14,21 +14,20 @@ import (
 const (
 	// passLimit bounds one pass, whatever hangs.
 	passLimit = 10 * time.Second
-	// changesMax is how many movements one pass looks through.
+	// changesMax is how many movements one pass reads at most.
 	changesMax = 100_000
-	// pagesMax is how many pages the walk takes in one pass while it finds much that has drifted:
-	// a Redis that was emptied is filled again at this pace.
+	// pagesMax is how many pages the walk checks in one pass while it finds many suspects: an
+	// emptied Redis is refilled at this pace.
 	pagesMax = 10
 )
 
-// A Reconciler repairs Redis towards Postgres, always. It looks at each SKU
-// that has changed, as soon as its order should have told Redis, and it walks
-// through the whole stock, a page in each pass, for what went wrong otherwise:
-// a flush, a hand in Redis, a Postgres restored to an earlier state.
+// A Reconciler keeps repairing Redis from Postgres. It checks each SKU that has changed, as
+// soon as its order should have written it back, and walks through the whole stock, a page in
+// each pass, to find what else went wrong: a flush, a manual edit in Redis, a Postgres restored
+// to an earlier state.
 //
-// Every replica runs one. Each pass is the turn of one of them, whoever comes
-// first, and goes on from where the last one came to; two at once would do no
-// harm.
+// Every replica runs one. They take turns: each pass is made by the replica that comes first,
+// and continues where the last one stopped. Two at once would do no harm.
 type Reconciler struct {
 	comparison
 	reader reader
@@ -40,8 +39,8 @@ type Reconciler struct {
 	lastPass prometheus.Gauge
 }
 
-// NewReconciler returns a reconciler that makes a pass every so often. It
-// counts in reg.
+// NewReconciler returns a reconciler that makes a pass at each interval. Its metrics are
+// registered in reg.
 func NewReconciler(
 	db *pgxpool.Pool, store *Store, cache *Cache, every time.Duration, log *slog.Logger, reg prometheus.Registerer,
 ) *Reconciler {
@@ -64,11 +63,11 @@ func NewReconciler(
 		r.drifts.WithLabelValues(string(d))
 	}
 	reg.MustRegister(r.drifts, r.failures, r.lastPass)
-	r.lastPass.SetToCurrentTime() // an alert counts from there, lest it wait for a first pass that never comes
+	r.lastPass.SetToCurrentTime() // so that an alert need not wait for a first pass that never completes
 	return r
 }
 
-// Run makes passes until ctx ends. A pass that fails is made again.
+// Run makes passes until ctx ends. After a failed one it tries again at the next tick.
 func (r *Reconciler) Run(ctx context.Context) {
 	ticker := time.NewTicker(r.every)
 	defer ticker.Stop()
@@ -85,7 +84,8 @@ func (r *Reconciler) Run(ctx context.Context) {
 	}
 }
 
-// A turn is how far the reconciler had come, and how far it comes in a pass.
+// A turn is the reconciler's progress through the ledger and the stock, as of the last pass and
+// then of this one.
 type turn struct {
 	position int64
 	walked   string
@@ -115,14 +115,14 @@ func (r *Reconciler) pass(ctx context.Context) error {
 	return nil
 }
 
-// claim takes the turn unless somebody has just had it. Nothing is held: the
-// turn of a replica that dies or freezes is over when the next one is due.
+// claim takes the turn unless it was taken just now. No lock is held: the turn of a replica
+// that dies or freezes is over when the next one is due.
 func (r *Reconciler) claim(ctx context.Context) (t turn, mine bool, err error) {
-	if err := r.reader.register(ctx); err != nil { // each time: somebody may have deleted the row
+	if err := r.reader.register(ctx); err != nil { // each time: the row may have been deleted
 		return turn{}, false, err
 	}
-	// Less than a whole interval: the replicas' clocks tick where they like. And what Postgres' clock,
-	// which may have been set back, has yet to come to was not just now.
+	// Less than a whole interval, since the replicas' tickers are not in step. A read_at in the
+	// future, after Postgres' clock was set back, does not count as just now.
 	err = r.reader.db.QueryRow(ctx, `
 		UPDATE ledger_readers SET read_at = clock_timestamp()
 		WHERE name = $1 AND read_at NOT BETWEEN clock_timestamp() - $2::interval AND clock_timestamp()
@@ -133,7 +133,7 @@ func (r *Reconciler) claim(ctx context.Context) (t turn, mine bool, err error) {
 	return t, err == nil, Unavailable("take the reconciler's turn", err)
 }
 
-// changes has a look at the SKUs that changed since the last pass.
+// changes checks the SKUs that changed since the last pass.
 func (r *Reconciler) changes(ctx context.Context, t *turn, found suspects) error {
 	m, err := r.reader.mark(ctx)
 	if err != nil || m.id <= t.position {
@@ -159,14 +159,13 @@ func (r *Reconciler) changes(ctx context.Context, t *turn, found suspects) error
 	if err != nil {
 		return Unavailable("read the changes", err)
 	}
-	if settled { // otherwise the same rows, and those still to come, are read again
+	if settled { // otherwise these rows, and those still to appear, are read again
 		t.position = upTo
 	}
 	return r.reached(ctx, versions, found)
 }
 
-// walk has a look at the next page of the stock, and at some more while they
-// are bad.
+// walk checks the next page of the stock, and further ones while a tenth of a page is suspect.
 func (r *Reconciler) walk(ctx context.Context, t *turn, found suspects) error {
 	for range pagesMax {
 		before := len(found)
@@ -181,9 +180,9 @@ func (r *Reconciler) walk(ctx context.Context, t *turn, found suspects) error {
 	return nil
 }
 
-// repair makes Redis forget what cannot be right, and tells it the truth. The
-// truth is read after that: a level that is committed later is told by its
-// order, and nothing is left in Redis to refuse it.
+// repair removes from Redis what cannot be right, and writes the levels of Postgres. It reads
+// those after the removal: a level that is committed later is written back by its order, and
+// nothing is left in Redis to refuse it.
 func (r *Reconciler) repair(ctx context.Context, drifts []Drift) error {
 	var skus []string
 	var wrong []Level
@@ -212,8 +211,8 @@ func (r *Reconciler) repair(ctx context.Context, drifts []Drift) error {
 	return r.cache.PutNewer(ctx, levels...)
 }
 
-// keep remembers how far the pass came. It may be lost in a crash of Postgres,
-// and the same is looked at again.
+// keep stores the progress of a pass. If it is lost, as in a failover of Postgres, the same
+// SKUs are checked again.
 func (r *Reconciler) keep(ctx context.Context, t turn) error {
 	_, err := r.reader.db.Exec(ctx, `
 		UPDATE ledger_readers SET position = greatest(position, $2), walked = $3 WHERE name = $1`,

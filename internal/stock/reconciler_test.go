@@ -16,7 +16,7 @@ import (
 	"orderd/internal/stock"
 )
 
-// A shop is the stock in both places.
+// A shop is the stock in Postgres and in Redis.
 type shop struct {
 	db    *pgxpool.Pool
 	store *stock.Store
@@ -161,8 +161,8 @@ func hset(values ...any) func(*testing.T, shop) error {
 	}
 }
 
-// A level of a version that Postgres does not have refuses every write-back.
-// While the reconciler puts that right, sales go on.
+// A level in Redis with a version that Postgres does not have refuses every write-back. While
+// the reconciler repairs it, sales go on.
 func TestReconciler_NeverTakesANewerLevelBack(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
@@ -190,8 +190,8 @@ func TestReconciler_NeverTakesANewerLevelBack(t *testing.T) {
 	}
 }
 
-// Of many SKUs the walk sees each one now and then. One that has changed is
-// looked at right away.
+// With many SKUs the walk checks each one only now and then. One that has changed is checked at
+// once.
 func TestReconciler_DoesNotWaitForTheWalk(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
@@ -241,8 +241,8 @@ func TestReconciler_AnotherGoesOnWhenOneDies(t *testing.T) {
 	}
 }
 
-// Its place in the ledger may be gone, and Postgres' clock may have been set back since
-// it was there.
+// The row with its position may be deleted, and Postgres' clock may be set back after it was
+// written.
 func TestReconciler_GoesOnWhateverBecomesOfItsPlace(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
@@ -266,7 +266,7 @@ func TestReconciler_GoesOnWhateverBecomesOfItsPlace(t *testing.T) {
 	}
 }
 
-// While Redis is away passes fail, and when it is back it is put right.
+// While Redis is down passes fail, and once it is back it is repaired.
 func TestReconciler_OutlivesRedis(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
@@ -288,8 +288,8 @@ func TestReconciler_OutlivesRedis(t *testing.T) {
 	s.awaitInRedis(t, "A-1", [3]string{"10", "1", "predicate"})
 }
 
-// Who asks how long ago the last pass was gets an answer from the start: an alert would
-// otherwise wait for a first pass that never comes.
+// The time of the last pass is reported from the start: an alert would otherwise wait for a
+// first pass that never completes.
 func TestReconciler_TellsOfItsStart(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()

@@ -13,35 +13,34 @@ import (
 )
 
 const (
-	// eventBatch is how many events are delivered at once. While Redis takes a
-	// batch, two milliseconds or so, it answers nobody else.
+	// eventBatch is how many events are delivered at once. While Redis takes a batch, two
+	// milliseconds or so, it serves no one else.
 	eventBatch = 512
-	// eventPause is how long the relay sleeps when it has delivered what there was,
-	// though more has come meanwhile: small batches cost the shop more than large ones.
+	// eventPause is how long the relay sleeps after it has delivered everything, even if more
+	// has come meanwhile: small batches cost the shop more than large ones.
 	eventPause = 50 * time.Millisecond
-	// eventTurn is how long others leave the relay to the replica that has delivered last.
-	// To find where the ledger ends for good takes Postgres longer than to see that.
+	// eventTurn is how long the other replicas leave delivering to the one that delivered last.
+	// Seeing that costs Postgres less than finding the settled end of the ledger.
 	eventTurn = 4 * eventPause
-	// eventRetry is how long it sleeps after an error.
+	// eventRetry is how long the relay sleeps after an error.
 	eventRetry = time.Second
-	// deliveryLimit bounds the delivery of a batch, and each look at what there is
-	// to deliver. Postgres ends the transaction
-	// of a relay that was frozen in it only later, so that no other can go on
-	// before this one has given up.
+	// deliveryLimit bounds the delivery of a batch, and each check for what to deliver.
+	// Postgres ends the transaction of a frozen relay only later, after deliveryEnds, so that
+	// no other relay can continue before this one has given up.
 	deliveryLimit = 3 * time.Second
 	deliveryEnds  = "6s"
 )
 
-// A Relay delivers an event for each movement of the ledger to a Redis stream:
-// at least once, and those of one SKU in the order of its versions.
+// A Relay delivers an event for each movement of the ledger to a Redis stream: at least once,
+// and those of one SKU in version order.
 //
-// The ledger is the outbox. A movement is written in the transaction that
-// changes the level, and the relay reads up to where no row can appear any more
-// among those that were read. How far it has come is a row in Postgres: whoever
-// has it locked delivers the next batch, and the other replicas pass it by.
+// The ledger is the outbox. A movement is written in the transaction that changes the level,
+// and the relay reads only up to where no further row can appear among those read. Its position
+// is a row in Postgres: the replica that locks it delivers the next batch, and the others skip
+// it.
 //
-// A relay that dies between delivering a batch and remembering it leaves the
-// batch to be delivered again, whole and in order, with the same ids.
+// A relay that dies between delivering a batch and storing the position leaves the batch to be
+// delivered again, whole and in order, with the same ids.
 type Relay struct {
 	reader    reader
 	redis     redis.UniversalClient
@@ -57,9 +56,9 @@ type Relay struct {
 	lag        prometheus.Gauge
 }
 
-// NewRelay returns a relay to the stream, which is kept at about maxLength
-// entries. A stream that nothing was delivered to yet begins with what happens
-// from now on. It counts in reg.
+// NewRelay returns a relay to the stream, which is trimmed to about maxLength entries. A stream
+// that has had no delivery yet starts with the movements from now on. Metrics are registered in
+// reg.
 func NewRelay(
 	db *pgxpool.Pool, client redis.UniversalClient, stream string, maxLength int64, log *slog.Logger, reg prometheus.Registerer,
 ) *Relay {
@@ -82,7 +81,7 @@ func NewRelay(
 	return r
 }
 
-// Run delivers until ctx ends. What fails is tried again.
+// Run delivers until ctx ends. What fails is retried.
 func (r *Relay) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		rest := eventPause
@@ -91,11 +90,11 @@ func (r *Relay) Run(ctx context.Context) {
 			r.log.WarnContext(ctx, "events could not be delivered", "stream", r.stream, "err", err)
 			rest = eventRetry
 		}
-		_ = pause(ctx, rest) // its error is ctx's end
+		_ = pause(ctx, rest) // its only error: ctx has ended
 	}
 }
 
-// round delivers all that is final now, as far as no other replica does it.
+// round delivers all events that are settled now, unless another replica is delivering them.
 func (r *Relay) round(ctx context.Context) error {
 	if !r.registered {
 		if err := within(ctx, r.reader.register); err != nil {
@@ -128,16 +127,16 @@ func (r *Relay) round(ctx context.Context) error {
 	return nil
 }
 
-// within bounds a look at Postgres, which may have fallen silent. A round as a
-// whole has no limit: there may be much to deliver.
+// within bounds one step in which Postgres may not answer. A round as a whole has no limit:
+// there may be much to deliver.
 func within(ctx context.Context, look func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, deliveryLimit)
 	defer cancel()
 	return look(ctx)
 }
 
-// measure tells the metrics how much waits, and reports whether something does that
-// another replica has not just been at.
+// measure updates the backlog metrics, and reports whether events are waiting that no other
+// replica has just been delivering.
 func (r *Relay) measure(ctx context.Context) (waiting bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, deliveryLimit)
 	defer cancel()
@@ -150,7 +149,7 @@ func (r *Relay) measure(ctx context.Context) (waiting bool, err error) {
 			FROM movements WHERE id > position ORDER BY id LIMIT 1
 		), 0), read_at BETWEEN clock_timestamp() - $2::interval AND clock_timestamp()
 		FROM ledger_readers WHERE name = $1`, r.reader.name, eventTurn).Scan(&position, &end, &age, &recently)
-	if errors.Is(err, pgx.ErrNoRows) { // somebody has it begin anew
+	if errors.Is(err, pgx.ErrNoRows) { // the row was deleted: start anew
 		r.registered = false
 		return false, nil
 	}
@@ -162,14 +161,14 @@ func (r *Relay) measure(ctx context.Context) (waiting bool, err error) {
 	return end > position && (position == r.position || !recently), nil
 }
 
-// deliver delivers the next batch up to the mark and returns how many events it
-// had: 0 if there are none, or another replica is at it.
+// deliver delivers the next batch up to the mark and returns the number of events: 0 if there
+// are none, or if another replica is delivering.
 func (r *Relay) deliver(ctx context.Context, upTo mark) (n int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, deliveryLimit)
 	defer cancel()
 	err = pgx.BeginFunc(ctx, r.reader.db, func(tx pgx.Tx) error {
 		var position int64
-		// How far it has come may be lost in a crash of Postgres: it is delivered again.
+		// A crash of Postgres may lose the new position: the batch is then delivered again.
 		_, err := tx.Exec(ctx, `SET LOCAL synchronous_commit = off;
 			SET LOCAL idle_in_transaction_session_timeout = '`+deliveryEnds+`'`)
 		if err != nil {
@@ -207,8 +206,8 @@ func (r *Relay) deliver(ctx context.Context, upTo mark) (n int, err error) {
 	return n, nil
 }
 
-// append adds the events to the stream, all or none: with a gap among them, what
-// follows would have overtaken what is delivered again.
+// append adds the events to the stream, all or none: behind a gap, later events would already
+// be in the stream when the missing ones are delivered again.
 func (r *Relay) append(ctx context.Context, events []event) error {
 	_, err := r.redis.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, e := range events {

@@ -21,8 +21,8 @@ import (
 
 const stream = "orderd:events"
 
-// relay runs a replica's relay until stop, or the test's end. From when relay
-// returns on events are kept for it.
+// relay runs a replica's relay until stop, or the test's end. It delivers what is written after
+// relay returns.
 func (s shop) relay(t *testing.T, client redis.UniversalClient) (counted *prometheus.Registry, stop func()) {
 	t.Helper()
 	reg := prometheus.NewRegistry()
@@ -115,7 +115,7 @@ func TestRelay_TellsWhatHappened(t *testing.T) {
 			t.Errorf("event %v, want %v", e.Values, want)
 		}
 	}
-	// It is counted once it is remembered, after that.
+	// Events are counted only after the position is stored.
 	await(t, "two to be counted", func() bool { return counter(t, counted, "orderd_events_delivered_total") >= 2 })
 	if got := counter(t, counted, "orderd_events_delivered_total"); got != 2 {
 		t.Errorf("%v delivered, want 2: what was before is not told", got)
@@ -125,8 +125,8 @@ func TestRelay_TellsWhatHappened(t *testing.T) {
 	}
 }
 
-// Two relays, four writers on few SKUs, and transactions that take ids and give
-// up: ids and commits are in different orders.
+// Two relays, four writers on few SKUs, and transactions that take ids and roll back: ids and
+// commits are in different orders.
 func TestRelay_KeepsEachSKUsOrder(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
@@ -178,8 +178,8 @@ func (s shop) change(t *testing.T, sku string) pgx.Tx {
 	return tx
 }
 
-// awaitSettling waits until a reader of the ledger looks whether those have ended who may
-// still write what is below.
+// awaitSettling waits until a reader of the ledger polls for the end of the transactions that
+// may still write below its mark.
 func (s shop) awaitSettling(t *testing.T) {
 	t.Helper()
 	await(t, "the relay to look for whom it waits", func() (seen bool) {
@@ -190,8 +190,7 @@ func (s shop) awaitSettling(t *testing.T) {
 	})
 }
 
-// A row whose id is lower than that of rows that were committed before it must
-// not be passed by.
+// A row whose id is lower than that of rows committed before it must not be skipped.
 func TestRelay_WaitsForWhoWritesBelow(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
@@ -210,7 +209,8 @@ func TestRelay_WaitsForWhoWritesBelow(t *testing.T) {
 	s.awaitDelivered(t)
 }
 
-// A relay that begins while others write begins behind them, and passes nobody by.
+// A relay that starts while transactions are writing registers only after they have ended, so
+// that no row can appear below its start.
 func TestRelay_BeginsBehindWhoIsWriting(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
@@ -272,8 +272,8 @@ func TestRelay_DeliversAgainWhatItDoesNotKnowIsDelivered(t *testing.T) {
 	s.awaitDelivered(t)
 }
 
-// While Redis is away events wait in the ledger, and the metrics say so. Another
-// relay takes over where the first has stopped.
+// While Redis is down events wait in the ledger, and the metrics say so. Another relay takes
+// over where the first one stopped.
 func TestRelay_LosesNothingWhileRedisIsAway(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)

@@ -9,18 +9,19 @@ import (
 )
 
 const (
-	// Freshness is how old the truth behind a "sold out" may be.
+	// Freshness is the maximum age of the read of Postgres behind a "sold out".
 	Freshness = 100 * time.Millisecond
-	// askLimit bounds a read that many callers wait for, and none owns.
+	// askLimit bounds a read of Postgres. Callers may share it, so no caller's deadline
+	// applies.
 	askLimit = 2 * time.Second
 	// rememberedMax bounds the SKUs remembered as short, so that orders for
 	// ever new sold-out SKUs cannot fill the memory.
 	rememberedMax = 10_000
 )
 
-// Shortages confirms in Postgres that a SKU is short before anybody is told so,
-// with one read for all who ask within Freshness of it. It remembers only SKUs
-// that were short at the last look.
+// Shortages confirms in Postgres that a SKU is short before any caller is told so, with one
+// read for all who ask within Freshness of it. It remembers only SKUs that were short when last
+// read.
 type Shortages struct {
 	store levelReader
 	now   func() time.Time
@@ -35,14 +36,13 @@ type answer struct {
 	asked time.Time // before the read was sent, so that the answer is at least as new
 }
 
-// NewShortages returns the truth as store knows it.
+// NewShortages returns shortages that store confirms. None is remembered yet.
 func NewShortages(store levelReader) *Shortages {
 	return &Shortages{store: store, now: time.Now, short: map[string]answer{}}
 }
 
-// KnownShort tells whether the SKU is surely short of quantity units. It asks
-// Postgres only about a SKU that was short at the last look, so that a SKU in
-// stock costs nothing here.
+// KnownShort reports whether the SKU is certainly short of quantity units. It asks Postgres
+// only about a SKU that was short when last read, so that a SKU in stock costs nothing here.
 func (t *Shortages) KnownShort(ctx context.Context, sku string, quantity int64) (Level, bool, error) {
 	if _, was := t.remembered(sku, quantity); !was {
 		return Level{}, false, nil
@@ -51,16 +51,16 @@ func (t *Shortages) KnownShort(ctx context.Context, sku string, quantity int64) 
 	return level, err == nil && level.OnHand < quantity, err
 }
 
-// Confirm returns the SKU's level in Postgres, for a caller who needs quantity
-// units and has reason to think that fewer are left. A level below quantity
-// was true at most Freshness ago and is shared with others who ask; a level
-// that is enough was read after the call began, so that a caller who holds the
-// lock may sell from it.
+// Confirm returns the SKU's level in Postgres, for a caller that needs quantity units and
+// suspects that fewer are left. A level below quantity is shared with other callers, and its
+// read began at most Freshness ago or after the call did; a sufficient level was read after the
+// call began, so that a caller that holds the lock may sell from it.
 func (t *Shortages) Confirm(ctx context.Context, sku string, quantity int64) (Level, error) {
 	if last, short := t.remembered(sku, quantity); short && t.now().Sub(last.asked) <= Freshness {
 		return last.level, nil
 	}
-	// The read belongs to all who wait for it: the first caller's end must not end it.
+	// All waiting callers share the read: the end of the first caller's context must not cancel
+	// it.
 	detached, began := context.WithoutCancel(ctx), t.now()
 	for {
 		reply := t.asking.DoChan(sku, func() (any, error) { return t.ask(detached, sku, quantity) })
@@ -71,22 +71,22 @@ func (t *Shortages) Confirm(ctx context.Context, sku string, quantity int64) (Le
 			}
 			last := r.Val.(answer)
 			if last.level.OnHand >= quantity {
-				// Enough, it seems, but the shared read may have begun before this caller got the lock,
-				// and others may have sold since.
+				// Sufficient, but the shared read may have begun before this caller got the
+				// lock, and others may have sold since.
 				return t.ConfirmFresh(ctx, sku, quantity)
 			}
 			if !last.asked.Before(began) || t.now().Sub(last.asked) <= Freshness {
 				return last.level, nil
 			}
-			// It was long under way, and there may be more since. The next one begins now.
+			// The read was in flight for long, and units may have been added since: read again.
 		case <-ctx.Done():
 			return Level{}, Unavailable("confirm the stock", context.Cause(ctx))
 		}
 	}
 }
 
-// ConfirmFresh is Confirm with a read of the caller's own, begun after the call, also
-// where the answer is a level below quantity.
+// ConfirmFresh is Confirm with a read of its own, begun after the call, also if the level is
+// below quantity.
 func (t *Shortages) ConfirmFresh(ctx context.Context, sku string, quantity int64) (Level, error) {
 	own, err := t.ask(ctx, sku, quantity)
 	return own.level, err
@@ -121,18 +121,19 @@ func (t *Shortages) ask(ctx context.Context, sku string, quantity int64) (answer
 func (t *Shortages) remember(a answer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	// Not by the version: a Postgres that has lost its last versions may count them once more.
+	// By time and not by version: a Postgres that lost its last versions, such as a promoted
+	// standby, may assign them again.
 	if last, ok := t.short[a.level.SKU]; ok && last.asked.After(a.asked) {
 		return
 	}
 	if len(t.short) >= rememberedMax {
-		clear(t.short) // it only saves reads; the next look fills it again
+		clear(t.short) // it only saves reads, and fills again
 	}
 	t.short[a.level.SKU] = a
 }
 
-// Invalidate forgets what a newer level contradicts: who has just restocked is not
-// told "sold out" on older truth.
+// Invalidate drops remembered shortages that a newer level replaces, so that nobody is refused
+// as sold out on a level from before a restock.
 func (t *Shortages) Invalidate(levels ...Level) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

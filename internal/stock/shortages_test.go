@@ -58,7 +58,7 @@ func TestShortages_IsNeverOlderThanFreshness(t *testing.T) {
 			}
 		}
 		confirm(0)
-		s.onHand.Store(7) // restocked behind our back
+		s.onHand.Store(7) // restocked without Invalidate
 		s.version.Store(1)
 		confirm(0) // the answer is 60 ms old, counted from when it was asked
 		time.Sleep(stock.Freshness - 60*time.Millisecond + 1)
@@ -73,7 +73,7 @@ func TestShortages_EnoughIsReadAfterTheCallBegan(t *testing.T) {
 		short := stock.NewShortages(s)
 		go func() { _, _ = short.Confirm(t.Context(), "A-1", 1) }()
 		time.Sleep(5 * time.Millisecond)
-		s.onHand.Store(0) // the last unit is sold while the other's read is under way
+		s.onHand.Store(0) // the last unit is sold while the other caller's read is in flight
 		if level, err := short.Confirm(t.Context(), "A-1", 1); err != nil || level.OnHand != 0 {
 			t.Errorf("Confirm = %+v, %v; want 0: the shared read began before the call", level, err)
 		}
@@ -87,7 +87,7 @@ func TestShortages_ShortIsNotToldOnAReadThatWasLongUnderWay(t *testing.T) {
 		short := stock.NewShortages(s)
 		go func() { _, _ = short.Confirm(t.Context(), "A-1", 1) }()
 		time.Sleep(500 * time.Millisecond)
-		s.onHand.Store(7) // restocked while the read is under way
+		s.onHand.Store(7) // restocked while the read is in flight
 		s.version.Store(1)
 		if level, err := short.Confirm(t.Context(), "A-1", 1); err != nil || level.OnHand != 7 {
 			t.Errorf("Confirm = %+v, %v; want 7: the shared read began long before the call", level, err)
@@ -116,8 +116,8 @@ func TestShortages_AsksAnewOncePerFreshness(t *testing.T) {
 	})
 }
 
-// Who needs as much as was left, when others needed more, is not refused on that look,
-// and is not let in on it either.
+// A shortage for callers that need more neither refuses a caller that needs just what was left,
+// nor lets it sell from that read.
 func TestShortages_ShortForOthersIsNotShortForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shelf{}
@@ -172,8 +172,8 @@ func TestShortages_ErrorsAndEndedContexts(t *testing.T) {
 	})
 }
 
-// A standby that takes over may lack the last versions. What it says counts, though
-// more was known before.
+// A promoted standby may lack the last versions. Its answer counts, though a higher version was
+// known before.
 func TestShortages_AreThoseOfTheLatestAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shelf{}

@@ -1,12 +1,12 @@
-// Package stock knows how much of each SKU is left.
+// Package stock keeps the level of each SKU: how many units of it are left.
 //
-// Postgres is the truth ([Store]). Redis holds a quick answer ([Cache]): the
-// level and the version of each SKU, written only by a newer version, rebuilt
-// from Postgres when it is missing. Nobody is told "sold out" on Redis' word
-// alone: [Shortages] asks Postgres first, once for all who ask within 100 ms.
+// Postgres is the source of truth ([Store]). Redis holds a cache ([Cache]): the level and
+// version of each SKU, overwritten only by a newer version and rebuilt from Postgres where it
+// is missing. No caller is told "sold out" on Redis' word alone: [Shortages] asks Postgres
+// first, with one read for all who ask within 100 ms.
 //
-// Two follow the ledger: the [Reconciler] repairs Redis towards Postgres, and
-// the [Relay] publishes each change to a Redis stream.
+// Two background jobs follow the ledger: the [Reconciler] repairs Redis from Postgres, and the
+// [Relay] publishes each change to a Redis stream.
 package stock
 
 import (
@@ -27,17 +27,17 @@ type Guard string
 const (
 	// GuardPredicate: the sale's UPDATE needs on_hand >= quantity.
 	GuardPredicate Guard = "predicate"
-	// GuardFence: the sale needs fence <= the lease's token, and keeps the token.
+	// GuardFence: the sale needs fence <= the lease's token, and raises the fence to it.
 	GuardFence Guard = "fence"
-	// GuardClaim: the token is registered in the row before the stock is
-	// looked at, and the sale needs fence = token.
+	// GuardClaim: the token is registered in the row before the stock is read, and the sale
+	// needs fence = token.
 	GuardClaim Guard = "claim"
 	// GuardNone: an unconditional decrement.
 	GuardNone Guard = "none"
 )
 
-// A Level is what is left of a SKU as of a version. Versions of one SKU order
-// its levels: a larger one is newer.
+// A Level is what is left of a SKU as of a version. Versions order the levels of one SKU: the
+// larger is the newer.
 type Level struct {
 	SKU     string
 	OnHand  int64 // units; below zero only when oversold
@@ -45,20 +45,18 @@ type Level struct {
 	Guard   Guard
 }
 
-// An Item is a SKU's row in Postgres. Received is what ever came in, OnHand +
-// Sold.
+// An Item is a SKU's row in Postgres.
 type Item struct {
 	Level
-	// Sold is the units that orders have, confirmed or held. Those of a cancelled or
-	// expired order are on hand again and sold no longer.
+	// Sold is the units of confirmed and held orders. Those of a cancelled or expired order are
+	// on hand again and no longer count.
 	Sold int64
 }
 
-// Received returns the units that ever came in: those left and those sold.
+// Received returns all units that ever came in: those on hand and those sold.
 func (i Item) Received() int64 { return i.OnHand + i.Sold }
 
-// A Movement is one change of a SKU's level. OnHand and Version are those
-// after it.
+// A Movement is one change of a SKU's level. OnHand and Version are those after it.
 type Movement struct {
 	SKU     string
 	Version int64
@@ -73,10 +71,10 @@ type Movement struct {
 
 // Errors of this package. Test with errors.Is.
 var (
-	// ErrUnknown: the connection broke while Postgres was committing a change of the
-	// stock, which may or may not have been made.
+	// ErrUnknown: the connection broke during COMMIT, so that a change of the stock may or may
+	// not have been made.
 	ErrUnknown = errors.New("stock: outcome is unknown")
-	// ErrUnknownSKU: no such SKU was ever created. See [UnknownSKUError].
+	// ErrUnknownSKU: there is no such SKU. See [UnknownSKUError].
 	ErrUnknownSKU = errors.New("stock: unknown SKU")
 	// ErrShort: fewer units are left than asked for. See [ShortError].
 	ErrShort = errors.New("stock: not enough left")
@@ -96,8 +94,7 @@ func (e *UnknownSKUError) Error() string { return fmt.Sprintf("no SKU %q", e.SKU
 // Is reports whether target is ErrUnknownSKU.
 func (e *UnknownSKUError) Is(target error) bool { return target == ErrUnknownSKU }
 
-// ShortError tells how many units were asked for and how many are left. It is
-// an ErrShort.
+// ShortError says how many units were asked for and how many are left. It is an ErrShort.
 type ShortError struct {
 	SKU                  string
 	Requested, Remaining int64
@@ -110,8 +107,7 @@ func (e *ShortError) Error() string {
 // Is reports whether target is ErrShort.
 func (e *ShortError) Is(target error) bool { return target == ErrShort }
 
-// InvalidError names the field that is wrong, as "body.lines[0].sku". It is an
-// ErrInvalid.
+// InvalidError names the field that is wrong, such as "body.lines[0].sku". It is an ErrInvalid.
 type InvalidError struct{ Field, Problem string }
 
 func (e *InvalidError) Error() string { return e.Field + ": " + e.Problem }
@@ -119,15 +115,14 @@ func (e *InvalidError) Error() string { return e.Field + ": " + e.Problem }
 // Is reports whether target is ErrInvalid.
 func (e *InvalidError) Is(target error) bool { return target == ErrInvalid }
 
-// SKUPattern is what a SKU looks like. It becomes a Redis key and a part of a
-// ZooKeeper path, so "." and ".." alone are left out.
+// SKUPattern matches a SKU. SKUs are parts of Redis keys and ZooKeeper paths, so "." and ".."
+// alone are excluded.
 const SKUPattern = `^(\.{0,2}[A-Za-z0-9_-][A-Za-z0-9._-]*|\.{3}[A-Za-z0-9._-]*)$`
 
-// SKUMaxLength is the most characters a SKU has.
+// SKUMaxLength is the maximum length of a SKU in characters.
 const SKUMaxLength = 64
 
-// ValidSKU tells whether sku can be the name of a SKU: one that SKUPattern
-// matches, within SKUMaxLength.
+// ValidSKU reports whether SKUPattern matches sku, within SKUMaxLength.
 func ValidSKU(sku string) bool {
 	if sku == "" || len(sku) > SKUMaxLength || sku == "." || sku == ".." {
 		return false
@@ -141,7 +136,8 @@ func ValidSKU(sku string) bool {
 	return true
 }
 
-// reservedReasons are the movements that orderd itself writes.
+// reservedReasons are the reasons that only orderd's own movements have: no adjustment may use
+// them.
 var reservedReasons = []string{"created", "set", "sale", "cancel", "hold_expired"}
 
 func checkReason(reason string) error {

@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// A Store is the stock in Postgres: the truth. Its errors are ErrUnknownSKU,
-// ErrShort, ErrInvalid, ErrUnavailable and, of a change, ErrUnknown.
+// A Store is the stock in Postgres, the source of truth. Its errors are ErrUnknownSKU,
+// ErrShort, ErrInvalid, ErrUnavailable and, from changes, ErrUnknown.
 type Store struct {
 	db      *pgxpool.Pool
 	replica string
@@ -21,7 +21,7 @@ func NewStore(db *pgxpool.Pool, replica string) *Store {
 	return &Store{db: db, replica: replica}
 }
 
-// Ping tells whether Postgres answers and has the schema.
+// Ping returns an error unless Postgres answers and has the schema.
 func (s *Store) Ping(ctx context.Context) error {
 	_, err := s.db.Exec(ctx, "SELECT FROM stock, adjustments LIMIT 0")
 	return Unavailable("ask Postgres for the stock", err)
@@ -40,7 +40,7 @@ func (s *Store) Get(ctx context.Context, sku string) (Item, error) {
 	return queryItem(ctx, s.db, sku, "SELECT "+itemColumns+" FROM stock WHERE sku = $1", sku)
 }
 
-// List returns at most limit rows in SKU order, those after the SKU given.
+// List returns at most limit rows with SKUs greater than after, in SKU order.
 func (s *Store) List(ctx context.Context, after string, limit int) ([]Item, error) {
 	rows, err := s.db.Query(ctx,
 		"SELECT "+itemColumns+" FROM stock WHERE sku > $1 ORDER BY sku LIMIT $2", after, limit)
@@ -64,9 +64,9 @@ func (s *Store) Levels(ctx context.Context, skus []string) ([]Level, error) {
 	return levels, Unavailable("read the stock", err)
 }
 
-// Claim registers the lease's token in the row of a SKU guarded by claim,
-// before its stock is looked at, and returns the level as of then. ok is false
-// if a later lease has claimed the row already.
+// Claim registers the lease's token in the row of a SKU with guard claim, before its stock is
+// read, and returns the level at that moment. ok is false if a later lease has claimed the row
+// already, or if there is no such SKU with that guard.
 func (s *Store) Claim(ctx context.Context, sku string, token int64) (level Level, ok bool, err error) {
 	item, err := queryItem(ctx, s.db, sku, `
 		UPDATE stock SET fence = $2, updated_at = now()
@@ -78,8 +78,8 @@ func (s *Store) Claim(ctx context.Context, sku string, token int64) (level Level
 	return item.Level, err == nil, err
 }
 
-// Fence moves a SKU's fence on: its guards fence and claim refuse leases with
-// smaller tokens from then on.
+// Fence raises a SKU's fence to token: from then on the guards fence and claim refuse leases
+// with smaller tokens.
 func (s *Store) Fence(ctx context.Context, sku string, token int64) error {
 	_, err := queryItem(ctx, s.db, sku, `
 		UPDATE stock SET fence = greatest(fence, $2), updated_at = now()
@@ -88,8 +88,8 @@ func (s *Store) Fence(ctx context.Context, sku string, token int64) error {
 	return err
 }
 
-// Movements returns at most limit movements of a SKU in version order, those
-// after the version given.
+// Movements returns at most limit movements of a SKU with versions greater than after, in
+// version order.
 func (s *Store) Movements(ctx context.Context, sku string, after int64, limit int) ([]Movement, error) {
 	if _, err := s.Get(ctx, sku); err != nil {
 		return nil, err
@@ -108,8 +108,7 @@ type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// queryItem runs a query that answers with the SKU's row, or with none where
-// there is no such SKU.
+// queryItem runs a query that returns the SKU's row, or no row if there is no such SKU.
 func queryItem(ctx context.Context, db querier, sku, sql string, args ...any) (Item, error) {
 	rows, err := db.Query(ctx, sql, args...)
 	if err != nil {

@@ -69,7 +69,7 @@ func TestStore_Adjust(t *testing.T) {
 	}
 }
 
-// A cancel returns its units though somebody has set the level to the most meanwhile.
+// A cancel returns its units even if the level was set to the maximum meanwhile.
 func TestStore_AboveTheMaximumUnitsCanBeTakenAway(t *testing.T) {
 	t.Parallel()
 	db, s := open(t)

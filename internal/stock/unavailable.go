@@ -8,11 +8,11 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Answered tells whether the outcome of a failed COMMIT is known: Postgres said
-// that it rolled back. A FATAL error says only that the connection ended, which
-// may be right after the commit. Nor is the driver asked whether anything was
-// sent: when the connection ends while it waits for the answer, pgx 5.12 calls
-// that "conn closed" and safe to retry (NextResult drops the error of its peek).
+// Answered reports whether the outcome of a failed COMMIT is known: Postgres said that it
+// rolled back. A FATAL error says only that the connection ended, possibly right after the
+// commit. The driver's SafeToRetry does not help: when the connection ends while it waits for
+// the answer, pgx 5.12 returns "conn closed" and calls it safe to retry (NextResult drops the
+// error of its peek).
 func Answered(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
@@ -21,19 +21,18 @@ func Answered(err error) bool {
 	return errors.Is(err, pgx.ErrTxCommitRollback)
 }
 
-// passing holds the SQLSTATE classes that say "not now" rather than "never":
-// connection, login (a password that is being changed), rollback (deadlock,
-// serialization), resources, lock timeout, operator intervention (shutdown,
-// statement timeout), system. And two of a class that says "never" otherwise: a
-// server that is not the primary yet, or any more; a transaction that stood still
-// for too long, as in a replica that was paused.
+// passing holds the SQLSTATE classes of errors that may pass: connection, login (a password
+// that is being changed), rollback (deadlock, serialization), resources, lock timeout, operator
+// intervention (shutdown, statement timeout), system. And two codes of a class of permanent
+// errors: 25006, a server that is not the primary yet or no longer; 25P03, a transaction that
+// was idle for too long, as in a replica that was paused.
 var passing = map[string]bool{
 	"08": true, "28": true, "40": true, "53": true, "55": true, "57": true, "58": true, "25006": true, "25P03": true,
 }
 
-// Unavailable classifies an error of Postgres or Redis: one that may pass is
-// joined to ErrUnavailable, one that is a mistake in a statement stays as it
-// is. doing says what was attempted.
+// Unavailable classifies an error of Postgres or Redis: one that may pass is joined with
+// ErrUnavailable, one that is a mistake in a statement stays as it is. doing says what was
+// attempted.
 func Unavailable(doing string, err error) error {
 	if err == nil {
 		return nil

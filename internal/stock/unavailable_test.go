@@ -9,13 +9,13 @@ import (
 	"orderd/internal/stock"
 )
 
-// What may pass is told from what will not: clients are to come again after the
-// one, and somebody has to be told of the other.
+// Errors that may pass are told from those that will not: clients are to retry after the
+// former, and an operator has to hear of the latter.
 func TestUnavailable_TellsWhatMayPass(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]bool{
 		"08006": true, "28P01": true, "40001": true, "40P01": true, "53100": true, "53300": true, "55P03": true, "57014": true, "57P01": true, "58030": true,
-		"25006": true, "25P03": true, // read-only; stood still in a transaction
+		"25006": true, "25P03": true, // read-only; idle in a transaction
 		"25P02": false, "42P01": false, "42501": false, "23514": false, "22012": false, "XX000": false,
 	} {
 		err := stock.Unavailable("write", &pgconn.PgError{Code: code})
@@ -25,8 +25,8 @@ func TestUnavailable_TellsWhatMayPass(t *testing.T) {
 	}
 }
 
-// A Postgres that only reads, such as one that is the primary no more, cannot
-// sell now, and may later.
+// A read-only Postgres, such as one that is no longer the primary, cannot sell now but may
+// later.
 func TestUnavailable_APostgresThatOnlyReads(t *testing.T) {
 	t.Parallel()
 	db, s := open(t)
@@ -43,8 +43,7 @@ func TestUnavailable_APostgresThatOnlyReads(t *testing.T) {
 	}
 }
 
-// A COMMIT that Postgres answers with an error has not happened, and who asked need not
-// look whether it has.
+// A COMMIT that Postgres answers with an error has not happened, and the caller need not check.
 func TestUnavailable_ACommitThatIsRefusedIsNotUnknown(t *testing.T) {
 	t.Parallel()
 	db, s := open(t)

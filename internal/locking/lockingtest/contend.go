@@ -31,8 +31,8 @@ func (r *room) visit() {
 	r.inside.Add(-1)
 }
 
-// contend has contenders take turns with carts of keys, two by two with the
-// locker that is next in the list, and fails if two hold a cart at once.
+// contend has contenders acquire and release their carts (a cart is a set of keys), each two
+// in a row by the same locker of the list. It fails if two hold a cart at once.
 func contend(t *testing.T, lockers []locking.Locker, contenders int, cart func(contender int) []string) {
 	t.Helper()
 	var (
@@ -62,13 +62,13 @@ func contend(t *testing.T, lockers []locking.Locker, contenders int, cart func(c
 	}
 }
 
-// always returns a cart that all contenders want.
+// always returns the same cart for all contenders.
 func always(keys ...string) func(int) []string {
 	return func(int) []string { return keys }
 }
 
-// steady returns a locker for a test of turns and not of their ends: one whose
-// requests may take long, as they do on a machine that is busy elsewhere.
+// steady returns a locker with a long TTL, for tests that do not wait for its end: its
+// requests may take long, as they do on a busy machine.
 func steady(t *testing.T, o Options, b Backend) locking.Locker {
 	t.Helper()
 	if o.OpenAt == nil {
@@ -142,8 +142,8 @@ func testLargeCart(t *testing.T, o Options) {
 	}
 }
 
-// shortWait is the patience of those who are meant to lose it: many round
-// trips long, so that they learn that the key is held.
+// shortWait is the time limit of acquires that are meant to fail: many round trips long, so
+// that they learn that the key is held.
 const shortWait = 150 * time.Millisecond
 
 func mustBeHeld(t testing.TB, l locking.Locker, key string) {
@@ -173,7 +173,7 @@ func testOrder(t *testing.T, o Options) {
 	if o.CrossProcess {
 		lockers = append(lockers, steady(t, o, b), steady(t, o, b))
 	}
-	if o.Tells { // who does not hear yet that it is its turn loses its place
+	if o.Tells { // a waiter whose locker does not listen yet loses its place
 		for _, l := range lockers {
 			ear := newKey(t)
 			mustHear(t, mustAcquire(t, l, ear), l, ear)

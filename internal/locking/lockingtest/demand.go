@@ -23,7 +23,8 @@ func testWanted(t *testing.T, o Options) {
 		default:
 		}
 	}
-	// Who begins to listen takes it that it has missed something: both do so here.
+	// A locker that begins to listen takes it that it has missed messages: have both do so
+	// here.
 	mustHear(t, mustAcquire(t, one, keys[0]), other, keys[0])
 	mustHear(t, mustAcquire(t, other, keys[0]), one, keys[0])
 	for _, key := range keys {
@@ -36,8 +37,8 @@ func testWanted(t *testing.T, o Options) {
 	}
 }
 
-// mustHear fails unless the lease's holder hears that another waits for a key,
-// and releases the lease.
+// mustHear fails unless the lease's holder is notified that another waits for a key. It
+// releases the lease.
 func mustHear(t *testing.T, held *locking.Lease, other locking.Locker, key string) {
 	t.Helper()
 	granted := mustWant(t, held, other, key)
@@ -47,8 +48,8 @@ func mustHear(t *testing.T, held *locking.Lease, other locking.Locker, key strin
 	}
 }
 
-// mustWant has another wait for a held key until its holder hears of it, and
-// returns where the other's lease will be.
+// mustWant has other wait for a held key until its holder is notified of that. The channel
+// will deliver the other's lease.
 func mustWant(t *testing.T, held *locking.Lease, other locking.Locker, key string) <-chan *locking.Lease {
 	t.Helper()
 	granted := make(chan *locking.Lease, 1)
@@ -67,8 +68,8 @@ func mustWant(t *testing.T, held *locking.Lease, other locking.Locker, key strin
 	return granted
 }
 
-// A note is handed on or it is not, and the lease has ended or it has not: nothing
-// in between, in any mode.
+// In any mode, a note is handed over or it is not, and the lease has ended or it has not:
+// nothing in between.
 func testPassOn(t *testing.T, o Options) {
 	b, keys := o.Backend(t), []string{newKey(t), newKey(t)}
 	l := steady(t, o, b)

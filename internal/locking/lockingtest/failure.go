@@ -10,15 +10,15 @@ import (
 	"orderd/internal/locking"
 )
 
-// patience bounds an acquire from a backend that does not answer, and the
-// cleaning up behind one.
+// patience bounds an acquire from a backend that does not answer, and the clean-up behind
+// one.
 const patience = 4 * time.Second
 
-// longTTL is that of lockers whose locks must be gone by cleaning up, long
-// before they would be by themselves.
+// longTTL is the TTL of lockers whose locks must be removed by clean-up, long before they
+// would expire.
 const longTTL = 5 * patience
 
-// serverSlack is how late servers may be, which look for the dead now and then.
+// serverSlack is how late servers may be, which look for dead clients only now and then.
 const serverSlack = 1500 * time.Millisecond
 
 // mustBeUnavailable fails unless an acquire fails, and soon.
@@ -57,8 +57,8 @@ func mustBeFreed(t testing.TB, l locking.Locker, key string) {
 	mustRelease(t, lease)
 }
 
-// testDeadHolder parts a holder from the server for ever, as its death would,
-// and looks at the very same thing from both sides.
+// testDeadHolder cuts a holder off from the server for ever, as its death would, and compares
+// what both sides see of the lease's end.
 func testDeadHolder(t *testing.T, o Options) {
 	server := o.StartServer(t)
 	p := newProxy(t, server.Addr)
@@ -97,7 +97,7 @@ func testKilledHolder(t *testing.T, o Options) {
 	mustBeClean(t, b, key)
 }
 
-// testDeadWaiter parts a waiter from the server for ever. Its turn passes.
+// testDeadWaiter cuts a waiter off from the server for ever. The key must go to the next.
 func testDeadWaiter(t *testing.T, o Options) {
 	server := o.StartServer(t)
 	p := newProxy(t, server.Addr)
@@ -115,7 +115,7 @@ func testDeadWaiter(t *testing.T, o Options) {
 			_ = lease.Release(ctx)
 		}
 	}()
-	mustBeHeld(t, l, key) // and the waiter has had its time to queue
+	mustBeHeld(t, l, key) // which also gives the waiter the time to queue
 	p.frozen.Store(true)
 	next := make(chan *locking.Lease, 1)
 	go func() {
@@ -137,7 +137,7 @@ func testDeadWaiter(t *testing.T, o Options) {
 	<-gone
 }
 
-// testLostReply lets requests through and no reply back, and then no request.
+// testLostReply loses all replies to a locker, and then also its requests.
 func testLostReply(t *testing.T, o Options) {
 	server := o.StartServer(t)
 	p := newProxy(t, server.Addr)
@@ -151,8 +151,7 @@ func testLostReply(t *testing.T, o Options) {
 	p.cut()
 	mustBeFreed(t, other, key)
 
-	// The release's reply, and the release itself: the holder is told that it is
-	// not known.
+	// The release's reply is lost, and then the release itself: the holder gets ErrUnknown.
 	for _, part := range []*atomic.Bool{&p.deaf, &p.mute} {
 		lease := mustAcquire(t, l, key)
 		part.Store(true)

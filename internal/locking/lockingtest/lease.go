@@ -48,7 +48,7 @@ func testEndless(t *testing.T, o Options) {
 	mustRelease(t, lease)
 }
 
-// outlast waits for longer than a lease lives that nobody renews.
+// outlast waits for longer than a lease lasts that is not renewed.
 func outlast(t testing.TB, o Options) {
 	t.Helper()
 	over := time.Now().Add(o.TTL * 5 / 2)
@@ -122,7 +122,7 @@ func testDeleted(t *testing.T, o Options) {
 	mustBeHeld(t, one, key)
 	mustRelease(t, next)
 
-	// One who releases before noticing is told then.
+	// A holder that releases before it notices learns of it then.
 	lease = mustAcquire(t, one, key)
 	b.Delete(t, key)
 	if err := lease.Release(t.Context()); !errors.Is(err, locking.ErrLost) {
@@ -149,8 +149,8 @@ func testDeletedWhileWaiting(t *testing.T, o Options) {
 		return len(b.Residue(t, first)) > 0
 	})
 	if o.Ordered {
-		// What is there of the first key may be a place in its queue. It is a
-		// grant once the cart stands in the queue of the second.
+		// What is stored for the first key may be a place in its queue. It certainly is a
+		// grant once the cart is in the queue of the second.
 		eventually(t, "the cart waits for its second key", func() bool {
 			return len(b.Residue(t, second)) > 1
 		})

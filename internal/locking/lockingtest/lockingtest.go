@@ -1,5 +1,5 @@
-// Package lockingtest is the test that every lock mode has to pass: one suite,
-// in which a mode is held to each promise that it declares, on real servers.
+// Package lockingtest is the test suite that every lock mode has to pass: it holds a mode, on
+// real servers, to each promise that the mode declares.
 package lockingtest
 
 import (
@@ -13,11 +13,11 @@ import (
 	"orderd/internal/locking"
 )
 
-// limit is when a test stops waiting for what should have happened.
+// limit is how long a test waits for what should happen.
 const limit = 20 * time.Second
 
-// A Backend is what one test has of a mode: lockers on one server, and ways to
-// look behind their back.
+// A Backend is what one test has of a mode: lockers on one server, and ways to see and change
+// what they store.
 type Backend struct {
 	// Addr is the server's address, for Options.OpenAt.
 	Addr string
@@ -31,7 +31,7 @@ type Backend struct {
 	Delete func(t testing.TB, key string)
 }
 
-// A Server is a server of the mode's own, to be mistreated.
+// A Server is a server that nobody else uses, to be stopped, killed and restarted.
 type Server struct {
 	Addr    string
 	Process interface {
@@ -54,7 +54,7 @@ type Options struct {
 	// Ordered: waiters are served first come, first served, whichever locker
 	// they use.
 	Ordered bool
-	// Tells: holders are told when another waits for what they hold.
+	// Tells: holders are notified when another waits for what they hold.
 	Tells bool
 
 	// TTL is that of the lockers, for Leased modes.
@@ -63,8 +63,8 @@ type Options struct {
 	Backend func(t testing.TB) Backend
 	// StartServer starts a server that nobody else uses.
 	StartServer func(t testing.TB) Server
-	// OpenAt returns a locker with a TTL of its own on the server at an
-	// address. It is closed at the end of the test.
+	// OpenAt returns a locker with the given TTL on the server at an address. It is closed at
+	// the end of the test.
 	OpenAt func(t testing.TB, addr string, ttl time.Duration) locking.Locker
 	// HoldElsewhere has another process take a key, with a locker of its own on
 	// the server at an address, and returns once it holds the key.
@@ -141,9 +141,9 @@ func newContext(t testing.TB) context.Context {
 	return ctx
 }
 
-// mustAcquire acquires keys. A server that has just been started, on a machine
-// that is busy elsewhere, may be too slow for the short limits of a short TTL:
-// that it was unavailable is then the truth, and it is asked again.
+// mustAcquire acquires keys. It asks again while the backend is unavailable: a server that
+// has just been started, on a busy machine, may be too slow for the short limits of a short
+// TTL.
 func mustAcquire(t testing.TB, l locking.Locker, keys ...string) *locking.Lease {
 	t.Helper()
 	ctx := newContext(t)
@@ -165,7 +165,7 @@ func mustRelease(t testing.TB, lease *locking.Lease) {
 	}
 }
 
-// eventually polls until what holds.
+// eventually polls until holds returns true; what describes that.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	ctx := newContext(t)
@@ -194,7 +194,7 @@ func mustBeClean(t testing.TB, b Backend, keys ...string) {
 // lease itself says.
 func mustLose(t testing.TB, lease *locking.Lease, within time.Duration) {
 	t.Helper()
-	// Tests share the machine: what is late by a little is not wrong.
+	// Tests share the machine: a little late is not wrong.
 	const slack = 500 * time.Millisecond
 	timer := time.NewTimer(within + slack)
 	defer timer.Stop()

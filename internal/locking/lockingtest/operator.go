@@ -19,7 +19,7 @@ func testInspect(t *testing.T, o Options) {
 		t.Errorf("Inspect() of a free key = %+v", s)
 	}
 	lease := mustAcquire(t, l, key)
-	until := lease.Until() // before the look: a renewal may come behind it
+	until := lease.Until() // read before Inspect: a renewal may come after it
 	s := mustInspect(t, inspector, key)
 	if s.Owner == "" || s.Waiters != 0 {
 		t.Errorf("Inspect() of a key that is held = %+v", s)

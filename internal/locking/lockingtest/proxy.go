@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A proxy stands between a locker and its server, to part them.
+// A proxy stands between a locker and its server, to cut them off from each other.
 type proxy struct {
 	listener net.Listener
 	done     chan struct{}
@@ -25,7 +25,7 @@ type proxy struct {
 	clients []*upstream
 }
 
-// An upstream is a connection's way from the locker to the server.
+// An upstream is a connection's direction from the locker to the server.
 type upstream struct {
 	client net.Conn
 	held   atomic.Bool
@@ -68,9 +68,8 @@ func (p *proxy) cut() {
 	p.conns, p.clients = nil, nil
 }
 
-// delay keeps back what comes over the connections that there are, and returns
-// two functions: one lets the locker lose those connections, the other lets
-// the server have what was kept back.
+// delay holds back what comes over the present connections, and returns two functions: lose
+// closes them for the locker, deliver lets the server have what was held back.
 func (p *proxy) delay() (lose, deliver func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -15,8 +15,8 @@ import (
 var races = flag.Int("lockingtest.races", 1000,
 	"how often each mode's suite has a renewal meet a release on its server")
 
-// testRenewalMeetsRelease releases leases at about the time at which they are
-// renewed. A renewal that comes behind its release must not bring the key back.
+// testRenewalMeetsRelease releases leases at about the time at which they are renewed. A
+// renewal that the server executes after the release must not bring the key back.
 func testRenewalMeetsRelease(t *testing.T, o Options) {
 	b := o.Backend(t)
 	l := o.OpenAt(t, b.Addr, o.TTL)
@@ -36,8 +36,8 @@ func testRenewalMeetsRelease(t *testing.T, o Options) {
 				due := max(time.Until(lease.Until())-o.TTL*2/3, time.Millisecond)
 				timer := time.NewTimer(due - due/8 + rand.N(due/4))
 				<-timer.C
-				// Its error may be ErrLost, or that it is not known: the TTL is
-				// short for a machine that is busy elsewhere.
+				// Its error may be ErrLost or ErrUnknown: the TTL is short for a busy
+				// machine.
 				_ = lease.Release(t.Context())
 			}
 		})
@@ -46,8 +46,8 @@ func testRenewalMeetsRelease(t *testing.T, o Options) {
 	mustBeClean(t, b, keys...)
 }
 
-// acquireInTheEnd acquires a key from a server that may be too slow now and
-// then, as so many renewals at once have it.
+// acquireInTheEnd acquires a key, again and again while the server is too slow, as so many
+// renewals at once may make it.
 func acquireInTheEnd(t *testing.T, l locking.Locker, key string) *locking.Lease {
 	t.Helper()
 	ctx := newContext(t)

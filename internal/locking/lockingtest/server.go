@@ -24,7 +24,7 @@ func testServerHangs(t *testing.T, o Options) {
 	mustBeUnavailable(t, l, key)
 	signal(t, server, syscall.SIGCONT)
 
-	// The server now comes to requests whose senders have long given up.
+	// The server now executes requests whose senders have long given up.
 	mustBeFreed(t, o.OpenAt(t, server.Addr, longTTL), key)
 	mustRecover(t, l, key)
 }
@@ -46,8 +46,8 @@ func testServerDies(t *testing.T, o Options) {
 	mustRecover(t, l, key)
 }
 
-// testServerComesBack kills a server and starts it again in its place. Whatever
-// it has forgotten, tokens go on where they were.
+// testServerComesBack kills a server and starts it again in its place. Whatever it has
+// forgotten, tokens must not go back.
 func testServerComesBack(t *testing.T, o Options) {
 	server := o.StartServer(t)
 	l, key := o.OpenAt(t, server.Addr, o.TTL), newKey(t)

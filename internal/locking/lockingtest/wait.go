@@ -29,7 +29,7 @@ func testReleaseTwice(t *testing.T, o Options) {
 	next := mustAcquire(t, l, key)
 	mustRelease(t, lease)
 	if o.Exclusive {
-		mustBeHeld(t, l, key) // by the next, whom the second release must not rob
+		mustBeHeld(t, l, key) // by the next, from which the second release must not take it
 	}
 	if err := lease.Check(0); !errors.Is(err, locking.ErrLost) {
 		t.Errorf("Check() = %v for a lease that was released, want ErrLost", err)
@@ -67,7 +67,7 @@ func testWaitEnds(t *testing.T, o Options) {
 	if o.CrossProcess {
 		others = append(others, b.Open(t))
 	}
-	for _, other := range others { // which has answered before, and is connected
+	for _, other := range others { // make sure that each is connected
 		mustRelease(t, mustAcquire(t, other, newKey(t)))
 	}
 	lease := mustAcquire(t, l, key)
@@ -78,7 +78,7 @@ func testWaitEnds(t *testing.T, o Options) {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), shortWait, cause)
 		_, err := other.Acquire(ctx, key)
 		cancel()
-		if errors.Is(err, locking.ErrUnavailable) { // a server that is too busy to say in time: once more
+		if errors.Is(err, locking.ErrUnavailable) { // the server was too busy to answer in time: once more
 			began = time.Now()
 			ctx, cancel = context.WithTimeoutCause(t.Context(), shortWait, cause)
 			_, err = other.Acquire(ctx, key)
@@ -100,8 +100,8 @@ func testWaitEnds(t *testing.T, o Options) {
 	mustRelease(t, mustAcquire(t, l, key))
 }
 
-// testWaiterLeaves has one leave the queue before another: its leaving must not be
-// taken for the holder's.
+// testWaiterLeaves has the first of two waiters give up: that must not be taken for the
+// holder's release.
 func testWaiterLeaves(t *testing.T, o Options) {
 	b := o.Backend(t)
 	l, key := steady(t, o, b), newKey(t)
@@ -114,7 +114,7 @@ func testWaiterLeaves(t *testing.T, o Options) {
 	}()
 	waiting := func(n int) {
 		if !o.Ordered {
-			mustBeHeld(t, l, key) // and they have had their time to queue
+			mustBeHeld(t, l, key) // which also gives them the time to queue
 			return
 		}
 		eventually(t, "the waiters are in the queue", func() bool {
@@ -149,7 +149,7 @@ func testWaitersCancelled(t *testing.T, o Options) {
 	b := o.Backend(t)
 	l, key, second := b.Open(t), newKey(t), newKey(t)
 	if o.Leased {
-		l = o.OpenAt(t, b.Addr, longTTL) // lest the end of a lock be taken for cleaning up
+		l = o.OpenAt(t, b.Addr, longTTL) // so that an expiry is not taken for clean-up
 	}
 	var group sync.WaitGroup
 	for i := range 32 {

@@ -1,7 +1,7 @@
-// Package stacktest gives the tests of other packages real servers. They start
-// at first use, once for each test binary, and end with it.
+// Package stacktest gives the tests of other packages real servers. They start at first use,
+// once for each test binary, and end with it.
 //
-// A package that uses it says so in its TestMain:
+// A package that uses it calls Main in its TestMain:
 //
 //	func TestMain(m *testing.M) { stacktest.Main(m) }
 package stacktest
@@ -23,7 +23,7 @@ import (
 	"orderd/internal/stack"
 )
 
-// cleanUpLimit bounds what happens at the end of a test.
+// cleanUpLimit bounds the clean-up at the end of a test.
 const cleanUpLimit = 30 * time.Second
 
 // opened is set once the shared stack has been asked for, so that Main does not
@@ -76,8 +76,7 @@ var zooKeeper = sync.OnceValues(func() (*stack.ZooKeeper, error) {
 	return s.ZooKeeper(context.Background(), "shared-zookeeper")
 })
 
-// quiet takes what the client of Redis writes to stderr about servers that tests have
-// stopped.
+// quiet discards what the Redis client writes to stderr about servers that tests have stopped.
 type quiet struct{}
 
 func (quiet) Printf(context.Context, string, ...any) {}
@@ -147,12 +146,12 @@ func drop(ctx context.Context, url, name string) error {
 		return err
 	}
 	defer conn.Close(ctx)
-	// With force: a connection that the test leaks is its own affair.
+	// With FORCE, since the test may have leaked a connection.
 	_, err = conn.Exec(ctx, "DROP DATABASE "+pgx.Identifier{name}.Sanitize()+" WITH (FORCE)")
 	return err
 }
 
-// freeNumbers holds the numbers of the Redis databases that no test has.
+// freeNumbers holds the numbers of the Redis databases that no test uses.
 var freeNumbers = sync.OnceValue(func() chan int {
 	const databases = 256
 	free := make(chan int, databases)
@@ -162,10 +161,9 @@ var freeNumbers = sync.OnceValue(func() chan int {
 	return free
 })
 
-// Redis returns the URL of an empty database, redis://host:port/number, on a
-// server that the package's tests share. No other test has it until the end of
-// this one, when it is flushed. Channels are not the database's: all tests hear
-// each other's messages.
+// Redis returns the URL of an empty database, redis://host:port/number, on a server that the
+// package's tests share. No other test gets it until the end of this one, when it is flushed.
+// Pub/sub channels are shared, whatever the database: tests receive each other's messages.
 func Redis(t testing.TB) string {
 	t.Helper()
 	server := must(t, redisServer)
@@ -192,29 +190,29 @@ func flush(addr string, number int) error {
 	return client.FlushDB(ctx).Err()
 }
 
-// Sentinel returns a group of Redis servers that the package's tests share: each
-// uses keys of its own, and lets the servers live.
+// Sentinel returns a group of Redis servers that the package's tests share: each test must use
+// keys of its own and leave the servers running.
 func Sentinel(t testing.TB) *stack.Sentinel {
 	t.Helper()
 	return must(t, sentinel)
 }
 
-// RedisCluster returns a Redis Cluster that the package's tests share: each uses
-// keys of its own, and lets the nodes live.
+// RedisCluster returns a Redis Cluster that the package's tests share: each test must use keys
+// of its own and leave the nodes running.
 func RedisCluster(t testing.TB) *stack.RedisCluster {
 	t.Helper()
 	return must(t, redisCluster)
 }
 
-// ZooKeeper returns the host:port of a server that the package's tests share:
-// each uses a path of its own.
+// ZooKeeper returns the host:port of a server that the package's tests share: each test must
+// use a path of its own.
 func ZooKeeper(t testing.TB) string {
 	t.Helper()
 	return must(t, zooKeeper).Addr
 }
 
-// must returns what start made, or fails the test; a missing server's error
-// tells how to install it.
+// must returns what start returned, or fails the test; the error of a missing server says how
+// to install it.
 func must[T any](t testing.TB, start func() (T, error)) T {
 	t.Helper()
 	v, err := start()
