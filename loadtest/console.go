@@ -76,12 +76,21 @@ func (b *bar) end(format string, args ...any) {
 	}
 }
 
+// passed says how a part went that had others beside it.
+func (b *bar) passed(part, outcome string) {
+	if b.tracker != nil {
+		b.tracker.UpdateMessage(part)
+	} else {
+		b.console.say("%s: %s", part, outcome)
+	}
+}
+
 // stop takes the bar away.
 func (b *bar) stop() {
 	if b.writer == nil {
 		return
 	}
-	b.tracker.UpdateMessage("drove it all")
+	b.tracker.UpdateMessage("done")
 	b.tracker.MarkAsDone()
 	b.writer.Stop()
 	for b.writer.IsRenderInProgress() {

@@ -63,7 +63,7 @@ func TestFaults_Flags(t *testing.T) {
 	if code != exitHeld || !strings.Contains(out, "pause-stale-first") {
 		t.Errorf("--list = %d\n%s", code, out)
 	}
-	for _, args := range [][]string{{"--repeat", "0"}, {"--only", "earthquake"}, {"--guards", "prayer"}} {
+	for _, args := range [][]string{{"--repeat", "0"}, {"--batch-max", "0"}, {"--only", "earthquake"}, {"--guards", "prayer"}} {
 		if code, _, progress := lab(t, append([]string{"faults"}, args...)...); code != exitUsage || !strings.Contains(progress, args[0]) {
 			t.Errorf("%v = %d %s, want it refused by name", args, code, progress)
 		}

@@ -96,7 +96,7 @@ func TestCompare_ShowsAnOversellAndItsPrevention(t *testing.T) { // not in paral
 		t.Errorf("report of the run = %d %s", code, progress)
 	}
 	editHistory(t, filepath.Join(latest, "history.jsonl"))
-	if code, out, _ := lab(t, "audit", latest); code != exitViolated || !strings.Contains(out, "THE BOOKS ARE WRONG") {
+	if code, out, _ := lab(t, "audit", latest); code != exitViolated || !strings.Contains(out, "AN INVARIANT FAILED") {
 		t.Errorf("audit of an edited history = %d\n%s", code, out)
 	}
 }
@@ -170,6 +170,10 @@ func TestUsageErrorsNameTheFlag(t *testing.T) {
 		{"--modes", "compare", "--modes", "hope"},
 		{"--replicas", "compare", "--replicas", "0"},
 		{"--guards", "compare", "--guards", "hope"},
+		{"--modes", "compare", "--modes", ""},
+		{"--replicas", "compare", "--replicas", ""},
+		{"--guards", "compare", "--guards", ""},
+		{"--modes", "soak", "--modes", ""},
 		{"--clients", "compare", "--clients", "1"},
 		{"--stock", "compare", "--stock", "0"},
 		{"--orders", "compare", "--orders", "200"},

@@ -13,7 +13,7 @@ type playCommand struct {
 	Replicas int           `default:"3" help:"Replicas."`
 	Port     int           `default:"8080" help:"Port of the first replica; the others take the next ones."`
 	Work     time.Duration `default:"0s" help:"Work between the check and the write of each order, inside the lock."`
-	LockWait time.Duration `default:"2s" help:"How long an order waits for its turn."`
+	LockWait time.Duration `default:"2s" help:"How long an order waits for the lock."`
 	BatchMax int           `default:"64" help:"Most orders placed with one lease."`
 	Orderd   string        `placeholder:"PATH" help:"Binary of orderd. Default: built from the source in this folder."`
 }

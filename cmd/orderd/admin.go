@@ -49,7 +49,7 @@ func adminHandler(reg *prometheus.Registry) http.Handler {
 func fromHere(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !loopback(r.RemoteAddr) {
-			http.Error(w, "to be asked for on the machine itself", http.StatusForbidden)
+			http.Error(w, "available on loopback only", http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(w, r)

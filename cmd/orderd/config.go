@@ -18,7 +18,7 @@ import (
 
 // databaseFlags are shared by the commands that use Postgres.
 type databaseFlags struct {
-	Insecure    bool   `env:"ORDERD_INSECURE" help:"Do without what protects a shop: serve beyond loopback although every route is open, and reach servers beyond loopback without TLS."`
+	Insecure    bool   `env:"ORDERD_INSECURE" help:"Allow unsafe settings: listen beyond loopback without API keys, and reach servers beyond loopback without TLS."`
 	DatabaseURL string `required:"" env:"DATABASE_URL" placeholder:"URL" help:"Postgres, as postgres://user:password@host:port/database?sslmode=verify-full&sslrootcert=FILE. With a password it has to come from the environment."`
 }
 
@@ -29,16 +29,16 @@ type serveCommand struct {
 	Listen          string        `env:"ORDERD_LISTEN" default:"127.0.0.1:8080" help:"Address of the API."`
 	AdminListen     string        `env:"ORDERD_ADMIN_LISTEN" default:"127.0.0.1:9080" help:"Address of /metrics and /debug/pprof."`
 	RedisURL        string        `required:"" env:"REDIS_URL" placeholder:"URL" help:"Redis for the stock: redis://host:port/db, redis+sentinel://host:port?master_name=NAME or redis+cluster://host:port, rediss for TLS, &addr= for more nodes."`
-	LockMode        locking.Mode  `env:"ORDERD_LOCK_MODE" default:"redis" enum:"${modes}" help:"How orders take turns: ${enum}."`
+	LockMode        locking.Mode  `env:"ORDERD_LOCK_MODE" default:"redis" enum:"${modes}" help:"Lock mode: ${enum}."`
 	LockRedisURL    string        `env:"ORDERD_LOCK_REDIS_URL" placeholder:"URL" help:"Redis for the locks, as --redis-url. Default: the one for the stock. Mode redlock: independent masters, separated by commas."`
 	Zookeeper       []string      `env:"ORDERD_ZOOKEEPER" placeholder:"HOST:PORT" help:"ZooKeeper servers, separated by commas. $ORDERD_ZOOKEEPER_AUTH, as user:password, makes the locks' nodes that user's alone."`
 	ZookeeperCA     string        `name:"zookeeper-ca" env:"ORDERD_ZOOKEEPER_CA" placeholder:"FILE" help:"Reach ZooKeeper by TLS, trusting the authorities in this file."`
 	LockTTL         time.Duration `name:"lock-ttl" env:"ORDERD_LOCK_TTL" default:"10s" help:"How long a lock outlives a holder that died. ZooKeeper's session timeout too."`
-	LockWait        time.Duration `env:"ORDERD_LOCK_WAIT" default:"2s" help:"How long an order waits for its turn."`
+	LockWait        time.Duration `env:"ORDERD_LOCK_WAIT" default:"2s" help:"How long an order waits for the lock."`
 	LockMargin      time.Duration `env:"ORDERD_LOCK_MARGIN" default:"50ms" help:"What must be left of a lease when COMMIT is sent."`
 	BatchMax        int           `env:"ORDERD_BATCH_MAX" default:"64" help:"Most orders placed with one lease and one transaction; 1: each with its own. Mode none: always 1, for a group would itself be a lock."`
 	LockAcks        int           `env:"ORDERD_LOCK_ACKS" default:"0" help:"Replicas of the lock Redis that must have a lock before it counts (mode redis)."`
-	Work            time.Duration `env:"ORDERD_WORK" default:"0s" help:"Rehearsal step inside the lock, between check and write, standing for pricing or fraud calls."`
+	Work            time.Duration `env:"ORDERD_WORK" default:"0s" help:"Artificial delay inside the lock, between check and write, standing in for pricing or fraud calls. For the laboratory."`
 	ReconcileEvery  time.Duration `env:"ORDERD_RECONCILE_EVERY" default:"500ms" help:"How often some replica compares Redis with Postgres and repairs it; 0s: this one never does."`
 	EventsStream    string        `env:"ORDERD_EVENTS_STREAM" placeholder:"KEY" help:"Redis stream that an event is delivered to for each change of a level, such as orderd:events. Default: none are."`
 	EventsRedisURL  string        `env:"ORDERD_EVENTS_REDIS_URL" placeholder:"URL" help:"Redis that the stream is in, as --redis-url. Default: the one for the stock."`
@@ -76,11 +76,11 @@ func (c *serveCommand) Validate() error {
 	case c.LockWait <= 0:
 		return fmt.Errorf("--lock-wait: must be above 0s")
 	case c.LockWait+c.Work > turnMax:
-		return fmt.Errorf("--lock-wait: with --work it must leave Redis and Postgres their part of the %s that a request may take: at most %s together", order.RequestLimit, turnMax)
+		return fmt.Errorf("--lock-wait: with --work at most %s together, so that Redis and Postgres have the rest of a request's %s", turnMax, order.RequestLimit)
 	case c.LockMargin < 0 || c.LockMargin > c.LockTTL/2:
 		return fmt.Errorf("--lock-margin: must be 0s to half of --lock-ttl")
 	case c.LockAcks < 0 || c.LockAcks > 0 && c.LockMode != locking.ModeRedis:
-		return fmt.Errorf("--lock-acks: must be 0 or more, and 0 but for --lock-mode redis")
+		return fmt.Errorf("--lock-acks: must not be negative, and may be above 0 only with --lock-mode redis")
 	case c.BatchMax < 1 || c.BatchMax > 1024:
 		return fmt.Errorf("--batch-max: must be 1 to 1024")
 	case c.Work < 0:

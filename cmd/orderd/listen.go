@@ -47,7 +47,7 @@ func (c *serveCommand) apiServer(api http.Handler, tlsConfig *tls.Config, log *s
 	s.TLSConfig = tlsConfig
 	s.ConnState = memory.connState
 	if tlsConfig == nil && !loopback(c.Listen) {
-		log.Warn("serving without TLS: something before this has to add it, or everybody on the way reads the keys")
+		log.Warn("serving without TLS: a proxy in front has to terminate it, or API keys cross the network in clear text")
 	}
 	return s
 }

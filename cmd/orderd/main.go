@@ -18,7 +18,7 @@ type commands struct {
 	Serve       serveCommand       `cmd:"" help:"Take orders over HTTP until SIGTERM."`
 	Migrate     migrateCommand     `cmd:"" help:"Bring the database's schema up to this version, then exit."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Ask a running orderd whether it is ready: exit 0 if it is. For containers without a shell."`
-	Reconcile   reconcileCommand   `cmd:"" help:"Check levels, ledger, orders and Redis against each other: exit 0 if all is right, 1 if not, 4 if nobody knows."`
+	Reconcile   reconcileCommand   `cmd:"" help:"Check levels, ledger, orders and Redis against each other: exit 0 if all is right, 1 if not, 4 if the check could not be completed."`
 	Keys        keysCommand        `cmd:"" help:"Make API keys."`
 	Version     kong.VersionFlag   `help:"Print the version and exit."`
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestCeiling_LimitGrowsWithTheConnections(t *testing.T) {
+func TestMemoryTuner_LimitGrowsWithTheConnections(t *testing.T) {
 	t.Parallel()
 	var set []int64
 	c := &memoryTuner{limit: func(bytes int64) { set = append(set, bytes/limitStep) }}

@@ -16,7 +16,7 @@ import (
 
 // Passwords and orders cross no network in the clear: servers beyond loopback
 // are reached by TLS, or not at all unless the operator says --insecure.
-const sayInsecure = "say --insecure if nobody else is on the way there"
+const sayInsecure = "pass --insecure if the network in between is trusted"
 
 // parseDatabase parses the URL of Postgres. It separates the pool's settings, such as
 // pool_max_conns, which no server knows. The error quotes nothing that may be part of a
@@ -68,7 +68,7 @@ func (d *databaseFlags) checkRedis(byFlag map[string][]string) error {
 				return fmt.Errorf("%s: %w", flag, err)
 			}
 			if address := inTheClear(o); address != "" && !d.Insecure {
-				return fmt.Errorf("%s: Redis at %s would be reached without TLS, or without asking who it is: make it rediss, without skip_verify, or %s", flag, address, sayInsecure)
+				return fmt.Errorf("%s: Redis at %s would be reached without TLS, or without verifying its certificate: use rediss, without skip_verify, or %s", flag, address, sayInsecure)
 			}
 		}
 	}

@@ -25,9 +25,9 @@ const findingsShown = 100
 
 var (
 	// errFindings says that the check found something wrong.
-	errFindings = errors.New("the books are not right")
+	errFindings = errors.New("inconsistencies were found")
 	// errNotChecked says that the check could not be completed.
-	errNotChecked = errors.New("the books could not be checked")
+	errNotChecked = errors.New("the check could not be completed")
 )
 
 // Validate rejects settings that cannot work together. Errors name the flag.

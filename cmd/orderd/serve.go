@@ -62,7 +62,7 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 	api := order.NewHandler(order.HandlerConfig{
 		Service: service,
 		Stock: &stock.Routes{
-			Store: store, Cache: cache, Truth: truth, Log: log, Client: access.ClientOf, AllowUnguarded: c.AllowUnguarded,
+			Store: store, Cache: cache, Shortages: truth, Log: log, Client: access.ClientOf, AllowUnguarded: c.AllowUnguarded,
 		},
 		Locks: s.locks, Health: health, Replica: c.ID, Version: version(),
 		Keys: edge.keys, Limits: edge.limits,

@@ -58,14 +58,14 @@ func (r *routes) register(api huma.API) {
 	huma.Register(api, huma.Operation{
 		OperationID: "place-order", Method: http.MethodPost, Path: ordersPath, Tags: tags,
 		Summary:       "Place an order: all of its lines, or nothing",
-		Description:   "With an `Idempotency-Key`, the same request is answered as the first time, with `Idempotent-Replayed: true`. 409 `sold_out`: not enough is left, and nothing is kept of the key. 409 `idempotency_in_flight`: the same key is being placed, come again. 422 `idempotency_mismatch`: the key belongs to another order. 503 `outcome_unknown`: send the same key again.",
+		Description:   "With an `Idempotency-Key`, the same request is answered as the first time, with `Idempotent-Replayed: true`. 409 `sold_out`: not enough is left, and the key is not stored. 409 `idempotency_in_flight`: an order with this key is being placed: retry. 422 `idempotency_mismatch`: the key belongs to another order. 503 `outcome_unknown`: send the same key again.",
 		DefaultStatus: http.StatusCreated, MaxBodyBytes: stock.MaxBody,
 		Errors: []int{400, 404, 408, 409, 413, 415, 422, 503},
 	}, r.place)
 	huma.Register(api, huma.Operation{
 		OperationID: "get-order", Method: http.MethodGet, Path: "/v1/orders/{id}", Tags: tags,
 		Summary:     "Read an order",
-		Description: "As it is now: a hold past its time is `expired`. Only the client that has placed it is told of an order.",
+		Description: "As it is now: a hold past its time is `expired`. An order is visible only to the client that placed it.",
 		Errors:      []int{404, 422, 503},
 	}, r.get)
 	huma.Register(api, huma.Operation{

@@ -384,7 +384,7 @@ func TestHealth_ManyWhoAskShareTheAnswer(t *testing.T) {
 	}})
 	s := openShop(t, locking.NewNone())
 	handler := order.NewHandler(order.HandlerConfig{
-		Service: s.Service, Stock: &stock.Routes{Store: s.Store, Cache: s.Cache, Truth: s.Shortages, Log: s.Log, Client: access.ClientOf},
+		Service: s.Service, Stock: &stock.Routes{Store: s.Store, Cache: s.Cache, Shortages: s.Shortages, Log: s.Log, Client: access.ClientOf},
 		Locks: s.Locks, Health: health, Replica: "r1", Version: "test",
 	})
 	var all sync.WaitGroup

@@ -48,7 +48,7 @@ func (s *shop) open(t *testing.T, limits *access.Limits) {
 func (s *shop) serve(t *testing.T, keys *access.Keys, limits *access.Limits) {
 	t.Helper()
 	s.routes = order.NewHandler(order.HandlerConfig{
-		Service: s.Service, Stock: &stock.Routes{Store: s.Store, Cache: s.Cache, Truth: s.Shortages, Log: s.Log, Client: access.ClientOf},
+		Service: s.Service, Stock: &stock.Routes{Store: s.Store, Cache: s.Cache, Shortages: s.Shortages, Log: s.Log, Client: access.ClientOf},
 		Locks: s.Locks, Health: s.health, Replica: "r1", Version: "test", Keys: keys, Limits: limits,
 	})
 	s.handler = documented(t, s.routes)

@@ -39,21 +39,21 @@ var answers = []struct {
 	{ErrNotHeld, answer{http.StatusConflict, "not_held", "The order has been cancelled", false}},
 	{ErrUnknown, answer{http.StatusServiceUnavailable, "outcome_unknown", "The order may or may not have been placed", true}},
 	{stock.ErrUnknown, answer{http.StatusServiceUnavailable, "outcome_unknown", "The change may or may not have been made: look before you try again", false}},
-	{ErrLeaseLost, answer{http.StatusServiceUnavailable, "lease_lost", "The turn ended before the order was written", true}},
-	{locking.ErrLost, answer{http.StatusServiceUnavailable, "lease_lost", "The turn ended before the order was written", true}},
-	{locking.ErrBusy, answer{http.StatusServiceUnavailable, "busy", "Too many orders for this SKU at once", true}},
+	{ErrLeaseLost, answer{http.StatusServiceUnavailable, "lease_lost", "The lock's lease ended before the order was written", true}},
+	{locking.ErrLost, answer{http.StatusServiceUnavailable, "lease_lost", "The lock's lease ended before the order was written", true}},
+	{locking.ErrBusy, answer{http.StatusServiceUnavailable, "busy", "The lock was not obtained in time, or too many requests are in flight", true}},
 	{locking.ErrUnavailable, answer{http.StatusServiceUnavailable, "unavailable", "The lock service cannot answer", true}},
 	{locking.ErrUnsupported, answer{http.StatusNotImplemented, "unsupported", "This lock mode cannot do that", false}},
-	{stock.ErrUnavailable, answer{http.StatusServiceUnavailable, "unavailable", "The stock cannot be reached", true}},
+	{stock.ErrUnavailable, answer{http.StatusServiceUnavailable, "unavailable", "Postgres or Redis cannot answer now", true}},
 }
 
 // frameworkAnswers are the answers, by status, to requests that no handler has seen.
 var frameworkAnswers = map[int]answer{
 	http.StatusBadRequest:            {http.StatusBadRequest, "malformed", "The request cannot be read", false},
-	http.StatusUnauthorized:          {http.StatusUnauthorized, "unauthorized", "There is no client of this key", false},
+	http.StatusUnauthorized:          {http.StatusUnauthorized, "unauthorized", "The API key is missing or not valid", false},
 	http.StatusForbidden:             {http.StatusForbidden, "forbidden", "The client may not do this", false},
 	http.StatusNotFound:              {http.StatusNotFound, "not_found", "There is no such route", false},
-	http.StatusMethodNotAllowed:      {http.StatusMethodNotAllowed, "method_not_allowed", "The route has other methods", false},
+	http.StatusMethodNotAllowed:      {http.StatusMethodNotAllowed, "method_not_allowed", "The method is not allowed here", false},
 	http.StatusRequestTimeout:        {http.StatusRequestTimeout, "timeout", "The body did not arrive in time", true},
 	http.StatusRequestEntityTooLarge: {http.StatusRequestEntityTooLarge, "too_large", "The body is too large", false},
 	http.StatusUnsupportedMediaType:  {http.StatusUnsupportedMediaType, "unsupported_media_type", "The body must be application/json", false},
@@ -61,7 +61,7 @@ var frameworkAnswers = map[int]answer{
 	http.StatusTooManyRequests:       {http.StatusTooManyRequests, "rate_limited", "Too many requests", true},
 }
 
-var internalAnswer = answer{http.StatusInternalServerError, "internal", "orderd has a bug", false}
+var internalAnswer = answer{http.StatusInternalServerError, "internal", "Internal error", false}
 
 func answerTo(err error) answer {
 	for _, a := range answers {

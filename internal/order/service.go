@@ -127,7 +127,7 @@ func (s *Service) lock(ctx context.Context, skus []string) (*locking.Lease, erro
 func (s *Service) release(ctx context.Context, lease *locking.Lease) {
 	// The release has a time limit of its own, whatever became of the request.
 	if err := lease.Release(ctx); err != nil {
-		s.Log.WarnContext(ctx, "lease was not released in order", "err", err)
+		s.Log.WarnContext(ctx, "lease was lost before its release, or the release was not confirmed", "err", err)
 	}
 }
 

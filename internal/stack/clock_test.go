@@ -2,6 +2,7 @@ package stack
 
 import (
 	"errors"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -30,5 +31,12 @@ func TestRedisWithClock(t *testing.T) {
 	}
 	if got, err := r.Do(t.Context(), "EXISTS", "lock"); got != "0" {
 		t.Errorf("EXISTS = %q, %v two minutes on, want the key expired", got, err)
+	}
+	before := time.Now().Add(-time.Minute).Unix()
+	if err := clock.Shift(-2 * time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := r.Do(t.Context(), "EVAL", "return redis.call('TIME')[1]", "0"); err != nil || got > strconv.FormatInt(before, 10) {
+		t.Errorf("TIME = %s, %v, want two minutes behind, before %d", got, err, before)
 	}
 }

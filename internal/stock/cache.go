@@ -9,13 +9,13 @@ import (
 )
 
 var (
-	//go:embed learn.lua
-	learnScript string
+	//go:embed put_newer.lua
+	putNewerScript string
 	//go:embed forget.lua
 	forgetScript string
 
-	learn  = redis.NewScript(learnScript)
-	forget = redis.NewScript(forgetScript)
+	putNewer = redis.NewScript(putNewerScript)
+	forget   = redis.NewScript(forgetScript)
 )
 
 // A Cache is the copy of the stock levels in Redis. Its error is
@@ -100,7 +100,7 @@ func (c *Cache) rebuild(ctx context.Context, missing []string, levels map[string
 
 // PutNewer writes each level to Redis unless the one there is as new or newer.
 func (c *Cache) PutNewer(ctx context.Context, levels ...Level) error {
-	return Unavailable("keep the levels in Redis", c.each(ctx, learn, levels))
+	return Unavailable("keep the levels in Redis", c.each(ctx, putNewer, levels))
 }
 
 // forget removes each level from Redis if it is still exactly what Redis holds, or if what is

@@ -10,7 +10,7 @@ import (
 	"orderd/internal/stock"
 )
 
-func TestCache_LearnKeepsTheNewestVersion(t *testing.T) {
+func TestCache_PutNewerKeepsTheNewestVersion(t *testing.T) {
 	t.Parallel()
 	c := stock.NewCache(openRedis(t), nobodyAsked(t))
 	level := func(version, onHand int64) stock.Level {
@@ -27,7 +27,7 @@ func TestCache_LearnKeepsTheNewestVersion(t *testing.T) {
 		}
 		levels, err := c.Levels(t.Context(), []string{"A-1"})
 		if err != nil || levels["A-1"] != step.want {
-			t.Fatalf("after Learn(%+v) Levels = %+v, %v; want %+v", step.learn, levels, err, step.want)
+			t.Fatalf("after PutNewer(%+v) Levels = %+v, %v; want %+v", step.learn, levels, err, step.want)
 		}
 	}
 }

@@ -13,10 +13,10 @@ import (
 // Routes are the administrator's HTTP routes: setting, adjusting and reading the stock. All
 // fields but AllowUnguarded are required.
 type Routes struct {
-	Store *Store
-	Cache *Cache
-	Truth *Shortages
-	Log   *slog.Logger
+	Store     *Store
+	Cache     *Cache
+	Shortages *Shortages
+	Log       *slog.Logger
 	// Client returns the name of the client that makes the request; each has its own
 	// idempotency keys.
 	Client func(context.Context) string
@@ -119,17 +119,17 @@ func (r *Routes) set(ctx context.Context, in *setRequest) (*itemReply, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.learn(ctx, item)
+	r.announce(ctx, item)
 	if created {
 		return replyWith(http.StatusCreated, item), nil
 	}
 	return replyWith(http.StatusOK, item), nil
 }
 
-// learn passes a committed level on to the shortages and the cache. If Redis cannot be written,
+// announce passes a committed level on to the shortages and the cache. If Redis cannot be written,
 // the next newer version replaces the stale level.
-func (r *Routes) learn(ctx context.Context, item Item) {
-	r.Truth.Invalidate(item.Level)
+func (r *Routes) announce(ctx context.Context, item Item) {
+	r.Shortages.Invalidate(item.Level)
 	if err := r.Cache.PutNewer(context.WithoutCancel(ctx), item.Level); err != nil {
 		r.Log.WarnContext(ctx, "level was not written back", "err", err)
 	}

@@ -68,7 +68,7 @@ func (r *Routes) adjust(ctx context.Context, in *adjustRequest) (*adjustReply, e
 	if replayed {
 		reply.Replayed = "true" // its level is an old one, which must not be passed on
 	} else {
-		r.learn(ctx, item)
+		r.announce(ctx, item)
 	}
 	return reply, nil
 }

@@ -197,7 +197,7 @@ func (r *Reconciler) repair(ctx context.Context, drifts []Drift) error {
 	for direction, n := range count {
 		r.drifts.WithLabelValues(string(direction)).Add(float64(n))
 	}
-	r.log.WarnContext(ctx, "Redis was not what Postgres says and is repaired",
+	r.log.WarnContext(ctx, "levels in Redis differ from Postgres and are being repaired",
 		"high", count[High], "low", count[Low], "missing", count[Missing], "version", count[Version],
 		"sku", drifts[0].Postgres.SKU, "in_redis", drifts[0].Redis.OnHand, "redis_version", drifts[0].Redis.Version,
 		"in_postgres", drifts[0].Postgres.OnHand, "postgres_version", drifts[0].Postgres.Version)

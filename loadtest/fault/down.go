@@ -12,7 +12,7 @@ import (
 // falls back to a weaker lock. When it is back, so are the sales.
 var serviceDown = Fault{
 	Name: "service-down", Title: "the lock service is down, and comes back",
-	Modes: []string{redis, redlock, zookeeper}, TTL: shortTTL, Own: fleet.Own{ZooKeeper: true},
+	Modes: []string{redis, redlock, zookeeper}, TTL: shortTTL, Excludes: true, Own: fleet.Own{ZooKeeper: true},
 	Breaks: never,
 	Schedule: func(s *Scene) error {
 		servers := s.lockServers()

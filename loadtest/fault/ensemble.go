@@ -11,7 +11,7 @@ import (
 // keeps its lock, and whoever waits goes on waiting.
 var leaderKilled = Fault{
 	Name: "zk-leader-killed", Title: "ZooKeeper's leader is killed",
-	Modes: []string{zookeeper}, TTL: electionTTL, Own: fleet.Own{Ensemble: true}, Fresh: true,
+	Modes: []string{zookeeper}, TTL: electionTTL, Own: fleet.Own{Ensemble: true}, Fresh: true, Excludes: true,
 	Breaks: never,
 	Schedule: func(s *Scene) error {
 		return s.bereft(1, func() error {
@@ -29,7 +29,7 @@ var leaderKilled = Fault{
 // Without a majority there are no new locks, and no session can expire either.
 var quorumLost = Fault{
 	Name: "zk-quorum-lost", Title: "ZooKeeper loses its majority, and gets it back",
-	Modes: []string{zookeeper}, TTL: electionTTL, Own: fleet.Own{Ensemble: true}, Fresh: true,
+	Modes: []string{zookeeper}, TTL: electionTTL, Own: fleet.Own{Ensemble: true}, Fresh: true, Excludes: true,
 	Breaks: never,
 	Schedule: func(s *Scene) error {
 		return s.bereft(2, func() error {

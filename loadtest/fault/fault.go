@@ -27,6 +27,9 @@ type Fault struct {
 	Own   fleet.Own    // servers that it breaks, and that nobody else may need
 	Needs func() error // why it cannot be done here; nil: it can everywhere
 	Fresh bool         // every try needs servers that nothing has been done to
+	// Excludes: the lock has to keep what it promises. With a mode that has leases no two
+	// replicas may be in their critical sections at once, whatever the guard.
+	Excludes bool
 	// Breaks tells whether more is sold than there is, by the design of the mode
 	// and the guard. All else has to hold, and may only lose time.
 	Breaks func(mode, guard string) bool
@@ -67,12 +70,18 @@ var All = []Fault{
 	killBeforeCommit,
 	killAfterCommit,
 	redisRestarted,
+	redisClock,
+	redisClockBehind,
 	redlockRestart,
 	redlockClock,
+	redlockMinority,
 	slowWork,
 	workUnrenewed,
 	cutOff,
+	staleRelease,
+	waiterKilled,
 	acquireReplyLost,
+	acquireReplyLate,
 	commitLost,
 	commitReplyLost,
 	sessionExpiry,

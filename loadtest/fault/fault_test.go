@@ -57,7 +57,7 @@ func TestRun_OnRealServers(t *testing.T) {
 	}
 	p := Plan{
 		Faults: []Fault{race, pauseNewcomerFirst, pauseStaleFirst, commitReplyLost, idle, alone, cold},
-		Modes:  []string{none, redis}, Guards: []string{"none", fence, claim, predicate}, Repeat: 2,
+		Modes:  []string{none, redis}, Guards: []string{"none", fence, claim, predicate}, Repeat: 2, BatchMax: 1,
 		Done: func(report.Cell) {},
 	}
 	var done sync.Map
@@ -102,6 +102,29 @@ func TestRun_OnRealServers(t *testing.T) {
 	} {
 		if got, ok := caught[name]; !ok || got != want {
 			t.Errorf("%s was caught by %q (there: %v), want %q", name, got, ok, want)
+		}
+	}
+}
+
+// Orders that are placed in groups, as by default, meet the faults as single ones do.
+func TestRun_InGroups(t *testing.T) {
+	t.Parallel()
+	f, err := fleet.Open(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	cells, _, err := Run(t.Context(), f, Plan{
+		Faults: []Fault{race, pauseNewcomerFirst, pauseStaleFirst, staleRelease, acquireReplyLate, flushStock},
+		Modes:  []string{redis}, Guards: []string{"none", predicate}, Repeat: 1, BatchMax: 64,
+		Done: func(report.Cell) {},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cells {
+		if !c.Met || c.BatchMax != 64 {
+			t.Errorf("%s, guard %s, groups of %d: %s; %q, %q", c.Fault, c.Guard, c.BatchMax, c.Words(), c.Story, c.Wrong())
 		}
 	}
 }

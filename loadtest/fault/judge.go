@@ -21,7 +21,7 @@ const (
 // Names of the invariants that a fault adds to the audit's.
 const (
 	faultFired = "the fault happened"
-	theyMet    = "the two were in each other's way"
+	theyMet    = "the two orders contended"
 )
 
 // judge fills in the cell from what was seen of the scene. cause is why the
@@ -41,7 +41,7 @@ func (s *Scene) judge(cell *report.Cell, r audit.Records, cause error) {
 	}
 	meeting := s.howMet()
 	if meeting == "" {
-		met, meeting = audit.Undecided, "neither came while the other was at it"
+		met, meeting = audit.Undecided, "the two orders were not seen to overlap"
 	}
 	cell.Invariants = append(cell.Invariants,
 		audit.Invariant{Name: faultFired, Verdict: fired, Evidence: evidence},
@@ -83,9 +83,9 @@ func withoutDriveTested(invariants []audit.Invariant) []audit.Invariant {
 	return slices.DeleteFunc(invariants, func(i audit.Invariant) bool { return i.Name == audit.PutToTheTest })
 }
 
-// howMet says how the two were in each other's way, or nothing.
+// howMet says how the two orders contended, or nothing.
 func (s *Scene) howMet() string {
-	for _, a := range []*Actor{s.A, s.B} {
+	for _, a := range s.actors() {
 		if s.waited[a] {
 			return a.ID + " waited for the lock while the other held it"
 		}
@@ -105,7 +105,7 @@ func (s *Scene) caughtBy(cell *report.Cell) string {
 	if cell.Oversell() {
 		return byNothing
 	}
-	for _, a := range []*Actor{s.A, s.B} {
+	for _, a := range s.actors() {
 		o, ordered := s.orders[a]
 		if !ordered || o.op.Outcome == load.Confirmed {
 			continue
@@ -113,9 +113,6 @@ func (s *Scene) caughtBy(cell *report.Cell) string {
 		if layer := s.stopped(a, s.other(a), &o.op); layer != "" {
 			return layer
 		}
-	}
-	if s.waited[s.A] || s.waited[s.B] {
-		return byLock
 	}
 	return ""
 }
@@ -143,7 +140,7 @@ func (s *Scene) stopped(a, winner *Actor, op *load.Op) string {
 		return byLeaseCheck
 	case op.Code == "sold_out" && s.looked(events, winner):
 		return claim
-	case op.Code == "busy", op.Code == "sold_out" && s.waited[a]:
+	case op.Code == "busy", s.waited[a] && (op.Code == "sold_out" || op.Code == "unavailable"):
 		return byLock
 	}
 	return ""
@@ -182,7 +179,7 @@ func (s *Scene) tell(cell *report.Cell, ledger []load.Movement) []string {
 			story = append(story, fmt.Sprintf("%s%s sold the unit.", m.Replica, withToken(m.Token)))
 		}
 	}
-	for _, a := range []*Actor{s.A, s.B} {
+	for _, a := range s.actors() {
 		o, ordered := s.orders[a]
 		if ordered && o.op.Code != "" {
 			story = append(story, fmt.Sprintf("%s was answered %s.", a.ID, o.op.Code))

@@ -4,7 +4,7 @@ package fault
 // back. Whoever is next waits for the lease to end and finds the unit.
 var killBeforeCommit = Fault{
 	Name: "kill-before-commit", Title: "the holder is killed before its COMMIT arrives",
-	Modes: everyMode, TTL: shortTTL,
+	Modes: everyMode, TTL: shortTTL, Excludes: true,
 	Breaks: never,
 	Schedule: func(s *Scene) error {
 		gate, err := s.written(s.A)
@@ -28,7 +28,7 @@ var killBeforeCommit = Fault{
 // believes Redis: no lock and no token helps, for nobody did anything out of turn.
 var killAfterCommit = Fault{
 	Name: "kill-after-commit", Title: "the holder is killed after its COMMIT, before it tells Redis",
-	Modes: everyMode, TTL: shortTTL,
+	Modes: everyMode, TTL: shortTTL, Excludes: true,
 	Breaks: unlessGuard(claim, predicate),
 	Schedule: func(s *Scene) error {
 		gate, err := s.committed(s.A)

@@ -1,15 +1,12 @@
 package fault
 
-import (
-	"errors"
-	"time"
-)
+import "errors"
 
 // Work that takes longer than the lease is no harm as long as the lease is
 // renewed.
 var slowWork = Fault{
 	Name: "slow-work", Title: "the work takes longer than the lease, which is renewed",
-	Modes: leases, TTL: shortTTL,
+	Modes: leases, TTL: shortTTL, Excludes: true,
 	Breaks: never,
 	Schedule: func(s *Scene) error {
 		gate, err := s.checked(s.A)
@@ -20,12 +17,7 @@ var slowWork = Fault{
 		if err := s.waiting(s.B); err != nil {
 			return err
 		}
-		long := time.Since(s.clock) + shortTTL*3/2
-		err = s.await(s.A.ID+" holding the lock for longer than a lease", func() (bool, error) {
-			l, err := s.observer.Lock(s.ctx, s.sku)
-			return err == nil && l.Replica() == s.A.ID && time.Since(s.clock) > long, err
-		})
-		if err != nil {
+		if err := s.holdsOn(s.A); err != nil {
 			return err
 		}
 		s.fired("%s had worked for longer than its lease, and still held the lock", s.A.ID)
@@ -90,7 +82,7 @@ var cutOff = Fault{
 // up, and must not leave the lock to nobody.
 var acquireReplyLost = Fault{
 	Name: "acquire-reply-lost", Title: "the lock service grants the lock and its answer is lost",
-	Modes: leases, TTL: shortTTL,
+	Modes: leases, TTL: shortTTL, Excludes: true,
 	Breaks: never,
 	Schedule: func(s *Scene) error {
 		if s.mode == zookeeper {

@@ -1,7 +1,7 @@
 package fault
 
-// The holder stops between its check and its write, as a long garbage collection
-// or a suspended virtual machine would have it, and wakes when its lease is over
+// The holder stops between its check and its write, as in a long garbage collection
+// or while its process is stopped, and wakes when its lease is over
 // and the unit sold. The write takes the row's lock and the lease is checked
 // after it, so a newcomer cannot come in between: without any guard the lease
 // check is what is left, and it is enough as long as clocks run.

@@ -7,7 +7,7 @@ import "slices"
 // lease to count.
 var race = Fault{
 	Name: "race", Title: "two replicas sell the last unit at once",
-	Modes: everyMode, TTL: longTTL,
+	Modes: everyMode, TTL: longTTL, Excludes: true,
 	Breaks: func(mode, guard string) bool {
 		return slices.Contains([]string{none, local}, mode) && guard != predicate
 	},

@@ -39,6 +39,46 @@ var redlockClock = Fault{
 	},
 }
 
+// A minority of the masters is gone while the lock is held, and stays away until the
+// next has had it: what is left of the quorum is enough, to renew and to release.
+var redlockMinority = Fault{
+	Name: "redlock-minority", Title: "two of RedLock's five masters are killed under the holder, and stay away",
+	Modes: []string{redlock}, TTL: shortTTL, Excludes: true,
+	Breaks: never,
+	Schedule: func(s *Scene) error {
+		gate, err := s.checked(s.A)
+		if err != nil {
+			return err
+		}
+		s.order(s.B)
+		if err := s.waiting(s.B); err != nil {
+			return err
+		}
+		away := s.fleet.Masters[3:]
+		for _, master := range away {
+			if err := master.Kill(); err != nil {
+				return err
+			}
+		}
+		s.event("masters 4, 5", "down")
+		if err := s.holdsOn(s.A); err != nil {
+			return err
+		}
+		s.fired("%s kept its lock for longer than a lease with three of five masters", s.A.ID)
+		gate.Pass()
+		if err := s.answered(s.A, s.B); err != nil {
+			return err
+		}
+		for _, master := range away {
+			if err := master.Restart(s.ctx); err != nil {
+				return err
+			}
+		}
+		s.event("masters 4, 5", "back")
+		return nil
+	},
+}
+
 // bareQuorum has r1 take the lock while two of five masters are away, and the
 // others forget theirs as lose has it.
 func (s *Scene) bareQuorum(lose func() error) error {

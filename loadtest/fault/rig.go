@@ -31,6 +31,7 @@ type Rig struct {
 	fleet    *fleet.Fleet
 	mode     string
 	A, B     *Actor
+	C        *Actor       // the replica that nothing is done to
 	client   *load.Client // to A, B and the one that looks
 	observer *load.Client
 	replicas *fleet.Replicas
@@ -56,7 +57,7 @@ type Actor struct {
 const actors = 2
 
 // openRig starts the replicas on the fleet's servers.
-func openRig(ctx context.Context, f *fleet.Fleet, mode string, fault Fault) (_ *Rig, err error) {
+func openRig(ctx context.Context, f *fleet.Fleet, mode string, fault Fault, batchMax int) (_ *Rig, err error) {
 	r := &Rig{fleet: f, mode: mode, quiet: fault.TTL + recoverLimit, reconciled: fault.Disruption != nil}
 	defer func() {
 		if err != nil {
@@ -72,7 +73,7 @@ func openRig(ctx context.Context, f *fleet.Fleet, mode string, fault Fault) (_ *
 		}
 	}
 	r.replicas, err = f.Start(ctx, fleet.Setup{
-		Mode: mode, Replicas: actors + 1, LockWait: lockWait, LockTTL: fault.TTL, Work: fault.Work, BatchMax: 1,
+		Mode: mode, Replicas: actors + 1, LockWait: lockWait, LockTTL: fault.TTL, Work: fault.Work, BatchMax: batchMax,
 		// The reconciler would mend within a second what a schedule is about to show.
 		Unreconciled: !r.reconciled,
 		Reach:        func(replica int) fleet.Addresses { return addresses[replica] },
@@ -83,6 +84,7 @@ func openRig(ctx context.Context, f *fleet.Fleet, mode string, fault Fault) (_ *
 	for i, a := range []*Actor{r.A, r.B} {
 		a.process, a.admin = r.replicas.Processes[i], r.replicas.AdminURLs[i]
 	}
+	r.C = &Actor{ID: "r" + strconv.Itoa(actors+1), n: actors + 1, admin: r.replicas.AdminURLs[actors], process: r.replicas.Processes[actors]}
 	r.client = load.NewClient(r.replicas.URLs, maxConnections)
 	r.observer = load.NewClient(r.replicas.URLs[actors:], actors)
 	return r, nil

@@ -27,6 +27,7 @@ type Plan struct {
 	Faults        []Fault
 	Modes, Guards []string
 	Repeat        int // tries of each cell
+	BatchMax      int // most orders of a group; mode none has none
 	// Done is called after each cell, from several goroutines.
 	Done func(report.Cell)
 }
@@ -38,6 +39,15 @@ type job struct {
 	plain []report.Cell // as planned
 	cells []report.Cell // as they came out
 	kept  []audit.Records
+}
+
+// batchMax is how many orders a mode places with one lease: without a lock a group would
+// itself be one.
+func batchMax(mode string, limit int) int {
+	if mode == none {
+		return 1
+	}
+	return limit
 }
 
 // Cells is how many cells the plan has.
@@ -59,8 +69,8 @@ func (p Plan) jobs() []*job {
 			j := &job{fault: f, mode: mode, kept: make([]audit.Records, len(p.Guards))}
 			for _, guard := range p.Guards {
 				j.plain = append(j.plain, report.Cell{
-					Fault: f.Name, Lock: mode, Guard: guard, Replicas: actors, BatchMax: 1, Clients: actors, Stock: 1,
-					Expectation: f.expectation(mode, guard),
+					Fault: f.Name, Lock: mode, Guard: guard, Replicas: actors, BatchMax: batchMax(mode, p.BatchMax), Clients: actors, Stock: 1,
+					Expectation: f.expectation(mode, guard), Exclusive: f.Excludes && slices.Contains(leases, mode),
 				})
 			}
 			j.cells = slices.Clone(j.plain)
@@ -123,7 +133,7 @@ func withRig(ctx context.Context, shared *fleet.Fleet, j *job, name string, use 
 		return err
 	}
 	defer func() { _ = f.CloseFork() }() // the fleet ends what it could not
-	rig, err := openRig(ctx, f, j.mode, j.fault)
+	rig, err := openRig(ctx, f, j.mode, j.fault, j.plain[0].BatchMax)
 	if err != nil {
 		return err
 	}

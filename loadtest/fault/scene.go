@@ -47,6 +47,14 @@ type order struct {
 	done chan struct{}
 }
 
+// actors are those that have ordered, and the two that something may be done to.
+func (s *Scene) actors() []*Actor {
+	if _, ordered := s.orders[s.C]; ordered {
+		return []*Actor{s.A, s.B, s.C}
+	}
+	return []*Actor{s.A, s.B}
+}
+
 // order has an actor's client send its order for the unit.
 func (s *Scene) order(a *Actor) {
 	o := &order{done: make(chan struct{}), op: load.Op{Client: a.n, Quantity: 1, Call: time.Since(s.clock)}}
@@ -86,7 +94,7 @@ func (s *Scene) fired(format string, args ...any) {
 	}
 }
 
-// met notes that the two actors were in each other's way.
+// met notes that the two orders contended.
 func (s *Scene) met(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -131,8 +131,14 @@ func (s *Scene) draw(ledger []load.Movement) *report.Timeline {
 	defer s.timeline.mu.Unlock()
 	t := &report.Timeline{Lanes: []string{s.A.ID, s.B.ID}, Spans: s.timeline.spans, Marks: s.timeline.marks}
 	s.timeline.finish(t, s.over)
-	s.sharpen(t)
-	for _, a := range []*Actor{s.A, s.B} {
+	endAtDeath(t)
+	for _, a := range s.actors() {
+		s.addUnseen(t, a, ledger)
+	}
+	if slices.Contains(leases, s.mode) {
+		s.sharpen(t)
+	}
+	for _, a := range s.actors() {
 		s.drawActor(t, a)
 	}
 	for _, m := range ledger {
@@ -143,11 +149,51 @@ func (s *Scene) draw(ledger []load.Movement) *report.Timeline {
 	return t
 }
 
+// endAtDeath ends what a replica held when it was killed. The lock service names it
+// for longer, but nobody is in the critical section any more.
+func endAtDeath(t *report.Timeline) {
+	for _, down := range t.Spans {
+		if down.Kind != report.Down {
+			continue
+		}
+		for i := range t.Spans {
+			sp := &t.Spans[i]
+			if sp.Lane != down.Lane || sp.Kind != report.Holds || sp.To <= down.From || sp.From >= down.To {
+				continue
+			}
+			rest := *sp
+			rest.Kind, rest.Label, rest.From = report.LeftBehind, "lock left behind", max(sp.From, down.From)
+			if sp.From >= down.From { // it was seen too late to be seen alive
+				*sp = rest
+				continue
+			}
+			sp.To = down.From
+			t.Spans = append(t.Spans, rest)
+		}
+	}
+}
+
+// addUnseen adds the lease of an actor that was over before anybody looked: what it
+// asked of Postgres shows it.
+func (s *Scene) addUnseen(t *report.Timeline, a *Actor, ledger []load.Movement) {
+	sec, worked := s.section(a)
+	if !worked || slices.ContainsFunc(t.Spans, func(sp report.Span) bool { return sp.Lane == a.ID && sp.Kind == report.Holds }) {
+		return
+	}
+	unseen := report.Span{Lane: a.ID, Kind: report.Holds, Label: "in its critical section", From: ms(sec.from), To: ms(sec.to)}
+	for _, m := range ledger {
+		if m.Reason == "sale" && m.Replica == a.ID {
+			unseen.Token = m.Token
+		}
+	}
+	t.Spans = append(t.Spans, unseen)
+}
+
 // sharpen corrects who held the lock by what they asked of Postgres: to look is
-// to see it a moment late. Whoever works has the lock already, and the other has
-// it no more.
+// to see it a moment late. Whoever works has the lock already, and the others
+// have it no more; who goes on all the same works without it, as drawActor says.
 func (s *Scene) sharpen(t *report.Timeline) {
-	for _, a := range []*Actor{s.A, s.B} {
+	for _, a := range s.actors() {
 		sec, worked := s.section(a)
 		first := slices.IndexFunc(t.Spans, func(sp report.Span) bool { return sp.Lane == a.ID && sp.Kind == report.Holds })
 		if !worked || first < 0 {
@@ -176,12 +222,7 @@ func (s *Scene) drawActor(t *report.Timeline, a *Actor) {
 			lasted = max(lasted, sp.To)
 		}
 	}
-	switch {
-	case worked && lasted < 0:
-		t.Spans = append(t.Spans, report.Span{
-			Lane: a.ID, Kind: report.Holds, Label: "in its critical section", From: ms(sec.from), To: ms(sec.to),
-		})
-	case worked && ms(sec.to) > lasted:
+	if worked && ms(sec.to) > lasted {
 		t.Spans = append(t.Spans, report.Span{
 			Lane: a.ID, Kind: report.Expired, Label: "works on without the lock", From: max(lasted, ms(sec.from)), To: ms(sec.to),
 		})
@@ -208,7 +249,7 @@ func nameLayer(t *report.Timeline, caught string) {
 }
 
 func (s *Scene) drawSale(t *report.Timeline, m load.Movement) {
-	for _, a := range []*Actor{s.A, s.B} {
+	for _, a := range s.actors() {
 		if m.Reason != "sale" || m.Replica != a.ID {
 			continue
 		}

@@ -1,6 +1,10 @@
 package fault
 
-import "orderd/loadtest/wire"
+import (
+	"time"
+
+	"orderd/loadtest/wire"
+)
 
 // insideOrWaiting waits until an order has passed its check, or is seen to wait
 // for its turn, and tells which.
@@ -69,10 +73,15 @@ func (s *Scene) isWaiting(a *Actor, seen *int) (bool, error) {
 	if *seen++; *seen < 3 {
 		return false, nil
 	}
+	s.waits(a)
+	return true, nil
+}
+
+// waits notes that an actor's order waits for the lock.
+func (s *Scene) waits(a *Actor) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.waited[a] = true
-	return true, nil
 }
 
 // blocked waits until an actor's transaction waits for the row.
@@ -97,6 +106,16 @@ func (s *Scene) isBlocked(a *Actor) (bool, error) {
 		s.met("%s waited for the row that the other's transaction held", a.ID)
 	}
 	return blocked, err
+}
+
+// holdsOn waits until the actor has held the lock for longer than a lease of shortTTL
+// lasts, from now on.
+func (s *Scene) holdsOn(a *Actor) error {
+	long := time.Since(s.clock) + shortTTL*3/2
+	return s.await(a.ID+" holding the lock for longer than a lease", func() (bool, error) {
+		l, err := s.observer.Lock(s.ctx, s.sku)
+		return err == nil && l.Replica() == a.ID && time.Since(s.clock) > long, err
+	})
 }
 
 // lockLost waits until the lock service does not name the actor as the holder.

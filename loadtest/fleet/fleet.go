@@ -41,7 +41,7 @@ type Servers struct {
 	Sentinel *stack.Sentinel
 	Cluster  *stack.RedisCluster
 	Ensemble *stack.ZooKeeperEnsemble
-	// Clock is that of the third master, where a fork has it.
+	// Clock is that of Locks, or of the third master, where a fork has it.
 	Clock *stack.Clock
 }
 

@@ -18,7 +18,7 @@ type Own struct {
 	// Ensemble is three ZooKeeper servers instead of one; Sentinel and Cluster
 	// keep the locks of mode redis.
 	Ensemble, Sentinel, Cluster bool
-	// Clock is that of the third master: it can be set.
+	// Clock is that of the Redis that keeps the locks, or of the third master: it can be set.
 	Clock bool
 }
 
@@ -87,6 +87,11 @@ func (k *Fleet) startRedis(ctx context.Context, starting *errgroup.Group, own Ow
 		starting.Go(func() (err error) { k.Sentinel, err = k.stack.Sentinel(ctx, k.prefix+"redis"); return })
 	case own.Cluster:
 		starting.Go(func() (err error) { k.Cluster, err = k.stack.RedisCluster(ctx, k.prefix+"redis"); return })
+	case own.Clock:
+		starting.Go(func() (err error) {
+			k.Locks, k.Clock, err = k.stack.RedisWithClock(ctx, k.prefix+"redis-locks")
+			return
+		})
 	default:
 		starting.Go(func() (err error) { k.Locks, err = k.stack.Redis(ctx, k.prefix+"redis-locks"); return })
 	}

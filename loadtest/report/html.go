@@ -83,7 +83,7 @@ func Assets() (style template.CSS, charts, script template.JS) {
 // HTML writes the result as one page that needs nothing from the network.
 func HTML(w io.Writer, r Result) error {
 	v := view{
-		Result: r, Matrix: newMatrix(r.Cells),
+		Result: r, Matrix: newMatrix(r.Cells, r.Faults),
 		Rows: slices.DeleteFunc(slices.Clone(r.Cells), func(c Cell) bool { return c.Fault != "" }),
 		// All of it is this program's own: what the run has to say is in the cells.
 		Style:  template.CSS(pageStyle),                                              //nolint:gosec // G203

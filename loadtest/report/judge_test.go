@@ -156,7 +156,7 @@ func TestFolder_KeepsAllRecords(t *testing.T) {
 
 func TestMarks(t *testing.T) {
 	t.Parallel()
-	m := newMatrix(faults(t).Cells)
+	m := newMatrix(faults(t).Cells, faults(t).Faults)
 	if !slices.Equal(m.Locks, []string{"none", "local", "redis", "redis-sentinel", "redlock", "zookeeper", "postgres"}) ||
 		len(m.Faults) != 5 || m.Least != 20 || m.Most != 20 || len(m.Wrong) != 2 {
 		t.Errorf("matrix of locks %v, %d faults, %d to %d tries, %d wrong", m.Locks, len(m.Faults), m.Least, m.Most, len(m.Wrong))
@@ -175,7 +175,7 @@ func TestMarks(t *testing.T) {
 	if open := m.Faults[4].Rows[3].Cells[3][0]; open.Look != "open" || open.More != "2 of 20" {
 		t.Errorf("mark = %+v, want it undecided", open)
 	}
-	if newMatrix(example().Cells) != nil {
+	if newMatrix(example().Cells, nil) != nil {
 		t.Error("drives without a fault have a matrix")
 	}
 }

@@ -18,8 +18,8 @@ type matrix struct {
 }
 
 type faultRows struct {
-	Name string
-	Rows []guardRow
+	Name, Title string
+	Rows        []guardRow
 }
 
 // A guardRow has the marks of each lock; none where the fault does not concern
@@ -38,8 +38,8 @@ type mark struct {
 }
 
 // newMatrix arranges the cells that have a fault, in their order. Nil if none
-// has.
-func newMatrix(cells []Cell) *matrix {
+// has. titles say what each fault does.
+func newMatrix(cells []Cell, titles map[string]string) *matrix {
 	var m matrix
 	guards := map[string][]string{} // of each fault
 	marks := map[[3]string][]mark{}
@@ -51,7 +51,7 @@ func newMatrix(cells []Cell) *matrix {
 			m.Locks = append(m.Locks, c.Lock)
 		}
 		if guards[c.Fault] == nil {
-			m.Faults = append(m.Faults, faultRows{Name: c.Fault})
+			m.Faults = append(m.Faults, faultRows{Name: c.Fault, Title: titles[c.Fault]})
 		}
 		if !slices.Contains(guards[c.Fault], c.Guard) {
 			guards[c.Fault] = append(guards[c.Fault], c.Guard)
@@ -88,6 +88,9 @@ func (c Cell) mark(number int) mark {
 	}
 	if c.Verdict == audit.Held && c.CaughtBy != "" && c.CaughtBy != "nothing" {
 		more = append(more, c.CaughtBy)
+	}
+	if c.Expectation == Either {
+		more = append(more, "by chance")
 	}
 	if t := c.Tries; t != nil && max(t.Held, t.Violated, t.Undecided) < t.total() {
 		count := map[audit.Verdict]int{audit.Held: t.Held, audit.Violated: t.Violated, audit.Undecided: t.Undecided}

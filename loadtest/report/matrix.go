@@ -39,11 +39,24 @@ func Matrix(w io.Writer, r Result, colours bool) {
 	for _, sentence := range legend {
 		fmt.Fprintln(w, text.WrapSoft(sentence, Width))
 	}
+	byChance(w, r.Cells)
 	forExample(w, r.Cells)
 	for _, c := range r.Cells {
 		explain(w, c)
 	}
 	fmt.Fprintln(w, conclusion(r))
+}
+
+// byChance names the faults whose outcome is up to chance, with the guards for which it is.
+func byChance(w io.Writer, cells []Cell) {
+	either := slices.DeleteFunc(slices.Clone(cells), func(c Cell) bool { return c.Expectation != Either })
+	if len(either) == 0 {
+		return
+	}
+	fmt.Fprintln(w, text.WrapSoft(fmt.Sprintf("By chance (%s strike at random): with guard %s they may oversell, and need not.",
+		strings.Join(columns(either, func(c Cell) string { return c.Fault }), ", "),
+		strings.Join(columns(either, func(c Cell) string { return c.Guard }), " or ")), Width))
+	fmt.Fprintln(w)
 }
 
 // forExample tells how one unit was sold twice, under a lock if it was.

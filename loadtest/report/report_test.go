@@ -180,8 +180,8 @@ func TestResult_Conclude(t *testing.T) {
 	t.Parallel()
 	good, bad, open := Cell{Met: true, Verdict: audit.Violated}, Cell{Verdict: audit.Held}, Cell{Verdict: audit.Undecided}
 	for want, cells := range map[audit.Verdict][][]Cell{
-		audit.Held:      {{}, {good, good}},
-		audit.Undecided: {{good, open}, {open}},
+		audit.Held:      {{good}, {good, good}},
+		audit.Undecided: {{good, open}, {open}, {}},
 		audit.Violated:  {{good, bad}, {bad, open}, {open, bad}},
 	} {
 		for _, c := range cells {

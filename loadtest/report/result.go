@@ -27,7 +27,8 @@ type Result struct {
 	Host          Host              `json:"host"`
 	Versions      map[string]string `json:"versions"`
 	Config        map[string]string `json:"config"`
-	Verdict       audit.Verdict     `json:"verdict"` // held: every cell did what was expected of it
+	Verdict       audit.Verdict     `json:"verdict"`          // held: every cell did what was expected of it
+	Faults        map[string]string `json:"faults,omitempty"` // what each does, by its name
 	Cells         []Cell            `json:"cells"`
 }
 
@@ -69,7 +70,8 @@ type Cell struct {
 	LockWait        Percentiles `json:"lock_wait_ms"` // of the orders that came to the lock
 
 	Expectation Expectation       `json:"expectation"`
-	Verdict     audit.Verdict     `json:"verdict"` // on never overselling
+	Exclusive   bool              `json:"exclusive,omitempty"` // critical sections must not overlap, whatever the guard
+	Verdict     audit.Verdict     `json:"verdict"`             // on never overselling
 	Met         bool              `json:"met"`
 	Invariants  []audit.Invariant `json:"invariants"`
 	Counted     []audit.Invariant `json:"counted,omitempty"` // that decide nothing here
@@ -85,7 +87,9 @@ type Cell struct {
 	Soak *Soak `json:"soak,omitempty"` // of a soak's part
 }
 
-// Orders counts the orders by outcome: all attempts at one that was placed, or may have been, are one.
+// Orders counts the orders by what became of them in the end. All attempts with the same
+// idempotency key are one order: one that was answered for after an attempt of unknown
+// outcome is no longer unknown.
 type Orders struct {
 	Confirmed int `json:"confirmed"`
 	SoldOut   int `json:"sold_out"`
@@ -96,7 +100,7 @@ type Orders struct {
 
 // Judge fills in what the records say of the cell.
 func (c *Cell) Judge(r audit.Records, took time.Duration) {
-	c.Orders = count(audit.Orders(r.Ops))
+	c.Orders = count(r.Ops)
 	c.Seconds = took.Seconds()
 	if took > 0 {
 		c.OrdersPerSecond = float64(c.Orders.Confirmed+c.Orders.SoldOut) / took.Seconds()
@@ -123,8 +127,8 @@ func (c *Cell) Judge(r audit.Records, took time.Duration) {
 // to the lock alone, and of a fault, what its timeline has seen.
 func (c *Cell) known(r audit.Records) audit.Records {
 	r.Tokens = slices.Contains(withTokens, c.Lock)
-	// Under a fault a holder may outlive its lease and yet be stopped in time.
-	r.Exclusive = c.Expectation == Hold && c.Guard == "none" && c.Clients > 1 && c.Fault == ""
+	// Under most faults a holder may outlive its lease and yet be stopped in time.
+	r.Exclusive = c.Exclusive || c.Expectation == Hold && c.Guard == "none" && c.Clients > 1 && c.Fault == ""
 	if c.Timeline == nil {
 		return r
 	}
@@ -183,7 +187,7 @@ func caughtBy(c *Cell) string {
 }
 
 func count(ops []load.Op) (o Orders) {
-	for _, op := range ops {
+	for _, op := range settled(ops) {
 		switch op.Outcome {
 		case load.Confirmed:
 			o.Confirmed++
@@ -198,6 +202,27 @@ func count(ops []load.Op) (o Orders) {
 		}
 	}
 	return o
+}
+
+// settled returns of all attempts with the same key the one that tells what became of the
+// order: one that confirmed it; else the last that answered for it or left it open; else
+// the last. An order that may have been placed stays open until it is answered for.
+func settled(ops []load.Op) []load.Op {
+	var orders []load.Op
+	at := map[string]int{}
+	tells := func(op load.Op) bool { return op.Outcome == load.SoldOut || op.Outcome == load.Unknown }
+	for _, op := range ops {
+		i, again := at[op.Key]
+		switch {
+		case op.Key == "" || !again:
+			at[op.Key] = len(orders)
+			orders = append(orders, op)
+		case orders[i].Outcome == load.Confirmed:
+		case op.Outcome == load.Confirmed || tells(op) || !tells(orders[i]):
+			orders[i] = op
+		}
+	}
+	return orders
 }
 
 // ThisHost describes the machine that the program runs on.

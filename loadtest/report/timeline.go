@@ -25,6 +25,8 @@ const (
 	CutOff  SpanKind = "cut off" // the lane's way to what Label names is cut
 	Down    SpanKind = "down"    // the process is dead, or its server does not serve
 	Expired SpanKind = "expired" // a replica works on although its lease has ended
+	// LeftBehind: the lock service still names a replica that is dead.
+	LeftBehind SpanKind = "left behind"
 )
 
 // A Span is something that lasted. Token is the lease's, 0 if it has none or

@@ -12,7 +12,7 @@ import (
 func (c *Cell) Words() string {
 	switch {
 	case c.broken(notOfTheBooks...):
-		return "THE BOOKS ARE WRONG"
+		return "AN INVARIANT FAILED"
 	case c.broken(audit.NeverOversold) && c.Oversold == 0:
 		return "TWO HELD THE LOCK"
 	case c.Met:
@@ -88,7 +88,7 @@ func Story(r Result) []string {
 			story = append(story, fmt.Sprintf(format, strings.Join(cells, ", ")))
 		}
 	}
-	tell(broke, "Sold more than there was: %s. Nothing stood between two orders that saw the same unit.")
+	tell(broke, "Sold more than there was: %s. No shared lock stood between two orders that saw the same unit.")
 	tell(held, "Held by the lock alone: %s. Whoever sells waits for the same lock.")
 	tell(constrained, "Held without any lock: %s with guard predicate. The database refuses the unit that is not there.")
 	tell(alone, "With one client at a time there is no race, and the same unsafe setups are right: %s.")

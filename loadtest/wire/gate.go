@@ -25,11 +25,15 @@ func (p *Postgres) Hold(s Statement) *Gate { return p.gate(s, false) }
 func (p *Postgres) HoldReply(s Statement) *Gate { return p.gate(s, true) }
 
 func (p *Postgres) gate(s Statement, reply bool) *Gate {
-	g := &Gate{statement: s, reply: reply, arrived: make(chan struct{}), decided: make(chan struct{})}
+	g := newGate(s, reply)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.gates = append(p.gates, g)
 	return g
+}
+
+func newGate(s Statement, reply bool) *Gate {
+	return &Gate{statement: s, reply: reply, arrived: make(chan struct{}), decided: make(chan struct{})}
 }
 
 // gateFor takes the gate for a statement, if there is one.

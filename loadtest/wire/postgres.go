@@ -70,6 +70,8 @@ type Postgres struct {
 	frozen   chan struct{} // of the lock sessions only
 	lockDoom chan struct{} // the next reply to a lock session is lost; closed when it was
 	doomText []byte
+	lockGate *Gate // for the next reply to a lock session's request with slowText
+	slowText []byte
 }
 
 // NewPostgres starts a proxy to the server at that address.
@@ -132,6 +134,15 @@ func (p *Postgres) LoseLockReply(text string) <-chan struct{} {
 	defer p.mu.Unlock()
 	p.doomText, p.lockDoom = []byte(text), make(chan struct{})
 	return p.lockDoom
+}
+
+// HoldLockReply sets up a gate for the reply to the next request of a lock session
+// that contains the text.
+func (p *Postgres) HoldLockReply(text string) *Gate {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.slowText, p.lockGate = []byte(text), newGate("request for "+Statement(text), true)
+	return p.lockGate
 }
 
 // message reads one message of the protocol. The client's first has no type.

@@ -15,9 +15,11 @@ type pgTap struct {
 	locks    bool // a session that holds locks
 	prepared map[string]Statement
 	bound    Statement // of the portal without a name, which alone is used
+	asked    time.Time // when it was bound: a gate may hold it before it is executed
 	pending  []*Event  // executed and not yet answered, in order
 	reply    *Gate     // holds the answer to COMMIT
 	doomed   chan struct{}
+	held     *Gate // for the reply to a lock session that is held
 }
 
 func (t *pgTap) toServer(frame []byte, closed <-chan struct{}) verdict {
@@ -39,7 +41,7 @@ func (t *pgTap) toServer(frame []byte, closed <-chan struct{}) verdict {
 	}
 	var e *Event
 	if runs {
-		e = t.proxy.note(statement)
+		e = t.proxy.note(statement, t.askedAt())
 	}
 	if g := t.proxy.gateFor(statement, false); g != nil {
 		if v := g.hold(closed); v != pass {
@@ -65,6 +67,7 @@ func (t *pgTap) follow(frame []byte) (statement Statement, runs bool) {
 	switch frame[0] {
 	case 'Q':
 		sql, _ := text(body)
+		t.asked = time.Now()
 		return statementOf(sql), true
 	case 'P':
 		name, rest := text(body)
@@ -74,7 +77,7 @@ func (t *pgTap) follow(frame []byte) (statement Statement, runs bool) {
 	case 'B':
 		_, rest := text(body)
 		name, _ := text(rest)
-		t.bound = t.prepared[name]
+		t.bound, t.asked = t.prepared[name], time.Now()
 		return t.bound, false
 	case 'E':
 		return t.bound, true
@@ -82,10 +85,20 @@ func (t *pgTap) follow(frame []byte) (statement Statement, runs bool) {
 	return Other, false
 }
 
+// askedAt is when the replica asked for the statement that runs.
+func (t *pgTap) askedAt() time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.asked
+}
+
 func (t *pgTap) toClient(frame []byte, closed <-chan struct{}) verdict {
 	if t.isLock() {
 		if t.dooms() {
 			return sever
+		}
+		if g := t.holds(); g != nil {
+			return g.hold(closed)
 		}
 		return t.proxy.thawLocks(closed)
 	}
@@ -140,6 +153,21 @@ func (t *pgTap) arm(frame []byte) {
 		t.mu.Unlock()
 		p.doomText = nil
 	}
+	if p.slowText != nil && bytes.Contains(frame, p.slowText) {
+		t.mu.Lock()
+		t.held = p.lockGate
+		t.mu.Unlock()
+		p.slowText = nil
+	}
+}
+
+// holds takes the gate for the reply to a lock session, if there is one.
+func (t *pgTap) holds() *Gate {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	g := t.held
+	t.held = nil
+	return g
 }
 
 func (t *pgTap) dooms() bool {
@@ -167,10 +195,10 @@ func (p *Postgres) thawLocks(closed <-chan struct{}) verdict {
 	return pass
 }
 
-func (p *Postgres) note(s Statement) *Event {
+func (p *Postgres) note(s Statement, asked time.Time) *Event {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e := &Event{Statement: s, Asked: time.Now()}
+	e := &Event{Statement: s, Asked: asked}
 	p.events = append(p.events, e)
 	return e
 }

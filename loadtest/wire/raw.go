@@ -13,6 +13,8 @@ type Raw struct {
 	mu    sync.Mutex
 	armed []byte        // the request whose reply is to be lost
 	lost  chan struct{} // closed when it was
+	slow  []byte        // the request whose reply is to be held
+	gate  *Gate         // that holds it
 }
 
 // NewRaw starts a proxy to the server at that address.
@@ -36,6 +38,15 @@ func (r *Raw) LoseReply(text string) <-chan struct{} {
 	return r.lost
 }
 
+// HoldReply sets up a gate for the reply to the next request that contains the text:
+// the server did what it was asked, and the replica does not know yet.
+func (r *Raw) HoldReply(text string) *Gate {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.slow, r.gate = []byte(text), newGate("request for "+Statement(text), true)
+	return r.gate
+}
+
 // chunk reads what is there: requests and replies are smaller than a chunk.
 func chunk(r *bufio.Reader, _, _ bool) ([]byte, error) {
 	if _, err := r.Peek(1); err != nil {
@@ -51,6 +62,7 @@ type rawTap struct {
 
 	mu     sync.Mutex
 	doomed chan struct{} // to be closed with the reply that is lost
+	held   *Gate         // for the reply that is held
 }
 
 func (t *rawTap) toServer(frame []byte, _ <-chan struct{}) verdict {
@@ -62,16 +74,26 @@ func (t *rawTap) toServer(frame []byte, _ <-chan struct{}) verdict {
 		t.doomed = t.raw.lost
 		t.mu.Unlock()
 	}
+	if t.raw.slow != nil && bytes.Contains(frame, t.raw.slow) {
+		t.raw.slow = nil
+		t.mu.Lock()
+		t.held = t.raw.gate
+		t.mu.Unlock()
+	}
 	return pass
 }
 
-func (t *rawTap) toClient([]byte, <-chan struct{}) verdict {
+func (t *rawTap) toClient(_ []byte, closed <-chan struct{}) verdict {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.doomed == nil {
-		return pass
+	doomed, held := t.doomed, t.held
+	t.doomed, t.held = nil, nil
+	t.mu.Unlock()
+	switch {
+	case doomed != nil:
+		close(doomed)
+		return sever
+	case held != nil:
+		return held.hold(closed)
 	}
-	close(t.doomed)
-	t.doomed = nil
-	return sever
+	return pass
 }

@@ -161,6 +161,31 @@ func TestRaw_LosesOneReply(t *testing.T) {
 	}
 }
 
+func TestRaw_HoldsOneReply(t *testing.T) {
+	t.Parallel()
+	addr, reached := echo(t)
+	p, err := NewRaw(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	gate := p.HoldReply("secret")
+	conn := dial(t, p.Proxy)
+	say(t, conn, "the secret")
+	<-gate.Arrived()
+	if got := <-reached; got != "the secret" {
+		t.Fatalf("the server was asked %q", got)
+	}
+	gate.Pass()
+	if got, err := hear(conn); got != "the secret" {
+		t.Errorf("heard %q, %v, want what was held", got, err)
+	}
+	say(t, conn, "the secret")
+	if got, err := hear(conn); got != "the secret" {
+		t.Errorf("heard %q, %v the second time", got, err)
+	}
+}
+
 func TestMessage(t *testing.T) {
 	t.Parallel()
 	startup := []byte("\x00\x00\x00\x09hello")

@@ -37,11 +37,13 @@ function fill(panel, cell) {
   shut.addEventListener("click", () => { const { link } = opened; close(); link.focus(); });
   const list = (tag, items) => items?.length ? node(tag, {}, ...items.map((text) => node("li", {}, text))) : null;
   panel.append(shut, node("h3", {}, `${cell.fault}: ${cell.lock} × ${cell.replicas}, guard ${cell.guard}`), node("p", {}, outcome(cell)));
+  const what = opened.link.closest("tbody").querySelector(".what");
+  if (what) panel.append(node("p", { class: "what" }, `The fault: ${what.textContent}.`));
   panel.append(...[list("ol", cell.story)].filter(Boolean));
   if (cell.timeline) {
     const chart = node("div", { class: "chart" });
     chart.dataset.print = 960;
-    panel.append(node("figure", {}, node("figcaption", {}, "Who held the lock, and when"), chart));
+    panel.append(node("figure", {}, node("figcaption", {}, lockHeld(cell.timeline) ? "Who held the lock, and when" : "What was down, and when"), chart));
     panel.append(node("details", {}, node("summary", {}, "The same as a table"), asTable(cell.timeline)));
     draw(chart, timeline(cell.timeline));
   }
@@ -52,6 +54,10 @@ function fill(panel, cell) {
     panel.append(node("details", {}, node("summary", {}, "What was checked"), node("ul", { class: "checks" }, ...checks, ...counted)));
   }
 }
+
+// lockHeld tells whether the picture shows who held the lock: of a fault under load it
+// shows only what was away.
+const lockHeld = (data) => (data.spans || []).some((span) => span.kind === "holds" || span.kind === "expired");
 
 function outcome(cell) {
   const what = { held: "Sold no more than there was", violated: `Sold ${cell.oversold || "what was"} that ${cell.oversold === 1 || !cell.oversold ? "was" : "were"} not there`, undecided: "Undecided" }[cell.verdict];

@@ -112,7 +112,7 @@ function placeLabels(marks, lanes, x) {
 const labelWidth = (text) => text.length * 6.4;
 const markLabel = (mark) => ({ sold: "sold", oversold: "SOLD AGAIN", refused: "refused: ", event: "" })[mark.kind] +
   (mark.kind === "sold" || mark.kind === "oversold" ? "" : mark.label);
-const spanLabel = (span) => ({ holds: "holds the lock", expired: "lease ended, works on", waits: "waits" })[span.kind] || [span.kind, span.label].filter(Boolean).join(": ");
+const spanLabel = (span) => ({ holds: "holds the lock", expired: "lease ended, works on", waits: "waits", "left behind": "lock left behind" })[span.kind] || [span.kind, span.label].filter(Boolean).join(": ");
 const spanWords = (span) => `<b>${escape(span.lane)}</b> ${escape(spanLabel(span))}${span.token ? `, token ${span.token}` : ""}<br>${number(span.from_ms)} to ${number(span.to_ms)} ms`;
 const markWords = (mark) => `<b>${escape(mark.lane)}</b> ${escape(markLabel(mark))} ${mark.kind === "sold" || mark.kind === "oversold" ? escape(mark.label) : ""}<br>at ${number(mark.at_ms)} ms`;
 
@@ -162,6 +162,12 @@ function drawSpan(span, lane, api, colours, free) {
     return [
       { type: "line", shape: { x1: x, y1: middle + 6, x2: x + width, y2: middle + 6 }, style: { stroke: colours.ink, lineWidth: 2, lineDash: [2, 4] } },
       ...(labelWidth(label) + 8 > width ? [] : [words(label, x + width / 2, middle + 20, colours, { align: "center", fill: colours.faint })]),
+    ];
+  }
+  if (span.kind === "left behind") {
+    return [
+      { type: "rect", shape: { x, y, width, height: barHeight, r: 2 }, style: { fill: "none", stroke: colours.faint, lineWidth: 1.5, lineDash: [3, 3] } },
+      ...(labelWidth(label) + 8 > width ? [] : [words(label, x + width / 2, middle + 6.5, colours, { align: "center", fill: colours.faint })]),
     ];
   }
   const ended = span.kind === "expired";
