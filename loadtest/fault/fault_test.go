@@ -122,9 +122,15 @@ func TestRun_InGroups(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	caught := map[string]string{
+		"race none": byLock, "race predicate": byLock,
+		"pause-newcomer-first none": byLeaseCheck, "pause-newcomer-first predicate": predicate,
+		"pause-stale-first none": byNothing, "pause-stale-first predicate": predicate,
+	}
 	for _, c := range cells {
-		if !c.Met || c.BatchMax != 64 {
-			t.Errorf("%s, guard %s, groups of %d: %s; %q, %q", c.Fault, c.Guard, c.BatchMax, c.Words(), c.Story, c.Wrong())
+		want, known := caught[c.Fault+" "+c.Guard]
+		if !c.Met || c.BatchMax != 64 || known && c.CaughtBy != want {
+			t.Errorf("%s, guard %s, groups of %d: %s, caught by %q; %q, %q", c.Fault, c.Guard, c.BatchMax, c.Words(), c.CaughtBy, c.Story, c.Wrong())
 		}
 	}
 }

@@ -125,17 +125,25 @@ func (s *Scene) other(a *Actor) *Actor {
 	return s.A
 }
 
+// changedMeanwhile is the SQLSTATE of a group whose rows were not as it had seen them.
+const changedMeanwhile = "22012"
+
 // stopped finds what stopped an actor's order, while the other's went through.
 func (s *Scene) stopped(a, winner *Actor, op *load.Op) string {
 	events := s.events[a]
 	refused := func(statement wire.Statement, tag string) bool {
 		return slices.ContainsFunc(events, func(e wire.Event) bool { return e.Statement == statement && e.Tag == tag })
 	}
+	locked := slices.ContainsFunc(events, func(e wire.Event) bool { return e.Statement == wire.LockGroup && !e.Done.IsZero() })
 	switch {
 	case refused(wire.Place, "INSERT 0 0"):
 		return s.guard // of the row: the write found none to change
+	case refused(wire.PlaceGroup, changedMeanwhile):
+		return s.guard // the rows were not as the group had seen them
 	case refused(wire.Claim, "UPDATE 0"):
 		return claim
+	case op.Code == "lease_lost" && (s.guard == fence || s.guard == claim) && locked:
+		return byLeaseCheck + " or " + s.guard // the replica has judged the row; from outside both look the same
 	case op.Code == "lease_lost":
 		return byLeaseCheck
 	case op.Code == "sold_out" && s.looked(events, winner):

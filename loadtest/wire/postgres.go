@@ -22,7 +22,11 @@ const (
 	Rollback Statement = "rollback"
 	Place    Statement = "place" // one line's units, by the guard's leave
 	Claim    Statement = "claim" // the token, before the check
-	Other    Statement = ""
+	// A group's rows are locked and judged by the replica, or written at once as it has seen
+	// them before.
+	LockGroup  Statement = "lock group"
+	PlaceGroup Statement = "place group"
+	Other      Statement = ""
 )
 
 // statementOf recognises a statement by its text.
@@ -37,6 +41,10 @@ func statementOf(sql string) Statement {
 		return Rollback
 	case strings.Contains(sql, "WITH taken AS"):
 		return Place
+	case strings.Contains(sql, "SELECT sku, on_hand, version, guard, fence\nFROM stock WHERE sku = ANY"):
+		return LockGroup
+	case strings.Contains(sql, "WITH placed AS"):
+		return PlaceGroup
 	case strings.HasPrefix(sql, "UPDATE stock SET fence = $2, updated_at"):
 		return Claim
 	default:
