@@ -220,6 +220,28 @@ func TestPostgres_sessionsOfEndedWaitsAreUsedAgain(t *testing.T) {
 	release(t, lease)
 }
 
+// A server that was restarted leaves dead sessions in the pool. The first caller gets
+// another one, and not an error.
+func TestPostgres_deadSpareSessionsAreReplaced(t *testing.T) {
+	t.Parallel()
+	url := stacktest.Postgres(t)
+	db := postgresDatabase(t, url)
+	p := connected(t, openPostgres(t, url, longTTL))
+	release(t, acquire(t, p, "a"))
+	spares := lockSessions(t, db)
+	for _, pid := range spares {
+		var ended bool
+		if err := db.QueryRow(t.Context(), "SELECT pg_terminate_backend($1, 5000)", pid).Scan(&ended); err != nil || !ended {
+			t.Fatalf("pg_terminate_backend() = %v, %v", ended, err)
+		}
+	}
+	lease, err := p.Acquire(t.Context(), "a")
+	if len(spares) == 0 || err != nil || lease.Token("a") == 0 || len(postgresSessions(t, db, "a")) != 1 {
+		t.Fatalf("with %d spare sessions ended, Acquire() = %v; want the lock, by another session", len(spares), err)
+	}
+	release(t, lease)
+}
+
 func TestPostgres_callersQueueForConnections(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Postgres(t)
