@@ -43,8 +43,8 @@ func (c *auditCommand) Run(con *console, verdict *audit.Verdict) error {
 	return c.print(con, r)
 }
 
-// missing adds to a cell that was judged again what was decided of it before and
-// cannot be any more, as undecided: its records are gone.
+// missing adds to a cell that was judged again, as undecided, the invariants that were
+// decided before and cannot be any more: their records are gone.
 func missing(cell *report.Cell, before []audit.Invariant) {
 	for _, was := range before {
 		same := func(i audit.Invariant) bool { return i.Name == was.Name }
@@ -74,7 +74,7 @@ type reportCommand struct {
 	Markdown string `placeholder:"FILE" help:"Also write a benchmark's figures into this document, such as docs/speed.md."`
 }
 
-// Run writes the report again from result.json.
+// Run redraws the report from result.json.
 func (c *reportCommand) Run(con *console) error {
 	folder, err := report.OpenFolder(c.Dir)
 	if err != nil {
@@ -96,7 +96,7 @@ func (c *reportCommand) Run(con *console) error {
 	return con.pointTo("text", folder)
 }
 
-// readRows reads the result of a run that has rows: a benchmark has none.
+// readRows reads the result of a run that has rows, which a benchmark has not.
 func readRows(folder report.Folder) (report.Result, error) {
 	r, err := folder.Read()
 	if err == nil && len(r.Cells) == 0 {

@@ -10,8 +10,8 @@ import (
 	"orderd/loadtest/fleet"
 )
 
-// Without the locks' server no replica takes orders. They are asked all the same, and
-// say so themselves; all else goes on.
+// Without the lock server no replica is ready. The balancer sends them orders nevertheless,
+// which they refuse themselves; everything else goes on.
 func TestBalance_WhileNoReplicaIsReady(t *testing.T) {
 	t.Parallel()
 	f, err := fleet.Open(t.Context(), orderd)

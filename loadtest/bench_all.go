@@ -22,7 +22,7 @@ func (c *benchAllCommand) orders() *benchOrdersCommand {
 	return &benchOrdersCommand{Rounds: c.Rounds, Window: 3 * time.Second, Large: c.Large, Curves: true, Orderd: c.Orderd}
 }
 
-// locks are measured with the hold alone that goals are set for.
+// locks are measured only with the hold that goals are set for.
 func (c *benchAllCommand) locks() *benchLocksCommand {
 	return &benchLocksCommand{
 		Contenders: locks.Names(), Holds: []time.Duration{locks.GoalHold}, Processes: 4, Waiters: 8,

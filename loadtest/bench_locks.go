@@ -94,7 +94,7 @@ func (c *benchLocksCommand) measure(con *console, folder report.Folder, r *bench
 	})
 	bar.stop()
 	if err := con.ctx.Err(); err != nil {
-		return err // nobody wants the logs of what they ended themselves
+		return err // users who interrupt a run do not want its logs
 	}
 	r.Locks = &figures
 	c.configure(r.Config)

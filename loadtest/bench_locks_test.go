@@ -11,8 +11,8 @@ import (
 	"orderd/loadtest/bench/locks"
 )
 
-// Every contender takes real turns here; how fast is no matter for a test.
-func TestBenchLocks_EveryContenderTakesTurns(t *testing.T) { // not in parallel: each has a moment only, and its own limits
+// Every contender takes real turns here; their speed does not matter for a test.
+func TestBenchLocks_EveryContenderTakesTurns(t *testing.T) { // not in parallel: each has only a moment, and its own limits
 	results := t.TempDir()
 	code, out, progress := lab(t, "bench", "locks", "--rounds", "1", "--window", "500ms", "--processes", "2", "--waiters", "2",
 		"--holds", "2ms", "--results", results, "--format", "json")
@@ -31,7 +31,7 @@ func TestBenchLocks_EveryContenderTakesTurns(t *testing.T) { // not in parallel:
 	}
 	for _, c := range r.Locks.Cells {
 		m := c.Median
-		// Libraries may fail, which is told.
+		// Libraries may fail, which is reported.
 		if m.TurnsPerSecond == 0 || c.Mode && m.Failures > 0 || m.Wait.Longest < m.Wait.P50 {
 			t.Errorf("%s, %s: %+v, want turns and, of our own, no errors", c.Contender, c.Setting, m)
 		}

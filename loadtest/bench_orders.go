@@ -71,7 +71,7 @@ func (c *benchOrdersCommand) measure(con *console, folder report.Folder, r *benc
 	})
 	bar.stop()
 	if err := con.ctx.Err(); err != nil {
-		return err // nobody wants the logs of what they ended themselves
+		return err // users who interrupt a run do not want its logs
 	}
 	r.Orders = &figures
 	maps.Copy(r.Config, map[string]string{
@@ -81,10 +81,10 @@ func (c *benchOrdersCommand) measure(con *console, folder report.Folder, r *benc
 	return saveLogs(folder, "orders", lab.SaveLogs, err)
 }
 
-// nothingCommand is what "bench orders" starts to compare with.
+// nothingCommand is the server that "bench orders" starts to compare with.
 type nothingCommand struct {
 	Port int `required:"" help:"Port on loopback."`
 }
 
-// Run serves until it is told to end.
+// Run serves until con.ctx ends.
 func (c *nothingCommand) Run(con *console) error { return orders.ServeNothing(con.ctx, c.Port) }

@@ -50,7 +50,7 @@ func (c *benchOverloadCommand) Run(con *console, verdict *audit.Verdict) error {
 	})
 	bar.stop()
 	if err := con.ctx.Err(); err != nil {
-		return err // nobody wants the logs of what they ended themselves
+		return err // users who interrupt a run do not want its logs
 	}
 	r.Overload = &figures
 	maps.Copy(r.Config, map[string]string{

@@ -7,9 +7,9 @@ import (
 	"orderd/loadtest/audit"
 )
 
-// Far more come than are taken on: all who are not are told so, and all who are
-// have their orders. How fast is no matter for a test, nor how many the machine
-// can connect.
+// Far more orders come than orderd admits: all that are refused are answered so, and all that
+// are admitted are placed. Speed does not matter for a test, nor how many connections the
+// machine can open.
 func TestBenchOverload_NobodyIsLeftWithoutAnAnswer(t *testing.T) { // not in parallel: it takes all the machine has
 	code, out, progress := lab(t, "bench", "overload", "--orderd", orderd, "--rounds", "1", "--window", "1s", "--results", t.TempDir(), "--format", "json")
 	if code != exitHeld && code != exitViolated {

@@ -19,7 +19,7 @@ import (
 	"orderd/loadtest/report"
 )
 
-// A benchResult is result.json of a benchmark: it has no rows but figures.
+// A benchResult is result.json of a benchmark: it has figures instead of rows.
 type benchResult struct {
 	report.Result
 	Orders   *orders.Figures   `json:"orders,omitempty"`
@@ -79,7 +79,7 @@ func (r benchResult) text(w io.Writer, colours bool) {
 	fmt.Fprintln(w, bench.Conclusion(r.goals(), "No goal to meet: what they are for was not measured."))
 }
 
-// drawn returns report.txt and report.html.
+// drawn returns the contents of report.txt and report.html.
 func (r benchResult) drawn() (text, page []byte, err error) {
 	var words, html bytes.Buffer
 	r.text(&words, false)
@@ -111,8 +111,7 @@ func (r *benchResult) conclude(con *console, folder report.Folder, format string
 	return nil
 }
 
-// saveLogs keeps the logs of a part of a benchmark, and says where if it went
-// wrong.
+// saveLogs keeps the logs of a part of a benchmark, and adds to its error where they are.
 func saveLogs(folder report.Folder, part string, save func(string) error, err error) error {
 	dir := filepath.Join(folder.Logs(), part)
 	if err != nil {
@@ -121,14 +120,14 @@ func saveLogs(folder report.Folder, part string, save func(string) error, err er
 	return errors.Join(err, save(dir))
 }
 
-// What stands between these in a document is the figures of a run.
+// The lines between which a document has the figures of a run.
 const (
 	figuresBegin = "<!-- figures: written by loadtest report --markdown -->\n"
 	figuresEnd   = "<!-- end of the figures -->\n"
 )
 
-// drawAgain writes the report of a benchmark again from its result.json, and
-// the figures into a document if one is named.
+// drawAgain redraws the report of a benchmark from its result.json, and writes the figures
+// into a document if one is named.
 func drawAgain(con *console, folder report.Folder, document string) error {
 	var r benchResult
 	if err := folder.ReadFigures(&r); err != nil {

@@ -11,8 +11,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// The figures of a run are drawn again, and written into a document between its
-// two lines, again and again.
+// The figures of a run are redrawn, and written into a document between its two marker lines,
+// more than once.
 func TestReport_OfABenchmark(t *testing.T) {
 	t.Parallel()
 	result, err := os.ReadFile(filepath.Join("testdata", "bench.json"))

@@ -14,8 +14,8 @@ import (
 	"orderd/loadtest/report"
 )
 
-// quietLimit is how long after the last order Redis may be wrong, and a lock be
-// held: longer than a lease lasts.
+// quietLimit is how long after the last order Redis may be wrong and locks may be held:
+// longer than a lease lasts.
 const quietLimit = 15 * time.Second
 
 type compareCommand struct {
@@ -32,7 +32,7 @@ type compareCommand struct {
 	labFlags
 }
 
-// turnMax is what orderd lets an order wait for its turn and work.
+// turnMax is how long orderd lets an order wait for the lock and work.
 const turnMax = 11 * time.Second
 
 // Validate finds values that make no sense. Errors name the flag.
@@ -67,8 +67,8 @@ func (c *compareCommand) Validate() error {
 	return nil
 }
 
-// batchMax is how many orders a mode places with one lease. Without a lock there
-// is no group: it would be one.
+// batchMax is how many orders a mode places with one lease. Without a lock there are no
+// groups: a group would itself be one.
 func batchMax(mode string, limit int) int {
 	if mode == "none" {
 		return 1
@@ -76,9 +76,9 @@ func batchMax(mode string, limit int) int {
 	return limit
 }
 
-// plan returns the rows of the table: every mode with every number of
-// replicas and every guard; mode none with nothing but the constraint; and
-// each unsafe one again with a single client, as a control.
+// plan returns the rows of the table: every mode with every number of replicas and every
+// guard; mode none with nothing but the constraint; and each unsafe row again with a single
+// client, as a control.
 func (c *compareCommand) plan() []report.Cell {
 	var cells []report.Cell
 	add := func(mode string, replicas, clients int, guard string) {
@@ -124,7 +124,7 @@ func (c *compareCommand) Run(con *console, verdict *audit.Verdict) error {
 	})
 }
 
-// drive runs the cells, those with the same replicas one after the other.
+// drive runs the cells, those that need the same replicas one after the other.
 func (c *compareCommand) drive(ctx context.Context, f *fleet.Fleet, cells []report.Cell, bar *bar) ([]audit.Records, error) {
 	records := make([]audit.Records, len(cells))
 	done := make([]bool, len(cells))
@@ -165,7 +165,7 @@ func (c *compareCommand) driveOne(ctx context.Context, f *fleet.Fleet, replicas 
 	drive := load.Drive{SKU: cell.SKU, Clients: cell.Clients, Orders: c.Orders, Quantity: 1, Progress: bar.step}
 	var took time.Duration
 	r.Ops, took = drive.Run(limited, client)
-	if limited.Err() != nil { // the last ones may have been cut off, too
+	if limited.Err() != nil { // the last orders may have been cut off, too
 		return r, fmt.Errorf("%s × %d: %d of %d orders sent in %s (--timeout): %w",
 			cell.Lock, cell.Replicas, len(r.Ops), c.Orders, c.Timeout, context.Cause(limited))
 	}

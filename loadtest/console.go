@@ -9,13 +9,12 @@ import (
 	"orderd/loadtest/report"
 )
 
-// say tells what is going on.
+// say reports progress.
 func (c *console) say(format string, args ...any) {
 	fmt.Fprintf(c.progress, format+"\n", args...)
 }
 
-// pointTo ends a text result with where the rest is. A result for programs
-// ends with itself.
+// pointTo ends a text result with the path of the report. JSON on stdout is the result alone.
 func (c *console) pointTo(format string, f report.Folder) error {
 	if format == "json" {
 		c.say("report: %s", f.Page())
@@ -25,11 +24,10 @@ func (c *console) pointTo(format string, f report.Folder) error {
 	return err
 }
 
-// A bar shows how far a run is: one line that moves on a terminal, a line for
-// each part elsewhere.
+// A bar shows how far a run is: a moving line on a terminal, a line for each part elsewhere.
 type bar struct {
 	console *console
-	writer  progress.Writer // nil where nothing can move
+	writer  progress.Writer // nil unless on a terminal
 	tracker *progress.Tracker
 	part    string
 	began   time.Time
@@ -76,7 +74,7 @@ func (b *bar) end(format string, args ...any) {
 	}
 }
 
-// passed says how a part went that had others beside it.
+// passed says how a part went that ran in parallel with others.
 func (b *bar) passed(part, outcome string) {
 	if b.tracker != nil {
 		b.tracker.UpdateMessage(part)
@@ -85,7 +83,7 @@ func (b *bar) passed(part, outcome string) {
 	}
 }
 
-// stop takes the bar away.
+// stop ends the bar.
 func (b *bar) stop() {
 	if b.writer == nil {
 		return
@@ -94,6 +92,6 @@ func (b *bar) stop() {
 	b.tracker.MarkAsDone()
 	b.writer.Stop()
 	for b.writer.IsRenderInProgress() {
-		time.Sleep(10 * time.Millisecond) // its end is told in no other way
+		time.Sleep(10 * time.Millisecond) // nothing else reports its end
 	}
 }

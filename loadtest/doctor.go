@@ -62,7 +62,7 @@ func (c *doctorCommand) look() []stack.Server {
 	return found
 }
 
-// browser looks for one that draws a page without showing it.
+// browser looks for a browser that can run headless.
 func browser() stack.Server {
 	s := stack.Server{Name: "Chromium", Package: "chromium"}
 	for _, name := range []string{
@@ -80,7 +80,7 @@ func browser() stack.Server {
 	return s
 }
 
-// compiler looks for what cgo calls.
+// compiler looks for the C compiler that cgo calls.
 func compiler() stack.Server {
 	s := stack.Server{Name: "C compiler", Package: "gcc libc6-dev"}
 	for _, name := range []string{os.Getenv("CC"), "gcc", "clang"} {
@@ -116,7 +116,7 @@ func install(con *console, missing *stack.MissingError) error {
 	return nil
 }
 
-// debianServices are the missing ones that Debian's packages start.
+// debianServices are the missing servers that Debian's packages start.
 func debianServices(missing *stack.MissingError) []string {
 	var services []string
 	for _, s := range missing.Servers {
@@ -132,8 +132,8 @@ func lastLines(text []byte, n int) string {
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
-// mayInstall tells whether the install command can work: for root, with
-// Homebrew, with sudo that asks for nothing or has somebody to ask.
+// mayInstall reports whether the install command can work: as root, with Homebrew, or with
+// sudo that needs no password or has a terminal to ask on.
 func mayInstall(ctx context.Context) bool {
 	if os.Geteuid() == 0 {
 		return true

@@ -6,18 +6,18 @@ import (
 	"orderd/loadtest/report"
 )
 
-// reach tells how far the turns of a lock mode go: what a cell is expected to
-// do follows from it. A mode that is not here cannot be compared.
+// reach is how far the mutual exclusion of a lock mode reaches: what a cell is expected to do
+// follows from it.
 type reach int
 
 const (
 	reachNobody  reach = iota // grants at once
-	reachProcess              // one process
+	reachProcess              // within one process
 	reachAll                  // every process that asks the same servers
 )
 
-// modeReach is what the laboratory expects of each mode, by the mode's name.
-// It is the judge's own knowledge, not orderd's.
+// modeReach is the reach of each mode, by its name; a mode that is not in it cannot be
+// compared. It is the judge's own knowledge, not orderd's.
 var modeReach = map[string]reach{
 	"none":      reachNobody,
 	"local":     reachProcess,
@@ -38,9 +38,8 @@ const (
 	guardPredicate = "predicate"
 )
 
-// expect says what a cell should do while nothing is broken on purpose. Tokens
-// are no help here: a mode without a lock has none, and one with a lock that
-// holds does not need them.
+// expect says what a cell should do without a fault. Tokens do not matter here: a mode
+// without a lock has none, and a lock that holds does not need them.
 func expect(mode string, replicas, clients int, guard string) report.Expectation {
 	switch {
 	case guard == guardPredicate, clients == 1, modeReach[mode] == reachAll:

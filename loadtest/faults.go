@@ -24,7 +24,7 @@ type faultsCommand struct {
 	List     bool     `help:"List the faults and the modes that each concerns, and run none."`
 	labFlags
 
-	without []string // faults that cannot be done here
+	without []string // faults that cannot be run here
 }
 
 // Validate finds values that make no sense. Errors name the flag.
@@ -41,8 +41,8 @@ func (c *faultsCommand) Validate() error {
 	return nil
 }
 
-// leaveOut says which faults cannot be done on this machine, and leaves them out
-// unless they were asked for by name.
+// leaveOut reports and leaves out the faults that cannot be run on this machine. It fails if
+// one of them was asked for by name.
 func (c *faultsCommand) leaveOut(con *console) error {
 	for _, f := range c.plan().Faults {
 		if f.Needs == nil {
@@ -68,9 +68,9 @@ func (c *faultsCommand) plan() fault.Plan {
 	return p
 }
 
-// progress returns what is to be called with each cell that is done: it says how a fault
-// went with a lock mode once all guards have been tried, and at once what was not
-// expected. Several cells may be done at the same time.
+// progress returns what is to be called with each cell that is done: it says how a fault went
+// with a lock mode once all guards have been tried, and at once what was not expected. It is
+// safe for concurrent use.
 func (c *faultsCommand) progress(con *console, bar *bar) func(report.Cell) {
 	var mu sync.Mutex
 	done := map[string][]report.Cell{}
@@ -89,7 +89,7 @@ func (c *faultsCommand) progress(con *console, bar *bar) func(report.Cell) {
 	}
 }
 
-// Run breaks things and writes the result.
+// Run injects the faults and writes the result.
 func (c *faultsCommand) Run(con *console, verdict *audit.Verdict) error {
 	if c.List {
 		for _, f := range fault.All {

@@ -39,7 +39,7 @@ func TestFaults_TellsWhatBrokeAndWhatDidNot(t *testing.T) {
 	}
 }
 
-// The document tells of each fault what the program does.
+// The document describes each fault as the program does.
 func TestFaults_AreTheDocumentedOnes(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../docs/laboratory.md")

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// A laboratory that is killed outright, in the midst of a run, leaves neither
-// servers nor replicas nor files behind.
+// A laboratory that is killed in the middle of a run leaves no servers, replicas or files
+// behind.
 func TestKilled_LeavesNothing(t *testing.T) {
 	t.Parallel()
 	dir, err := os.MkdirTemp("/tmp", "loadtest-killed-")
@@ -22,7 +22,7 @@ func TestKilled_LeavesNothing(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	if err := os.Chmod(dir, 0o755); err != nil { // PostgreSQL, another user, has to pass
+	if err := os.Chmod(dir, 0o755); err != nil { // PostgreSQL, which runs as another user, has to pass
 		t.Fatal(err)
 	}
 	cmd := exec.Command(os.Args[0], "compare", "--orderd", orderd, "--modes", "redis", "--replicas", "2",
@@ -50,7 +50,7 @@ func TestKilled_LeavesNothing(t *testing.T) {
 		return err == nil && len(left) == 0
 	})
 	await(t, "the servers and replicas to end", func() bool {
-		environments, _ := filepath.Glob("/proc/[0-9]*/environ") // where there is none, the folder has to do
+		environments, _ := filepath.Glob("/proc/[0-9]*/environ") // without /proc, the folder has to do
 		for _, file := range environments {
 			if text, err := os.ReadFile(file); err == nil && strings.Contains(string(text), "TMPDIR="+dir+"\x00") {
 				return false

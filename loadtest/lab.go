@@ -12,16 +12,15 @@ import (
 	"orderd/loadtest/report"
 )
 
-// labFlags are shared by the commands that try something on servers of their own
-// and judge what came of it.
+// labFlags are shared by the commands that run on servers of their own and are judged.
 type labFlags struct {
 	Orderd  string `placeholder:"PATH" help:"Binary of orderd. Default: built from the source in this folder."`
 	Results string `default:"results" placeholder:"DIR" help:"Folder for the files of the run."`
 	outputFlags
 }
 
-// run starts servers, has try fill in what became of a command's cells and where
-// that is seen, judges it, and leaves all of it in a folder.
+// run starts servers, has try fill in a command's cells and return their records, judges
+// them, and leaves all of it in a folder.
 func (l labFlags) run(
 	con *console, command string, verdict *audit.Verdict, try func(*fleet.Fleet, *report.Result) ([]audit.Records, error),
 ) error {
@@ -39,7 +38,7 @@ func (l labFlags) run(
 	}
 	records, err := try(f, &r)
 	if err := con.ctx.Err(); err != nil {
-		return err // nobody wants the logs of what they ended themselves
+		return err // users who interrupt a run do not want its logs
 	}
 	if err != nil {
 		return errors.Join(err, l.keepLogs(command+"-failed", started, f))
@@ -60,7 +59,7 @@ func (l labFlags) run(
 	return con.pointTo(l.Format, folder)
 }
 
-// keepLogs saves what the processes said of a run that failed.
+// keepLogs saves the logs of a run that failed.
 func (l labFlags) keepLogs(name string, started time.Time, f *fleet.Fleet) error {
 	folder, err := report.NewFolder(l.Results, name, started)
 	if err != nil {
@@ -72,7 +71,7 @@ func (l labFlags) keepLogs(name string, started time.Time, f *fleet.Fleet) error
 	return fmt.Errorf("the logs are in %s", folder.Logs())
 }
 
-// versions are those of Go and of the servers.
+// versions returns those of Go and of the servers.
 func versions() map[string]string {
 	versions := map[string]string{"Go": runtime.Version()}
 	for _, s := range stack.Find() {

@@ -26,7 +26,7 @@ const (
 	exitHeld      = 0 // every expectation held
 	exitViolated  = 1 // an invariant or an expectation did not
 	exitUsage     = 2 // wrong flags
-	exitUndecided = 3 // nothing was violated, and something could not be told
+	exitUndecided = 3 // nothing was violated, but something is undecided
 	exitFailed    = 4 // the laboratory could not run
 )
 
@@ -44,16 +44,16 @@ type commands struct {
 	Doctor   doctorCommand   `cmd:"" help:"Tell which servers are found, and how to install the missing ones."`
 }
 
-// errUsage is in the error of a command that finds out late that it is used wrongly.
+// errUsage marks the error of a command that finds only while running that it is used
+// wrongly.
 var errUsage = errors.New("wrong usage")
 
-// A console is what the commands talk to people through: results go to out,
-// everything else to progress.
+// A console is how commands talk to the user: results go to out, everything else to progress.
 type console struct {
 	ctx      context.Context
 	out      io.Writer
 	progress io.Writer
-	// colours and bars tell what the two can show.
+	// colours tells what out can show, bars what progress can.
 	colours, bars bool
 	arguments     []string
 }

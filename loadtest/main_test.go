@@ -53,7 +53,7 @@ func lab(t *testing.T, args ...string) (code int, out, progress string) {
 	return code, o.String(), p.String()
 }
 
-func TestCompare_ShowsAnOversellAndItsPrevention(t *testing.T) { // not in parallel: orders that others hold up need not meet
+func TestCompare_ShowsAnOversellAndItsPrevention(t *testing.T) { // not in parallel: on a busy machine orders need not overlap
 	results := t.TempDir()
 	code, out, progress := lab(t, "compare", "--orderd", orderd, "--results", results, "--format", "json",
 		"--modes", "local,redis", "--replicas", "3", "--stock", "40", "--orders", "160", "--clients", "24", "--work", "20ms")
@@ -101,7 +101,7 @@ func TestCompare_ShowsAnOversellAndItsPrevention(t *testing.T) { // not in paral
 	}
 }
 
-// editHistory takes away the last sale of the ledger.
+// editHistory removes the last movement of the ledger.
 func editHistory(t *testing.T, path string) {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -225,8 +225,8 @@ func TestBenchLocks_WithoutItsProgram(t *testing.T) {
 	}
 }
 
-// The judge has its own list of the modes, since it shares no code with the
-// accused; here they are held together.
+// The judge has its own list of the modes, since it shares no code with orderd; here the two
+// are compared.
 func TestEveryLockModeIsCompared(t *testing.T) {
 	t.Parallel()
 	var modes []string

@@ -59,7 +59,7 @@ Documentation: %s/docs/
 Ctrl-C ends it all and keeps nothing.
 `, c.Replicas, c.Mode, joined(replicas.URLs), f.DatabaseURL(), first, first, first, joined(replicas.URLs))
 	<-con.ctx.Done()
-	// Ctrl-C is how this command ends well.
+	// Ctrl-C is the regular end of this command.
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	return replicas.Stop(ctx)

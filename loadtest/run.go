@@ -16,15 +16,15 @@ import (
 	"orderd/loadtest/report"
 )
 
-// readyLimit is how long run waits for the deployment to be ready, and ledgerLimit
-// for its ledger.
+// readyLimit is how long run waits for the deployment to be ready; ledgerLimit is how long it
+// may take to read its ledger.
 const (
 	readyLimit  = 30 * time.Second
 	ledgerLimit = time.Minute
 )
 
-// apiKeyVariable has the key of a deployment that wants one. It is no flag: those are
-// for everybody on the machine to read.
+// apiKeyVariable has the key of a deployment that needs one. It is no flag, because everybody
+// on the machine can read those.
 const apiKeyVariable = "LOADTEST_API_KEY" //nolint:gosec // G101: the name of one, and no credential
 
 type runCommand struct {
@@ -125,7 +125,7 @@ func (c *runCommand) drive(con *console, client *load.Client, cell *report.Cell)
 	if err := client.SetStock(ctx, cell.SKU, c.Stock, c.Guard); err != nil {
 		return audit.Records{}, fmt.Errorf("set the stock, which takes an admin's key in %s where keys are wanted: %w", apiKeyVariable, err)
 	}
-	// A SKU that was sold out before may be called so for a moment more.
+	// A SKU that was sold out before may be reported so for a moment more.
 	select {
 	case <-time.After(2 * audit.TruthAge):
 	case <-ctx.Done():
@@ -142,12 +142,12 @@ func (c *runCommand) drive(con *console, client *load.Client, cell *report.Cell)
 	var took time.Duration
 	r.Ops, took = drive.Run(ctx, client)
 	bar.stop()
-	if ctx.Err() != nil { // the last ones may have been cut off, too
+	if ctx.Err() != nil { // the last orders may have been cut off, too
 		return r, fmt.Errorf("%d of %d orders sent in %s (--timeout): %w", len(r.Ops), c.Orders, c.Timeout, context.Cause(ctx))
 	}
 	reading, cancel := context.WithTimeout(con.ctx, ledgerLimit)
 	defer cancel()
-	var row audit.Level // before the ledger, which has to have it
+	var row audit.Level // read before the ledger, which must contain it
 	if row.OnHand, row.Version, err = client.Level(reading, cell.SKU); err != nil {
 		return r, err
 	}

@@ -27,7 +27,7 @@ func (c *selftestCommand) Validate() error {
 	return nil
 }
 
-// A selftestResult is what the command tells programs.
+// A selftestResult is the command's result as JSON.
 type selftestResult struct {
 	SchemaVersion int                `json:"schema_version"`
 	Command       string             `json:"command"`
@@ -56,7 +56,7 @@ func (c *selftestCommand) Run(con *console, verdict *audit.Verdict) error {
 	return nil
 }
 
-// table tells of the findings in words.
+// table prints the findings.
 func (c *selftestCommand) table(con *console, findings []selftest.Finding) {
 	fmt.Fprintf(con.out, "%d histories of %d orders for each bug, from seed %d on. A bug strikes in those where it makes a difference.\n",
 		c.Seeds, selftest.Orders, c.Seed)

@@ -13,7 +13,7 @@ import (
 	"orderd/loadtest/soak"
 )
 
-// soakOrders bounds what is kept in memory until it has been judged.
+// soakOrders bounds the history, which is kept in memory until it has been judged.
 const soakOrders = 1_000_000
 
 type soakCommand struct {

@@ -46,7 +46,7 @@ func TestSoak_FindsNothingLostNothingTwiceAndNothingGrowing(t *testing.T) { // n
 	if err != nil {
 		t.Fatal(err)
 	}
-	const restocked = `"reason":"restock_` // the last is the ledger's, behind all that was asked for
+	const restocked = `"reason":"restock_` // the last one is in the ledger, which follows the requests
 	at := bytes.LastIndex(text, []byte(restocked))
 	if at < 0 {
 		t.Fatal("the history has no restock")
@@ -76,7 +76,7 @@ func TestSoak_Flags(t *testing.T) {
 	}
 }
 
-// A seen invariant that did not hold is not forgotten by a second audit.
+// An invariant that was seen violated during the run stays so in a second audit.
 func TestSoak_AuditKeepsWhatWasSeen(t *testing.T) {
 	t.Parallel()
 	c := report.Cell{Expectation: report.Hold, Fault: report.SoakCommand, Invariants: []audit.Invariant{

@@ -12,20 +12,20 @@ const (
 	expired   = "hold_expired"
 )
 
-// restocks are the restocks that were done or may have been, by their reasons:
-// each has its own.
+// restocks returns the restocks that were or may have been done, by their reasons, which are
+// unique.
 func (b *books) restocks() map[string]*load.Action {
 	restocks := map[string]*load.Action{}
 	for i := range b.Acts {
-		if act := &b.Acts[i]; act.Deed == load.Restock && act.Outcome != load.Failed {
+		if act := &b.Acts[i]; act.Kind == load.Restock && act.Outcome != load.Failed {
 			restocks[act.Reason] = act
 		}
 	}
 	return restocks
 }
 
-// actsAreWritten joins the cancels, confirms and restocks with the ledger. It
-// wants a ledger that was read once all holds were over.
+// actsAreWritten joins the cancels, confirms and restocks with the ledger, which must have
+// been read after all holds had ended.
 func actsAreWritten(b *books) (Verdict, string) {
 	if b.Acts == nil {
 		return silent()
@@ -33,13 +33,13 @@ func actsAreWritten(b *books) (Verdict, string) {
 	if verdict, evidence := b.restocksAreWritten(); verdict == Violated {
 		return verdict, evidence
 	}
-	back := map[string]string{} // why an order's units came back
+	back := map[string]string{} // by order: the reason of the movement that returned its units
 	for _, m := range b.Ledger {
 		if returns(m) {
 			back[m.OrderID] = m.Reason
 		}
 	}
-	asked := map[load.ActionKind]map[string]bool{load.Cancel: {}, load.Confirm: {}} // for sure or perhaps
+	asked := map[load.ActionKind]map[string]bool{load.Cancel: {}, load.Confirm: {}} // by kind: orders for which it was or may have been done
 	counts := map[load.ActionKind]int{}
 	var refused []*load.Action
 	for i := range b.Acts {
@@ -48,12 +48,12 @@ func actsAreWritten(b *books) (Verdict, string) {
 			refused = append(refused, act)
 			continue
 		}
-		if counts[act.Deed]++; act.Deed == load.Restock {
+		if counts[act.Kind]++; act.Kind == load.Restock {
 			continue
 		}
-		asked[act.Deed][act.OrderID] = true
+		asked[act.Kind][act.OrderID] = true
 		if act.Outcome == load.Confirmed && !agree(act, back[act.OrderID]) {
-			return found("order %s was answered as %s to a %s; what the ledger has of its units' return is %q", act.OrderID, act.State, act.Deed, back[act.OrderID])
+			return found("order %s was answered as %s to a %s; what the ledger has of its units' return is %q", act.OrderID, act.State, act.Kind, back[act.OrderID])
 		}
 	}
 	if verdict, evidence := b.returnsWereAskedFor(back, asked); verdict == Violated {
@@ -61,49 +61,49 @@ func actsAreWritten(b *books) (Verdict, string) {
 	}
 	for _, act := range refused {
 		if !b.rightly(act, asked[load.Cancel][act.OrderID]) {
-			return found("the %s of order %s, of which its client had been told, was answered %s", act.Deed, act.OrderID, act.Code)
+			return found("the %s of order %s, of which its client had been told, was answered %s", act.Kind, act.OrderID, act.Code)
 		}
 	}
 	return held("%d cancels, %d confirms, %d restocks; the units of %d orders came back",
 		counts[load.Cancel], counts[load.Confirm], counts[load.Restock], len(back))
 }
 
-// rightly tells whether a cancel or confirm was refused for a reason that there was.
-// An order that its client was told of can be cancelled whatever became of it, and
-// is confirmed unless it was cancelled, or its time over.
+// rightly reports whether a cancel or confirm was refused for a valid reason. An order that
+// its client knew of can always be cancelled, and can be confirmed unless it was cancelled or
+// its hold had expired.
 func (b *books) rightly(act *load.Action, cancelled bool) bool {
 	op := b.told[act.OrderID]
-	if op == nil || act.Call < op.Return || act.Deed == load.Restock {
+	if op == nil || act.Call < op.Return || act.Kind == load.Restock {
 		return true
 	}
 	switch act.Code {
-	case "rate_limited", "timeout": // nobody looked
+	case "rate_limited", "timeout": // refused before anyone looked at the order
 		return true
 	case "not_held":
-		return act.Deed == load.Confirm && cancelled
+		return act.Kind == load.Confirm && cancelled
 	case "hold_expired":
 		hold := time.Duration(op.Hold) * time.Second
-		return act.Deed == load.Confirm && act.Return > op.Call+hold-clocksDiffer
+		return act.Kind == load.Confirm && act.Return > op.Call+hold-clocksDiffer
 	default:
 		return false
 	}
 }
 
-// clocksDiffer is by how much the database's clock may have run otherwise, during a
-// hold, than the one that requests are timed by: one of them is set right by others.
+// clocksDiffer is how far, during a hold, the database's clock may drift from the one that
+// times the requests: one of them can be adjusted from outside.
 const clocksDiffer = 20 * time.Millisecond
 
-// agree tells whether an act that was done is so by the reason for which the
-// order's units came back, if they did.
+// agree reports whether the answer to an act that was done agrees with the reason for which
+// the order's units came back, if they did.
 func agree(act *load.Action, why string) bool {
-	if act.Deed == load.Confirm {
-		return why != expired // it may have been cancelled since
+	if act.Kind == load.Confirm {
+		return why != expired // it may have been cancelled after the confirm
 	}
 	return act.State == "cancelled" && why == cancelled || act.State == "expired" && why == expired
 }
 
-// returnsWereAskedFor checks that units came back by a cancel that was asked for,
-// or because a hold was over, and of each hold that was not confirmed.
+// returnsWereAskedFor checks that units came back only by a cancel that was asked for or an
+// expired hold, and that they did for each hold that was not confirmed.
 func (b *books) returnsWereAskedFor(back map[string]string, asked map[load.ActionKind]map[string]bool) (Verdict, string) {
 	for order, why := range back {
 		op := b.told[order]
@@ -122,12 +122,12 @@ func (b *books) returnsWereAskedFor(back map[string]string, asked map[load.Actio
 	return held("")
 }
 
-// restocksAreWritten checks that each restock is in the ledger once and as it
-// was answered, and one that was refused not at all.
+// restocksAreWritten checks that each restock is in the ledger at most once, one that was
+// answered as done is there as answered, and one that was refused is not.
 func (b *books) restocksAreWritten() (Verdict, string) {
 	reasons := map[string]bool{}
 	for i := range b.Acts {
-		reasons[b.Acts[i].Reason] = b.Acts[i].Deed == load.Restock
+		reasons[b.Acts[i].Reason] = b.Acts[i].Kind == load.Restock
 	}
 	written := map[string]load.Movement{}
 	for _, m := range b.Ledger {
@@ -141,7 +141,7 @@ func (b *books) restocksAreWritten() (Verdict, string) {
 	}
 	for i := range b.Acts {
 		act := &b.Acts[i]
-		if act.Deed != load.Restock {
+		if act.Kind != load.Restock {
 			continue
 		}
 		m, ok := written[act.Reason]

@@ -7,8 +7,8 @@ import (
 	"orderd/loadtest/load"
 )
 
-// withActs is the drive with returns, with who asked for them, and a restock and
-// a hold that was kept after it.
+// withActs is the drive with returns, with the requests for them, restocks, and a hold that
+// was placed after the restock and kept.
 func withActs() audit.Records {
 	r := withReturns()
 	r.Ops[2].Hold = 1 // it expired
@@ -23,15 +23,15 @@ func withActs() audit.Records {
 	r.Placed = append(r.Placed, audit.Placed{ID: "d", Key: "k"})
 	r.Levels[0] = audit.Level{OnHand: 3, Version: 8}
 	r.Acts = []load.Action{
-		{Deed: load.Cancel, OrderID: "a", Outcome: load.Unknown, Call: at(5), Return: at(6)},
-		{Deed: load.Cancel, OrderID: "a", Outcome: load.Confirmed, State: "cancelled", Call: at(7), Return: at(9)},
-		{Deed: load.Cancel, OrderID: "c", Outcome: load.Confirmed, State: "expired", Call: at(1100), Return: at(1105)},
-		{Deed: load.Confirm, OrderID: "c", Outcome: load.Failed, Code: "hold_expired", Call: at(1020), Return: at(1025)},
-		{Deed: load.Restock, Delta: 3, Reason: "restock_1", Version: 7, Outcome: load.Confirmed, Call: at(450), Return: at(455)},
-		{Deed: load.Restock, Delta: 5, Reason: "restock_2", Outcome: load.Unknown, Call: at(460), Return: at(465)},
-		{Deed: load.Restock, Delta: 7, Reason: "restock_3", Outcome: load.Failed, Call: at(470), Return: at(475)},
-		{Deed: load.Confirm, OrderID: "d", Outcome: load.Confirmed, State: "confirmed", Call: at(610), Return: at(615)},
-		{Deed: load.Confirm, OrderID: "a", Outcome: load.Failed, Code: "not_held", Call: at(620), Return: at(625)},
+		{Kind: load.Cancel, OrderID: "a", Outcome: load.Unknown, Call: at(5), Return: at(6)},
+		{Kind: load.Cancel, OrderID: "a", Outcome: load.Confirmed, State: "cancelled", Call: at(7), Return: at(9)},
+		{Kind: load.Cancel, OrderID: "c", Outcome: load.Confirmed, State: "expired", Call: at(1100), Return: at(1105)},
+		{Kind: load.Confirm, OrderID: "c", Outcome: load.Failed, Code: "hold_expired", Call: at(1020), Return: at(1025)},
+		{Kind: load.Restock, Delta: 3, Reason: "restock_1", Version: 7, Outcome: load.Confirmed, Call: at(450), Return: at(455)},
+		{Kind: load.Restock, Delta: 5, Reason: "restock_2", Outcome: load.Unknown, Call: at(460), Return: at(465)},
+		{Kind: load.Restock, Delta: 7, Reason: "restock_3", Outcome: load.Failed, Call: at(470), Return: at(475)},
+		{Kind: load.Confirm, OrderID: "d", Outcome: load.Confirmed, State: "confirmed", Call: at(610), Return: at(615)},
+		{Kind: load.Confirm, OrderID: "a", Outcome: load.Failed, Code: "not_held", Call: at(620), Return: at(625)},
 	}
 	return r
 }
@@ -70,18 +70,18 @@ func TestJudge_CatchesActsThatAreNotWritten(t *testing.T) {
 			r.Ledger[7] = load.Movement{Version: 8, Delta: 3, OnHand: 7, Reason: "restock_1"}
 		}, audit.ActsWritten},
 		"a cancel of an order that is there, refused": {func(r *audit.Records) {
-			r.Acts = append(r.Acts, load.Action{Deed: load.Cancel, OrderID: "b", Outcome: load.Failed, Code: "not_found", Call: at(700), Return: at(705)})
+			r.Acts = append(r.Acts, load.Action{Kind: load.Cancel, OrderID: "b", Outcome: load.Failed, Code: "not_found", Call: at(700), Return: at(705)})
 		}, audit.ActsWritten},
 		"a hold that was over too soon": {func(r *audit.Records) { r.Acts[3].Call, r.Acts[3].Return = at(30), at(35) }, audit.ActsWritten},
 		"a hold that was cancelled by nobody": {func(r *audit.Records) {
-			r.Acts = append(r.Acts, load.Action{Deed: load.Confirm, OrderID: "d", Outcome: load.Failed, Code: "not_held", Call: at(700), Return: at(705)})
+			r.Acts = append(r.Acts, load.Action{Kind: load.Confirm, OrderID: "d", Outcome: load.Failed, Code: "not_held", Call: at(700), Return: at(705)})
 		}, audit.ActsWritten},
 		"a cancel that was not held": {func(r *audit.Records) {
-			r.Acts = append(r.Acts, load.Action{Deed: load.Cancel, OrderID: "a", Outcome: load.Failed, Code: "not_held", Call: at(700), Return: at(705)})
+			r.Acts = append(r.Acts, load.Action{Kind: load.Cancel, OrderID: "a", Outcome: load.Failed, Code: "not_held", Call: at(700), Return: at(705)})
 		}, audit.ActsWritten},
 		"sold out, long after a restock": {func(r *audit.Records) { r.Ops[3].Call, r.Ops[3].Return = at(600), at(605) }, audit.RefusalsTrue},
 		"sold out, long after a cancel": {func(r *audit.Records) {
-			r.Ops[3].Call, r.Ops[3].Return = at(150), at(155) // of both units, which a's cancel brings back together with b's
+			r.Ops[3].Call, r.Ops[3].Return = at(150), at(155) // of both units, which are there from a's cancel until b's sale
 			r.Ops[3].Quantity, r.Ops[1].Call, r.Ops[1].Return, r.Ops[2].Call, r.Ops[2].Return = 2, at(300), at(305), at(310), at(315)
 			r.Acts[3].Return = at(1500)
 		}, audit.RefusalsTrue},

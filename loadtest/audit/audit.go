@@ -1,12 +1,11 @@
-// Package audit judges a finished drive from what its clients saw and what
-// the ledger says. It is pure: the same records give the same verdicts, with
-// no server and no clock, but for the search that is given a time limit. It
-// shares no code with orderd.
+// Package audit judges a finished drive by its clients' history and the ledger. It is pure:
+// it uses no server and no clock, and the same records give the same verdicts, except that
+// the searches have a time limit. It shares no code with orderd.
 package audit
 
 import "fmt"
 
-// A Verdict is what the records prove. Undecided is never as good as Held.
+// A Verdict is what the records prove. Undecided never counts as Held.
 type Verdict string
 
 // The verdicts.
@@ -16,32 +15,32 @@ const (
 	Undecided Verdict = "undecided"
 )
 
-// An Invariant is one thing that must be true, and whether it was. Evidence
-// says what was looked at, or the first thing that is wrong.
+// An Invariant is one thing that must be true, and whether it was. Evidence says what was
+// checked, or names the first violation.
 type Invariant struct {
 	Name     string  `json:"name"`
 	Verdict  Verdict `json:"verdict"`
 	Evidence string  `json:"evidence"`
 }
 
-// A Judgement is the verdict on a drive. Oversold and Undersold are units.
+// A Judgement is the verdict on a drive. Oversold and Undersold are in units.
 type Judgement struct {
 	Oversold   int64       `json:"oversold"`
 	Undersold  int64       `json:"undersold"`
-	Invariants []Invariant `json:"invariants"` // NeverOversold first; without those the records say nothing of
-	// Counted are invariants that decide nothing here: those of a lock that may
-	// fail in this drive, and of a history too long to search.
+	Invariants []Invariant `json:"invariants"` // NeverOversold first; those for which there is no data are left out
+	// Counted are invariants that are reported but decide nothing: those of a lock that may
+	// fail in this drive, and the search of a history that is too long.
 	Counted []Invariant `json:"counted,omitempty"`
-	// Trace tells, when more was sold than was there, which two orders took
-	// the same unit, and who held the lock meanwhile, in a few sentences.
+	// Trace explains in a few sentences, if more was sold than was there, which two orders
+	// took the same unit, and who held the lock meanwhile.
 	Trace []string `json:"trace,omitempty"`
 }
 
 // Names of invariants.
 const (
-	// NeverOversold is the invariant that locks and guards are there for. It is
-	// the only one that an honest race may break: the others must hold in every
-	// drive, the oversold ones too, or the records are not worth judging.
+	// NeverOversold is the invariant that locks and guards are there for. It is the only one
+	// that a race in an unsafe setup may break: the others must hold in every drive, oversold
+	// or not, or the records are not worth judging.
 	NeverOversold = "never sold what was not there"
 
 	AddsUp          = "the ledger adds up, version by version"
@@ -63,14 +62,13 @@ const (
 	OneHolder       = "a search finds a sequence of leases with one holder at a time"
 )
 
-// A check looks at one thing. Its verdict is empty if the records say nothing
-// of it.
+// A check decides one invariant. Its verdict is empty if the records have no data for it.
 type check struct {
 	name string
 	look func(*books) (Verdict, string)
 }
 
-// gated are the checks that must hold in every drive, but for the first.
+// gated are the checks that must hold in every drive, except the first.
 var gated = []check{
 	{NeverOversold, neverOversold},
 	{AddsUp, addsUp},
@@ -88,8 +86,8 @@ var gated = []check{
 	{Progress, progress},
 }
 
-// turns are the checks of the lock alone. They decide only where nothing but
-// the lock is there to hold: elsewhere they count.
+// turns are the checks of the lock itself. They decide only where nothing but the lock
+// protects the stock; elsewhere they are only reported.
 var turns = []check{
 	{TokensGrow, tokensGrow},
 	{TurnsApart, turnsApart},
@@ -116,7 +114,7 @@ func Judge(r Records) Judgement {
 	for _, c := range turns {
 		add(c, !r.Exclusive)
 	}
-	if sound { // a search for what is known not to be there would take for ever
+	if sound { // on a history that is known to be wrong the search would take for ever
 		add(check{Linearizable, linearizable}, b.tooLong())
 	}
 	if j.Invariants[0].Verdict == Violated {
@@ -125,8 +123,8 @@ func Judge(r Records) Judgement {
 	return j
 }
 
-// Stock is the verdict on NeverOversold, as far as the drive's other
-// invariants allow one: Violated stands by itself, Held only with all others.
+// Stock is the verdict on NeverOversold as far as the other invariants support one: Violated
+// stands by itself, Held needs all the others.
 func (j Judgement) Stock() Verdict {
 	if j.Invariants[0].Verdict != Held {
 		return j.Invariants[0].Verdict
@@ -149,15 +147,15 @@ func (j Judgement) Books() Verdict {
 	return verdict
 }
 
-// found is a violation in words.
+// found returns a violation with its evidence.
 func found(format string, args ...any) (Verdict, string) {
 	return Violated, fmt.Sprintf(format, args...)
 }
 
-// held is how much was looked at, in words.
+// held returns Held, and says what was checked.
 func held(format string, args ...any) (Verdict, string) {
 	return Held, fmt.Sprintf(format, args...)
 }
 
-// silent is the answer of a check that the records have no data for.
+// silent is the result of a check for which the records have no data.
 func silent() (Verdict, string) { return "", "" }

@@ -10,14 +10,14 @@ import (
 	"orderd/loadtest/load"
 )
 
-// clean returns the records of a drive without fault: three units, five
-// orders of two clients, the last two refused.
+// clean returns the records of a drive without a fault: three units, five orders of two
+// clients, the last two refused.
 func clean() audit.Records {
 	r := audit.Records{Clients: 2, Ledger: []load.Movement{{Version: 1, Delta: 3, Reason: "created", OnHand: 3}}}
 	for i := range 5 {
 		op := load.Op{
 			Seq: i, Quantity: 1, Outcome: load.SoldOut, Status: 409,
-			Call: at(i * 10), Return: at(i*10 + 15), // each meets the next
+			Call: at(i * 10), Return: at(i*10 + 15), // each overlaps the next
 		}
 		if i < 3 {
 			op.Outcome, op.Status = load.Confirmed, 201
@@ -86,13 +86,13 @@ func TestJudge_CatchesSeededBugs(t *testing.T) {
 			r.Ledger = append(r.Ledger, load.Movement{Version: 5, Delta: 1, Reason: "restock", OnHand: 1})
 		}, ordered, audit.Violated},
 		"refused while there was plenty": {func(r *audit.Records) {
-			for i := range r.Ops { // everything else is later, beyond the age that truth may have
+			for i := range r.Ops { // all others come later, by more than TruthAge
 				r.Ops[i].Call, r.Ops[i].Return = r.Ops[i].Call+at(500), r.Ops[i].Return+at(500)
 			}
 			r.Ops[4].Call, r.Ops[4].Return = at(0), at(10)
 		}, refusals, audit.Violated},
 		"refused before the order that emptied it could follow another": {func(r *audit.Records) {
-			for i, call := range []int{0, 300, 10} { // the last one could only be placed after the one before it
+			for i, call := range []int{0, 300, 10} { // the third could only be placed after the second
 				r.Ops[i].Call, r.Ops[i].Return = at(call), at(400)
 			}
 			r.Ops[3].Call, r.Ops[3].Return = at(0), at(20)
@@ -142,13 +142,13 @@ func TestJudge_Counts(t *testing.T) {
 		t.Errorf("Oversold = %d, want 4", got)
 	}
 	r = clean()
-	r.Ledger = r.Ledger[:2] // two units were never sold, and yet two orders were refused
+	r.Ledger = r.Ledger[:2] // two units were never sold, and yet orders were refused
 	if got := audit.Judge(r).Undersold; got != 2 {
 		t.Errorf("Undersold = %d, want 2", got)
 	}
 }
 
-// named finds the judgement's invariant of that name; none is of no verdict.
+// named returns the judgement's invariant of that name, or one without a verdict.
 func named(j audit.Judgement, name string) audit.Invariant {
 	for _, i := range j.Invariants {
 		if i.Name == name {

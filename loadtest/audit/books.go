@@ -8,15 +8,14 @@ import (
 	"orderd/loadtest/load"
 )
 
-// books are the records, joined for the checks: each check is linear in them,
-// or sorts once.
+// books are the records, indexed for the checks: each check takes linear time, or sorts once.
 type books struct {
 	Records
-	orders []load.Op           // the attempts at one order, by its key, are one
+	orders []load.Op           // attempts with the same key are merged into one
 	skus   []*book             // by name
-	told   map[string]*load.Op // the confirmed ones, by the id that the answer names; the first if there are more
+	told   map[string]*load.Op // confirmed orders by the id in their answer; the first if several have it
 	sales  map[saleKey]load.Movement
-	lines  map[string]int // how many movements an order has
+	lines  map[string]int // how many sale movements an order has
 	acts   map[actKey]window
 }
 
@@ -27,7 +26,7 @@ type book struct {
 	demands []demand
 }
 
-// A demand is what an order wants of a SKU: its lines of it, summed.
+// A demand is what an order wants of one SKU: its lines for it, summed.
 type demand struct {
 	op                      *load.Op
 	quantity, left, version int64
@@ -77,7 +76,7 @@ func open(r Records) *books {
 // sale is the reason of a movement that an order made.
 const sale = "sale"
 
-// summed are the demands of a cart.
+// summed returns a cart's demand for each SKU.
 func summed(op *load.Op) map[string]demand {
 	demands := map[string]demand{}
 	for _, l := range op.Lines {
@@ -86,9 +85,9 @@ func summed(op *load.Op) map[string]demand {
 	return demands
 }
 
-// Orders makes one order of all attempts with the same idempotency key that
-// were confirmed or may have been: it may have been placed from the first call
-// on, and was by the first answer that says so.
+// Orders merges all attempts with the same idempotency key that were or may have been
+// confirmed into one order: it may have been placed from the first call on, and was by the
+// first answer that confirms it.
 func Orders(ops []load.Op) []load.Op {
 	if !slices.ContainsFunc(ops, func(op load.Op) bool { return op.Key != "" }) {
 		return ops
@@ -131,7 +130,7 @@ func (b *book) last() int64 {
 	return b.ledger[len(b.ledger)-1].OnHand
 }
 
-// of names the SKU in a sentence, in a drive of several.
+// of names the SKU within a sentence; empty in a drive of a single SKU.
 func (b *book) of() string {
 	if b.sku == "" {
 		return ""
@@ -139,7 +138,7 @@ func (b *book) of() string {
 	return " of " + b.sku
 }
 
-// each asks every SKU in turn, until one has a violation.
+// each runs look on every SKU until one has a violation.
 func (b *books) each(look func(*book) (Verdict, string)) (Verdict, string) {
 	for _, one := range b.skus {
 		if verdict, evidence := look(one); verdict == Violated {

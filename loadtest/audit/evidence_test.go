@@ -9,7 +9,7 @@ import (
 	"orderd/loadtest/load"
 )
 
-// What a verdict rests on is told to the unit: readers go by it.
+// Evidence is exact to the unit, because readers rely on it.
 func TestJudge_Evidence(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
@@ -62,7 +62,7 @@ func TestJudge_Evidence(t *testing.T) {
 	}
 }
 
-// Left over is what somebody wanted, was refused, and would have been there.
+// Undersold are units that were left although an order that wanted them was refused.
 func TestJudge_WhatIsUndersold(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
@@ -87,8 +87,8 @@ func TestJudge_WhatIsUndersold(t *testing.T) {
 
 func cart() []load.Line { return []load.Line{{SKU: "", Quantity: 1}, {SKU: "B", Quantity: 1}} }
 
-// Attempts with one key are one order from the first call on, until the first
-// answer that says that it was placed.
+// Attempts with one key are one order, from the first call to the first answer that confirms
+// it.
 func TestOrders(t *testing.T) {
 	t.Parallel()
 	attempt := func(key string, outcome load.Outcome, call, back int) load.Op {
@@ -133,7 +133,7 @@ func TestOrders(t *testing.T) {
 	}
 }
 
-// The story of an oversell has the leases of the two sales and no others.
+// The trace of an oversell has the leases of the two sales and no others.
 func TestJudge_ExplainsAnOversellByItsLeases(t *testing.T) {
 	t.Parallel()
 	oversold := func() audit.Records {
@@ -148,11 +148,11 @@ func TestJudge_ExplainsAnOversellByItsLeases(t *testing.T) {
 	if got := audit.Judge(r).Trace; !slices.Contains(got, under) || slices.Contains(got, other) {
 		t.Errorf("Trace = %s, want the lease without a token that is of the time, and not the one before", strings.Join(got, "\n"))
 	}
-	r.Ops[3].Call, r.Ops[3].Return = at(44), at(50) // it came as the lease ended
+	r.Ops[3].Call, r.Ops[3].Return = at(44), at(50) // it was sent just as the lease ended
 	if got := audit.Judge(r).Trace; !slices.Contains(got, under) {
 		t.Errorf("Trace = %s, want the lease that ended as the order came", strings.Join(got, "\n"))
 	}
-	r.Ops = slices.Delete(r.Ops, 3, 4) // nobody knows when it was
+	r.Ops = slices.Delete(r.Ops, 3, 4) // nobody knows when it was sent
 	if got := audit.Judge(r).Trace; !slices.Contains(got, under) || !slices.Contains(got, other) {
 		t.Errorf("Trace = %s, want each lease that it may have been", strings.Join(got, "\n"))
 	}

@@ -2,15 +2,14 @@ package audit
 
 import "strings"
 
-// Right tells whether Redis answers what Postgres would, or nothing: a level that
-// is missing is read from Postgres when somebody asks.
+// Right reports whether Redis answers what Postgres would, or has no level: a missing one is
+// read from Postgres on demand.
 func (l Level) Right() bool {
 	return l.Quick == nil || *l.Quick == Quick{l.OnHand, l.Version}
 }
 
-// quickLevelConverges checks that Redis has the level of Postgres once all is
-// quiet, or none. More than the truth is the dangerous way to be wrong; an
-// older version with the same level will not stay right.
+// quickLevelConverges checks that Redis has the level of Postgres once all is quiet, or none.
+// Too high is the dangerous error; an older version with the same level will not stay right.
 func quickLevelConverges(b *books) (Verdict, string) {
 	if b.Levels == nil {
 		return silent()
@@ -19,7 +18,7 @@ func quickLevelConverges(b *books) (Verdict, string) {
 	for _, l := range b.Levels {
 		of := (&book{sku: l.SKU}).of()
 		switch {
-		case l.Quick == nil: // it is rebuilt when somebody asks
+		case l.Quick == nil: // it is rebuilt on demand
 		case l.Quick.OnHand > l.OnHand:
 			return found("Redis has %d left%s at version %d, Postgres %d at version %d: it promises what is not there",
 				l.Quick.OnHand, of, l.Quick.Version, l.OnHand, l.Version)
@@ -35,7 +34,7 @@ func quickLevelConverges(b *books) (Verdict, string) {
 		}
 	}
 	if known == 0 {
-		return silent() // it was not asked, or has lost them all
+		return silent() // Redis was not asked, or has lost all levels
 	}
 	if mended > 0 {
 		return held("%d of %d levels are in Redis, and right, %d of them only since the reconciler ran", known, len(b.Levels), mended)
@@ -43,7 +42,7 @@ func quickLevelConverges(b *books) (Verdict, string) {
 	return held("%d of %d levels are in Redis, and right", known, len(b.Levels))
 }
 
-// nothingHeld checks that nothing is left behind that others would wait for.
+// nothingHeld checks that no lock or transaction is left behind for which others would wait.
 func nothingHeld(b *books) (Verdict, string) {
 	switch {
 	case b.Left == nil:

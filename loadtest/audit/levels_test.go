@@ -7,7 +7,7 @@ import (
 	"orderd/loadtest/audit"
 )
 
-// What a reconciler had to mend is right, and told.
+// A level that the reconciler had to repair is right, and the evidence says so.
 func TestJudge_TellsOfAMendedLevel(t *testing.T) {
 	t.Parallel()
 	r := complete()

@@ -19,7 +19,7 @@ func respectsRealTime(b *books) (Verdict, string) {
 			return held("")
 		}
 		slices.SortFunc(confirmed, func(x, y demand) int { return cmp.Compare(x.version, y.version) })
-		earliest := confirmed[len(confirmed)-1] // the first to return of all later in the sequence
+		earliest := confirmed[len(confirmed)-1] // the earliest to return of all those later in the sequence
 		for _, d := range slices.Backward(confirmed[:len(confirmed)-1]) {
 			if earliest.op.Return < d.op.Call {
 				return found("version %d%s was answered at %s, before the order of version %d was sent at %s",
@@ -37,10 +37,9 @@ func respectsRealTime(b *books) (Verdict, string) {
 	return held("%d sales", sales)
 }
 
-// putToTheTest guards against a verdict on nothing. Of a drive without fault:
-// something was sold, the stock ran out, and where there were several clients
-// their orders met. Of one with a fault: it fired, and where there were several
-// clients orders met.
+// putToTheTest guards against a vacuous verdict. In a drive without a fault, something must
+// have been sold and the stock have run out; in one with a fault, it must have fired. In
+// both, orders must have overlapped if there were several clients.
 func putToTheTest(b *books) (Verdict, string) {
 	sold, refused := b.count(load.Confirmed), b.count(load.SoldOut)
 	most := overlap(b.Ops)
@@ -61,7 +60,7 @@ func putToTheTest(b *books) (Verdict, string) {
 	return held("%sup to %d orders at once, %d sold and %d refused", fired, most, sold, refused)
 }
 
-// overlap is the most orders that were under way at one moment.
+// overlap returns the largest number of orders in flight at one moment.
 func overlap(ops []load.Op) int {
 	type edge struct {
 		at    time.Duration
@@ -75,7 +74,7 @@ func overlap(ops []load.Op) int {
 		if c := cmp.Compare(a.at, b.at); c != 0 {
 			return c
 		}
-		return a.delta - b.delta // one that ends as another begins does not meet it
+		return a.delta - b.delta // one that ends as another begins does not overlap it
 	})
 	most, now := 0, 0
 	for _, e := range edges {
@@ -85,5 +84,5 @@ func overlap(ops []load.Op) int {
 	return most
 }
 
-// ms writes a moment or a while in milliseconds.
+// ms formats a moment or a duration in milliseconds.
 func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d)/1e6) }

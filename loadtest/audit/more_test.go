@@ -46,7 +46,7 @@ func TestJudge_EverythingKnownAndRight(t *testing.T) {
 	}
 }
 
-// What nobody looked at is not judged, and least of all called right.
+// What nobody looked at is not judged, let alone reported as held.
 func TestJudge_LeavesOutWhatItDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
@@ -103,7 +103,7 @@ func TestJudge_CatchesMoreSeededBugs(t *testing.T) {
 	}
 }
 
-// A lock that may fail is counted, and decides nothing.
+// Where the lock may fail, its invariants are reported and decide nothing.
 func TestJudge_CountsTurnsWhereTheLockMayFail(t *testing.T) {
 	t.Parallel()
 	r := complete()
@@ -170,7 +170,7 @@ func TestJudge_Carts(t *testing.T) {
 	}
 }
 
-// Attempts with one key are one order, whichever of them was told so.
+// Attempts with one key are one order, whichever of them was confirmed.
 func TestJudge_RepeatedAttemptsAreOneOrder(t *testing.T) {
 	t.Parallel()
 	r := complete()
@@ -183,7 +183,7 @@ func TestJudge_RepeatedAttemptsAreOneOrder(t *testing.T) {
 	if j := audit.Judge(r); j.Stock() != audit.Held {
 		t.Errorf("Judge = %+v, want all held", j)
 	}
-	r.Ops[6].Key = "" // and without the key they are two
+	r.Ops[6].Key = "" // and without the key they are two orders
 	if got := named(audit.Judge(r), audit.ConfirmedExist); got.Verdict != audit.Violated {
 		t.Errorf("%+v, want it violated", got)
 	}
@@ -225,7 +225,7 @@ func many(n int) audit.Records {
 	return r
 }
 
-// A history too long to search says so, and stands on the linear checks.
+// The search of a history that is too long is undecided, and the linear checks decide.
 func TestJudge_LongHistories(t *testing.T) {
 	t.Parallel()
 	j := audit.Judge(many(200_000))

@@ -9,7 +9,8 @@ import (
 	"orderd/loadtest/load"
 )
 
-// confirmedAreWritten joins the confirmed orders with the ledger.
+// confirmedAreWritten checks that each confirmed order is in the ledger, once and as
+// answered.
 func confirmedAreWritten(b *books) (Verdict, string) {
 	for _, m := range b.Ledger {
 		if first := b.sales[saleKey{m.SKU, m.OrderID}]; m.Reason == sale && first.Version != m.Version {
@@ -58,9 +59,8 @@ func (b *books) asAnswered(one *book, d demand) (Verdict, string) {
 	return held("")
 }
 
-// writtenWereOrdered checks that each sale of the drive is one that a client
-// was told of, or that may be one of the same lines whose client never learnt
-// its outcome.
+// writtenWereOrdered checks that each order with a sale in the drive was confirmed to a
+// client, or has the same lines as one whose client never learnt the outcome.
 func writtenWereOrdered(b *books) (Verdict, string) {
 	unknown := map[string]int{}
 	for i := range b.orders {
@@ -98,7 +98,7 @@ func writtenWereOrdered(b *books) (Verdict, string) {
 	return held("%d sales, %d of them of unknown outcome to their client", sales, len(untold))
 }
 
-// asked writes an order's lines so that took writes its movements alike.
+// asked formats an order's lines as took formats its movements, so that they can be compared.
 func asked(op *load.Op) string {
 	if len(op.Lines) == 0 {
 		return lineText("", op.Quantity)
@@ -122,11 +122,11 @@ func took(movements []load.Movement) string {
 
 func lineText(sku string, quantity int64) string { return fmt.Sprintf("%d %s", quantity, sku) }
 
-// oncePerKey checks that all attempts with one key were told of one order, and
-// that the database has only one.
+// oncePerKey checks that all attempts with one key were answered with the same order, that no
+// later one was denied it, and that the database has one order for each key.
 func oncePerKey(b *books) (Verdict, string) {
 	answered, digests := map[string]string{}, map[string]string{}
-	since := map[string]time.Duration{} // the client was told that it is placed
+	since := map[string]time.Duration{} // when the client was first told that the order is placed
 	keys := map[string]bool{}
 	for _, op := range b.Ops {
 		if op.Key == "" {
@@ -166,12 +166,13 @@ func oncePerKey(b *books) (Verdict, string) {
 	return held("%d keys in %d attempts", len(keys), len(b.Ops))
 }
 
-// deniesKey tells whether an answer says that the key has no order, or another one.
+// deniesKey reports whether an answer says that the key has no order, or another one.
 func deniesKey(op load.Op) bool {
 	return op.Outcome == load.SoldOut || slices.Contains([]string{"not_found", "invalid", "idempotency_mismatch"}, op.Code)
 }
 
-// noOrphans joins the database's orders with the ledger.
+// noOrphans checks that each order in the database has a sale in the ledger, and each sale an
+// order.
 func noOrphans(b *books) (Verdict, string) {
 	if b.Placed == nil {
 		return silent()

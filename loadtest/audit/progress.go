@@ -7,9 +7,8 @@ import (
 	"orderd/loadtest/load"
 )
 
-// progress checks that orders were decided again after the fault, sold or
-// refused as sold out, and that every replica that was asked for something
-// nobody had ordered before sold it.
+// progress checks that after the fault an order was decided (sold, or refused as sold out),
+// and that every replica that was asked for a SKU that nobody had ordered before sold it.
 func progress(b *books) (Verdict, string) {
 	if b.Fault == nil || b.Fault.Healed == nil {
 		return silent()
@@ -44,8 +43,8 @@ func progress(b *books) (Verdict, string) {
 	}
 }
 
-// probed tells how many replicas were asked for something new, how long the
-// slowest took to sell it, and the last answer of one that did not.
+// probed returns how many replicas were asked for a new SKU, how long the slowest took to
+// sell it, and the last answer of one that did not.
 func (b *books) probed() (replicas int, longest time.Duration, stuck *load.Op) {
 	asked, sold := map[int]time.Duration{}, map[int]bool{}
 	latest := map[int]*load.Op{}

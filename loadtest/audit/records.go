@@ -9,19 +9,19 @@ import (
 // Records are all that is known of a drive. What is missing is not judged.
 type Records struct {
 	Ops []load.Op
-	// Acts are what was asked for besides orders.
+	// Acts are the requests other than orders.
 	Acts []load.Action
-	// Ledger holds the movements of each SKU in version order: the one that the
-	// drive started from, and those after it.
+	// Ledger has the movements of each SKU in version order, beginning with the one that the
+	// drive started from.
 	Ledger []load.Movement
-	// Clients is how many clients the drive had at a time.
+	// Clients is the number of concurrent clients.
 	Clients int
 
-	// Leases are the locks held, as their holders believed.
+	// Leases are the leases held, as their holders saw them.
 	Leases []Lease
-	// Exclusive tells that nothing but the lock keeps the stock right, and must.
+	// Exclusive tells that nothing but the lock protects the stock, and that it must.
 	Exclusive bool
-	// Tokens tells that the lock's leases have tokens, and sales have to have them.
+	// Tokens tells that the lock's leases have tokens, so that each sale must have one.
 	Tokens bool
 	// Placed are the orders in the database. Nil if nobody looked.
 	Placed []Placed
@@ -29,27 +29,26 @@ type Records struct {
 	Levels []Level
 	// Left is what was still held once all was quiet. Nil if nobody looked.
 	Left *Left
-	// Fault is what was done on purpose. Nil if nothing was.
+	// Fault is the fault that was injected. Nil if none was.
 	Fault *Fault
-	// Probes are orders for a SKU that nobody had ordered before, sent after the
-	// fault; Client is the number of the replica that was asked. Nil if nobody
-	// tried.
+	// Probes are orders for a SKU that nobody had ordered before, sent after the fault;
+	// Client is the number of the replica that was asked. Nil if none were sent.
 	Probes []load.Op
 }
 
-// A Lease is a turn with a key, as its holder saw it: it asked, it entered, and
-// it left when it last touched what the lock protects. Times are of the clock
-// of the Ops.
+// A Lease is one critical section on a key as its holder saw it: when it asked for the lock,
+// when it entered, and when it last touched what the lock protects. Times are on the clock of
+// the Ops.
 type Lease struct {
 	Key     string        `json:"key,omitempty"` // empty in a drive of one SKU
 	Replica string        `json:"replica"`
-	Token   int64         `json:"token,omitempty"` // 0 if nobody knows
+	Token   int64         `json:"token,omitempty"` // 0 if unknown
 	Asked   time.Duration `json:"asked_ns"`
 	Entered time.Duration `json:"entered_ns"`
 	Left    time.Duration `json:"left_ns"`
 }
 
-// A Placed is an order as the database has it.
+// A Placed is an order in the database.
 type Placed struct {
 	ID     string `json:"id"`
 	Client string `json:"client,omitempty"`
@@ -72,14 +71,14 @@ type Quick struct {
 	Version int64 `json:"version"`
 }
 
-// A Left is what was looked for in the servers: keys and nodes of locks, locks of
-// sessions, open transactions. Held is what was found.
+// A Left is the result of looking in the servers for lock keys and nodes, session locks and
+// open transactions. Held is what was found.
 type Left struct {
 	Looked []string `json:"looked"` // in which servers
 	Held   []string `json:"held,omitempty"`
 }
 
-// A Fault is what was done to a drive, and what was seen of it.
+// A Fault is an injected fault, and what was seen of it.
 type Fault struct {
 	Name  string `json:"name"`
 	Fired bool   `json:"fired"` // it was seen to have happened

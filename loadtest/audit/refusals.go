@@ -9,17 +9,17 @@ import (
 	"orderd/loadtest/load"
 )
 
-// TruthAge is how old the truth behind a refusal may be, by design: for so long
-// after a restock a replica may still say that the SKU is sold out.
+// TruthAge is how stale a refusal may be, by design: for this long after a restock a replica
+// may still answer that the SKU is sold out.
 const TruthAge = 100 * time.Millisecond
 
-// soldOutWasTrue checks that each refusal was true at some moment of its
-// request, or up to TruthAge before it: of a cart, for one of its SKUs.
+// soldOutWasTrue checks that each refusal was true at some moment of its request, or up to
+// TruthAge before it; that of a cart, for one of its SKUs.
 //
-// A version is not stamped with the moment of its commit. It lies between the
-// call and the return of its own order, cancel or restock; so a version may have
-// been the present one from its own call to the return of what came after it. Only
-// a refusal that no such moment can explain is called false.
+// The ledger does not say when a version was committed, only that it was between the call and
+// the return of its own order, cancel or restock. So a version may have been the current one
+// from its own call to the return of the next. Only a refusal that no such moment can explain
+// is false.
 func soldOutWasTrue(b *books) (Verdict, string) {
 	explained := map[*load.Op]bool{}
 	for _, one := range b.skus {
@@ -39,9 +39,8 @@ func soldOutWasTrue(b *books) (Verdict, string) {
 	return held("%d refusals", refusals)
 }
 
-// explain marks the refusals that the SKU's levels explain. The versions that
-// may have been the present one during a request are those next to each other,
-// and hardly more than there were orders under way.
+// explain marks the refusals that the SKU's levels explain. The versions that may have been
+// current during a request are adjacent, and hardly more than the orders in flight.
 func (b *book) explain(spans []span, explained map[*load.Op]bool) {
 	for _, d := range b.demands {
 		if d.op.Outcome != load.SoldOut {
@@ -57,7 +56,7 @@ func (b *book) explain(spans []span, explained map[*load.Op]bool) {
 	}
 }
 
-// A span is a level, and when it may have been the present one at most.
+// A span is a level, and the widest interval in which it may have been the current one.
 type span struct {
 	level    int64
 	from, to time.Duration
@@ -68,8 +67,8 @@ const (
 	forever = math.MaxInt64
 )
 
-// spans are those of the SKU's versions, both ends in order: a version began
-// after all before it, and ended before all after it.
+// spans returns the spans of the SKU's versions. Both ends ascend: a version began after all
+// those before it, and ended before all those after it.
 func (b *books) spans(of *book) []span {
 	spans := make([]span, len(of.ledger))
 	from := time.Duration(longAgo)

@@ -2,12 +2,11 @@ package audit
 
 import "orderd/loadtest/load"
 
-// returns tells whether the movement gives an order's units back: the order was
-// cancelled, or it was a hold whose time was over.
+// returns reports whether the movement gives back an order's units: by a cancel, or because a
+// hold expired.
 func returns(m load.Movement) bool { return m.Reason == cancelled || m.Reason == expired }
 
-// cameIn is how many units the SKU got during the drive: orders gave them back,
-// or it was restocked.
+// cameIn is how many units were added to the SKU during the drive, by returns and restocks.
 func (b *book) cameIn() (units int64) {
 	for _, m := range b.driven() {
 		units += max(0, m.Delta)
@@ -15,11 +14,11 @@ func (b *book) cameIn() (units int64) {
 	return units
 }
 
-// returnedOnce checks that what came back had been taken: after the sale, as
-// much as it took, once, and of a cart all or nothing.
+// returnedOnce checks that units came back only after their sale, as many as it took, once,
+// and those of a cart all or none.
 func returnedOnce(b *books) (Verdict, string) {
 	back := map[saleKey]bool{}
-	lines := map[string]int{} // that an order has given back
+	lines := map[string]int{} // how many SKUs an order has returned
 	verdict, evidence := b.each(func(one *book) (Verdict, string) {
 		for _, m := range one.driven() {
 			if !returns(m) {

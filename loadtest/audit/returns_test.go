@@ -7,8 +7,8 @@ import (
 	"orderd/loadtest/load"
 )
 
-// withReturns is a drive of two units: one was sold and cancelled and sold
-// again, a hold of the other expired after somebody was refused.
+// withReturns is a drive of two units: one was sold, cancelled and sold again; a hold of the
+// other expired after an order had been refused.
 func withReturns() audit.Records {
 	sold := func(seq, call int, order string, left, version int64) load.Op {
 		return load.Op{

@@ -9,27 +9,27 @@ import (
 	"orderd/loadtest/load"
 )
 
-// Bounds of the searches. The linear checks are a proof of their own; the
-// searches are a second opinion, found in another way, and worth what they cost
-// only while that is little. Orders of unknown outcome double the work each.
+// Bounds of the searches. The linear checks are a proof of their own; the searches are an
+// independent second opinion, worth their cost only while it is small. Each order of unknown
+// outcome doubles the work.
 const (
 	searchLimit   = 10 * time.Second
 	searchOrders  = 2_000
 	searchUnknown = 12
-	searchCameIn  = 200 // movements; each may have been at any time
+	searchCameIn  = 200 // movements; each may have happened at any time
 )
 
-// back is the outcome of a return: the ledger's word, and no client's.
+// back is the outcome of a movement that adds units: the ledger reports it, not a client.
 const back load.Outcome = "back"
 
-// An answer is what a sale's model is asked to explain. Left is -1 for an order
-// of unknown outcome, and for a refusal.
+// An answer is what the model of a SKU has to explain. left is ignored for refusals and
+// unknown outcomes.
 type answer struct {
 	outcome        load.Outcome
 	quantity, left int64
 }
 
-// tooLong tells whether the history is beyond what is searched.
+// tooLong reports whether the history exceeds the bounds of the searches.
 func (b *books) tooLong() bool {
 	cameIn := 0
 	for _, one := range b.skus {
@@ -42,8 +42,8 @@ func (b *books) tooLong() bool {
 	return len(b.orders) > searchOrders || b.count(load.Unknown) > searchUnknown || cameIn > searchCameIn
 }
 
-// linearizable asks a search whether there is a sequence of the sales, each
-// within the time of its order, in which a plain counter gives every answer.
+// linearizable searches for a sequence of the sales, each within the interval of its order,
+// in which a plain counter gives every answer.
 func linearizable(b *books) (Verdict, string) {
 	if b.tooLong() {
 		return Undecided, fmt.Sprintf("%d orders, %d of unknown outcome, and %d movements are too many to search; the checks above stand alone",
@@ -68,7 +68,7 @@ func linearizable(b *books) (Verdict, string) {
 	return held("%d answers", searched)
 }
 
-// counter is a SKU that is right: it gives what it has and never more.
+// counter models a correct SKU: it sells what it has and never more.
 func (b *book) counter() porcupine.Model {
 	model := porcupine.NondeterministicModel{
 		Init: func() []any { return []any{b.ledger[0].OnHand} },
@@ -94,9 +94,9 @@ func (b *book) counter() porcupine.Model {
 	return model.ToModel()
 }
 
-// history is what the search has to explain of a SKU. What was refused for any
-// other reason than the stock had no effect, and of a cart's refusal nobody knows
-// which line it was for.
+// history returns what the search has to explain of a SKU. Orders that were refused for other
+// reasons than stock had no effect, and of a refused cart nobody knows which line was short:
+// both are left out.
 func (b *books) history(of *book) []porcupine.Operation {
 	var history []porcupine.Operation
 	for _, m := range of.driven() {
@@ -120,7 +120,7 @@ func (b *books) history(of *book) []porcupine.Operation {
 			}
 			op.Call -= int64(TruthAge)
 		case load.Unknown:
-			op.Return = forever // it may yet be placed
+			op.Return = forever // it may still be placed
 		case load.Busy, load.Failed:
 			continue
 		}
@@ -129,22 +129,23 @@ func (b *books) history(of *book) []porcupine.Operation {
 	return history
 }
 
-// A turn is an acquire or a release, by the number of its lease.
+// A turn is an acquire or a release of a lease, given by its number.
 type turn struct {
 	lease   int
 	acquire bool
 	token   int64
 }
 
-// A holder is who has the lock, -1 for nobody, and the newest token.
+// A holder is the state of the lock: the lease that holds it, -1 for none, and the newest
+// token.
 type holder struct {
 	lease int
 	token int64
 }
 
-// oneHolder asks a search whether there is a sequence of acquires and releases,
-// each acquire between its asking and its entering, in which the lock is never
-// given while it is held, nor with a token that is not new.
+// oneHolder searches for a sequence of acquires and releases, each acquire between Asked and
+// Entered, in which the lock is never granted while it is held, nor with a token that is not
+// new.
 func oneHolder(b *books) (Verdict, string) {
 	switch {
 	case len(b.Leases) == 0:
@@ -171,7 +172,7 @@ func oneHolder(b *books) (Verdict, string) {
 	return held("%d leases", len(b.Leases))
 }
 
-// mutex is a lock that is right.
+// mutex models a correct lock.
 var mutex = porcupine.Model{
 	Init: func() any { return holder{-1, 0} },
 	Step: func(state, input, _ any) (bool, any) {

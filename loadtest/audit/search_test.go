@@ -9,8 +9,8 @@ import (
 	"orderd/loadtest/load"
 )
 
-// The linear checks come first and leave the search nothing to find; here it
-// has to find it by itself.
+// The linear checks run first and leave the search nothing to find; here it has to find it by
+// itself.
 func TestSearch_ASecondOpinionOfItsOwn(t *testing.T) {
 	t.Parallel()
 	sold := func(call, ret int, left int64) load.Op {

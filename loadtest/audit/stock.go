@@ -6,8 +6,8 @@ import (
 	"orderd/loadtest/load"
 )
 
-// oversold is how many more units were sold than ever came in: how far the
-// levels are below zero.
+// oversold is how many more units were sold than ever came in: how far the levels are below
+// zero at the end.
 func (b *books) oversold() (units int64) {
 	for _, one := range b.skus {
 		units += max(0, -one.last())
@@ -15,9 +15,9 @@ func (b *books) oversold() (units int64) {
 	return units
 }
 
-// undersold is the units left although somebody who would have bought them was
-// told that they were sold out. Of a cart nobody knows which line was refused;
-// units that came in may have done so after the last who wanted them.
+// undersold is how many units are left although an order that would have taken them was
+// refused as sold out. Refused carts do not count, as nobody knows which line was short; nor
+// do units that came in, perhaps after the last refusal.
 func (b *books) undersold() (units int64) {
 	for _, one := range b.skus {
 		left := one.last() - one.cameIn()
@@ -31,8 +31,8 @@ func (b *books) undersold() (units int64) {
 	return units
 }
 
-// neverOversold looks at every version and not only at the end: a restock must
-// not hide that more was sold than was there.
+// neverOversold checks every version and not only the last: a restock must not hide that more
+// was sold than was there.
 func neverOversold(b *books) (Verdict, string) {
 	if len(b.Ledger) == 0 {
 		return Undecided, "there is no ledger"
@@ -49,8 +49,8 @@ func neverOversold(b *books) (Verdict, string) {
 	return held("%d versions, the last with %d left", len(b.Ledger), b.skus[0].last())
 }
 
-// addsUp checks that no version is missing or doubled, that each level is the one
-// before it and the change, and that the SKU's row says what the ledger does.
+// addsUp checks that no version is missing or duplicated, that each level is the previous one
+// plus the change, and that the SKU's row agrees with the ledger.
 func addsUp(b *books) (Verdict, string) {
 	verdict, evidence := b.each(func(one *book) (Verdict, string) {
 		for i := 1; i < len(one.ledger); i++ {
@@ -71,8 +71,8 @@ func addsUp(b *books) (Verdict, string) {
 	return held("%d movements", len(b.Ledger))
 }
 
-// rowFollows checks that the SKU's row, which was read before the ledger, has a
-// version of the ledger, and its level.
+// rowFollows checks that the SKU's row, which was read before the ledger, has a version that
+// is in the ledger, and that version's level.
 func (b *books) rowFollows(one *book) (Verdict, string) {
 	for _, l := range b.Levels {
 		if l.SKU != one.sku {

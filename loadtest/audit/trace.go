@@ -7,7 +7,7 @@ import (
 	"orderd/loadtest/load"
 )
 
-// String says who held what, when.
+// String says which replica held the lock, and when.
 func (l Lease) String() string {
 	token := ""
 	if l.Token != 0 {
@@ -20,8 +20,8 @@ func (l Lease) String() string {
 	return fmt.Sprintf("%s held the lock%s%s from %s to %s", l.Replica, key, token, ms(l.Entered), ms(l.Left))
 }
 
-// trace explains the first unit that was sold twice: the order that had it, the
-// order that took it again, and the leases they were sold under.
+// trace explains the first unit that was sold twice: the order that took it first, the order
+// that took it again, and the leases they were sold under.
 func (b *books) trace() []string {
 	for _, one := range b.skus {
 		for i, m := range one.ledger {
@@ -35,9 +35,8 @@ func (b *books) trace() []string {
 	return nil
 }
 
-// lastEnough finds the last version before the ith with enough for its order:
-// the newest that a right check can have seen. It is the one just before at the
-// latest, which has too little if only the lines of the order have enough.
+// lastEnough returns the index of the last version before the ith with enough for the ith's
+// order: the newest level that a correct check can have seen. It is i-1 if none had enough.
 func (b *book) lastEnough(i int) int {
 	for j := i - 1; j >= 0; j-- {
 		if b.ledger[j].OnHand >= -b.ledger[i].Delta {
@@ -75,8 +74,8 @@ func (b *books) tell(one *book, first, second load.Movement) []string {
 	return story
 }
 
-// during tells whether the lease may have been the one that m was written
-// under: by its time, if its client knows when that was.
+// during reports whether m may have been written under the lease, judging by the times of m's
+// order if its client knows it.
 func (b *books) during(l Lease, m load.Movement) bool {
 	op := b.told[m.OrderID]
 	return op == nil || l.Entered <= op.Return && l.Left >= op.Call

@@ -8,9 +8,9 @@ import (
 	"orderd/loadtest/load"
 )
 
-// tokensGrow checks that no sale was written with an older token than the sale
-// before it, and that no two replicas had the same. The orders of one group
-// share their lease, and so their token.
+// tokensGrow checks that no sale was written with an older token than the sale before it, and
+// that no two replicas used the same one. The orders of a group share their lease, and so its
+// token.
 func tokensGrow(b *books) (Verdict, string) {
 	tokens, without := map[int64]bool{}, 0
 	verdict, evidence := b.each(func(one *book) (Verdict, string) {
@@ -47,8 +47,8 @@ func tokensGrow(b *books) (Verdict, string) {
 	}
 }
 
-// turnsApart checks that no two leases of a key were held at one moment, as
-// their holders believed, and counts those that were.
+// turnsApart checks that no two leases of a key overlap, as their holders saw them, and
+// counts those that do.
 func turnsApart(b *books) (Verdict, string) {
 	if len(b.Leases) == 0 {
 		return silent()
@@ -56,7 +56,7 @@ func turnsApart(b *books) (Verdict, string) {
 	overlaps := 0
 	var first, second Lease
 	for _, leases := range b.leases() {
-		holder := leases[0] // the one who leaves last of those who entered
+		holder := leases[0] // the one that leaves last of those that have entered
 		for _, l := range leases[1:] {
 			if l.Entered < holder.Left {
 				if overlaps++; overlaps == 1 {
@@ -76,7 +76,8 @@ func turnsApart(b *books) (Verdict, string) {
 		overlaps, len(b.Leases), first, second, ms(both))
 }
 
-// leases are those of each key as they were entered, keys in order.
+// leases returns the leases of each key, sorted by when they were entered; keys are sorted,
+// too.
 func (b *books) leases() [][]Lease {
 	byKey := map[string][]Lease{}
 	for _, l := range b.Leases {

@@ -6,16 +6,16 @@ import (
 	"orderd/loadtest/load"
 )
 
-// A window is when something happened at the earliest, and at the latest.
+// A window is the earliest and the latest moment at which something may have happened.
 type window struct{ from, to time.Duration }
 
-// An actKey names what the movements of an act have in common: a restock's reason,
-// or the order that was cancelled.
+// An actKey is what the movements of an act have in common: a restock's reason, or the reason
+// of a cancel and its order.
 type actKey struct{ reason, order string }
 
-// actsOf tells when the restocks and cancels happened, as those saw it who asked
-// for them: not before the first attempt, and not after the first answer that says
-// so, if there is one.
+// actsOf returns when the restocks and cancels may have happened, as their clients saw it:
+// not before the first attempt, and not after the first answer that confirms it, if there is
+// one.
 func actsOf(r Records) map[actKey]window {
 	windows := map[actKey]window{}
 	for i := range r.Acts {
@@ -24,9 +24,9 @@ func actsOf(r Records) map[actKey]window {
 		switch {
 		case act.Outcome == load.Failed:
 			continue
-		case act.Deed == load.Restock:
+		case act.Kind == load.Restock:
 			key = actKey{reason: act.Reason}
-		case act.Deed == load.Cancel:
+		case act.Kind == load.Cancel:
 			key = actKey{cancelled, act.OrderID}
 		default:
 			continue
@@ -36,8 +36,8 @@ func actsOf(r Records) map[actKey]window {
 			w = window{act.Call, forever}
 		}
 		w.from = min(w.from, act.Call)
-		// A cancel that found the hold over already was answered as that.
-		if act.Outcome == load.Confirmed && (act.Deed == load.Restock || act.State == "cancelled") {
+		// A cancel that found the hold expired was answered so, and returned nothing.
+		if act.Outcome == load.Confirmed && (act.Kind == load.Restock || act.State == "cancelled") {
 			w.to = min(w.to, act.Return)
 		}
 		windows[key] = w
@@ -45,8 +45,8 @@ func actsOf(r Records) map[actKey]window {
 	return windows
 }
 
-// when returns when a movement was made, as far as somebody was told. An order that
-// gave its units back took them before; nobody was told of a hold's end.
+// when returns the window of a movement, as far as clients were told. Units are not returned
+// before the call of the order that took them; of a hold's expiry no client is told.
 func (b *books) when(m load.Movement) window {
 	w := window{longAgo, forever}
 	if op := b.told[m.OrderID]; op != nil {

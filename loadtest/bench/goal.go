@@ -1,5 +1,5 @@
-// Package bench is what the laboratory's benchmarks have in common: goals that
-// are ratios of figures of one run, and how they are told.
+// Package bench is what the laboratory's benchmarks have in common: goals for the figures of
+// one run, and how results are shown.
 package bench
 
 import (
@@ -14,26 +14,26 @@ import (
 	"orderd/loadtest/report"
 )
 
-// A Goal is a ratio of figures of one run, and its limit.
+// A Goal is a figure of one run, mostly a ratio, and its limit.
 type Goal struct {
 	Name  string  `json:"name"`
 	Got   float64 `json:"got"`
 	Limit float64 `json:"limit"`
-	Most  bool    `json:"most"` // the limit is the most that is allowed, else the least
+	Most  bool    `json:"most"` // the limit is an upper bound, else a lower one
 	Met   bool    `json:"met"`
 }
 
-// AtLeast is a goal that is met from limit up.
+// AtLeast is a goal that is met if got is limit or more.
 func AtLeast(limit, got float64, format string, args ...any) Goal {
 	return Goal{Name: fmt.Sprintf(format, args...), Got: got, Limit: limit, Met: got >= limit}
 }
 
-// AtMost is a goal that is met up to limit.
+// AtMost is a goal that is met if got is limit or less.
 func AtMost(limit, got float64, format string, args ...any) Goal {
 	return Goal{Name: fmt.Sprintf(format, args...), Got: got, Limit: limit, Most: true, Met: got <= limit}
 }
 
-// Verdict says whether the goals are met. Without any it is undecided.
+// Verdict says whether all goals are met. Without goals it is undecided.
 func Verdict(goals []Goal) audit.Verdict {
 	if len(goals) == 0 {
 		return audit.Undecided
@@ -46,8 +46,8 @@ func Verdict(goals []Goal) audit.Verdict {
 	return audit.Held
 }
 
-// GoalTable is the goals for a person at a terminal. Colours only repeat what the
-// words say.
+// GoalTable formats the goals for a person at a terminal. Colours only repeat what the words
+// say.
 func GoalTable(goals []Goal, colours bool) string {
 	t := report.NewTable()
 	t.AppendHeader(table.Row{"goal", "limit", "got", ""})
@@ -68,7 +68,7 @@ func GoalTable(goals []Goal, colours bool) string {
 	return Trimmed(t.Render())
 }
 
-// Conclusion counts the goals that are met; without any it says none.
+// Conclusion counts the goals that are met; without goals it returns none.
 func Conclusion(goals []Goal, none string) string {
 	met := 0
 	for _, g := range goals {
@@ -86,7 +86,7 @@ func Conclusion(goals []Goal, none string) string {
 	}
 }
 
-// Right sets the columns of numbers flush right.
+// Right aligns the columns of those numbers to the right.
 func Right(numbers ...int) []table.ColumnConfig {
 	columns := make([]table.ColumnConfig, len(numbers))
 	for i, n := range numbers {
@@ -95,7 +95,7 @@ func Right(numbers ...int) []table.ColumnConfig {
 	return columns
 }
 
-// Trimmed takes away the spaces that a table puts behind its lines.
+// Trimmed removes the trailing spaces from a table's lines.
 func Trimmed(lines string) string {
 	var b strings.Builder
 	for line := range strings.Lines(lines) {
@@ -104,7 +104,7 @@ func Trimmed(lines string) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// Median is the middle value, or the mean of the two; 0 of none.
+// Median is the middle value, or the mean of the two middle ones; 0 without values.
 func Median(values []float64) float64 {
 	if len(values) == 0 {
 		return 0

@@ -13,7 +13,7 @@ import (
 	"orderd/loadtest/report"
 )
 
-// A Page is what a benchmark has to show: tables and pictures of the same figures.
+// A Page is what a benchmark shows: tables and charts of the same figures.
 type Page struct {
 	Result report.Result
 	Goals  []Goal
@@ -26,7 +26,7 @@ type Part struct {
 	Title, Words string
 	Table        Grid
 	Charts       []Chart
-	// Picture names the charts' picture; empty without any.
+	// Picture is the name of the charts' picture; empty without charts.
 	Picture string
 }
 
@@ -37,10 +37,10 @@ type Grid struct {
 	Rows   [][]string
 }
 
-// A Chart has lines, or a row of marks for each of its names.
+// A Chart has lines, or rows.
 type Chart struct {
 	Title string `json:"title"`
-	X     string `json:"x"` // what changes along it
+	X     string `json:"x"` // what the axis shows
 	Y     string `json:"y,omitempty"`
 	LogX  bool   `json:"log_x"`
 	LogY  bool   `json:"log_y"`
@@ -48,14 +48,14 @@ type Chart struct {
 	Rows  []Row  `json:"rows,omitempty"`
 }
 
-// A Line is points by x.
+// A Line is a series of points, each x and y.
 type Line struct {
 	Name   string       `json:"name"`
 	Points [][2]float64 `json:"points"`
 }
 
-// A Row is values from the least to the most; one value is a bar. Other rows
-// than orderd's own are drawn in another way.
+// A Row is values in ascending order; a single one is drawn as a bar. Rows other than
+// orderd's own are drawn in another way.
 type Row struct {
 	Name   string    `json:"name"`
 	Values []float64 `json:"values"`
@@ -96,8 +96,7 @@ func (p Page) HTML(w io.Writer) error {
 	return nil
 }
 
-// Markdown writes the same tables for a document that has the pictures of the
-// charts beside it.
+// Markdown writes the same tables for a document that has the charts as pictures beside it.
 func (p Page) Markdown(w io.Writer) {
 	fmt.Fprintf(w, "*(`loadtest %s`, %s, on %s/%s with %d CPUs for servers, replicas and clients together.)*\n\n",
 		strings.Join(p.Result.Arguments, " "), p.Result.Started.Format("2 January 2006"), p.Result.Host.OS, p.Result.Host.Arch, p.Result.Host.CPUs)
@@ -140,7 +139,7 @@ func (t Grid) markdown(w io.Writer) {
 	fmt.Fprintln(w)
 }
 
-// Text is the words and the table for a person at a terminal.
+// Text formats the words and the table for a person at a terminal.
 func (p Part) Text() string {
 	t := report.NewTable()
 	row := func(cells []string) table.Row {

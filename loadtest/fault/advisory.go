@@ -2,8 +2,8 @@ package fault
 
 import "fmt"
 
-// Postgres gives an advisory lock back when its connection ends. The holder
-// hears of it at once, unless its COMMIT is already on the way.
+// Postgres releases an advisory lock when its connection ends. The holder notices at once,
+// unless its COMMIT is already on the way.
 var advisoryKilled = Fault{
 	Name: "advisory-killed", Title: "the connection that holds the advisory lock is ended, with the COMMIT on the way",
 	Modes: []string{postgres}, TTL: longTTL,
@@ -20,8 +20,8 @@ var advisoryKilled = Fault{
 	},
 }
 
-// overtaken has r1 lose its lock with its COMMIT on the way, and r2 see the same
-// unit before it arrives.
+// overtaken has r1 lose its lock with its COMMIT on the way, and r2 see the same unit before
+// that arrives.
 func (s *Scene) overtaken(lose func() error) error {
 	gate, err := s.written(s.A)
 	if err != nil {

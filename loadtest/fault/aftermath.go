@@ -15,16 +15,16 @@ import (
 )
 
 const (
-	// recoverLimit is how long after a fault orders may be refused for lack of a
-	// server or of the lock.
+	// recoverLimit is how long after a fault orders may be refused because a server or the
+	// lock is unavailable.
 	recoverLimit = 5 * time.Second
-	// restoreLimit is how long replicas and servers may take to be whole again.
+	// restoreLimit is how long replicas and servers may take to be ready again.
 	restoreLimit = 20 * time.Second
-	// askAgain is the wait of a client that was refused.
+	// askAgain is how long a client waits after a refusal.
 	askAgain = 20 * time.Millisecond
 )
 
-// restore brings everything back to how it was before a try.
+// restore brings everything back to the state before a try.
 func (r *Rig) restore(ctx context.Context) error {
 	r.heal()
 	for _, a := range []*Actor{r.A, r.B} {
@@ -33,7 +33,7 @@ func (r *Rig) restore(ctx context.Context) error {
 	return r.revive(ctx)
 }
 
-// heal makes the actors' ways whole again, and lets go on what was stopped.
+// heal reconnects the actors to their servers, and resumes those that were stopped.
 func (r *Rig) heal() {
 	for _, a := range []*Actor{r.A, r.B} {
 		a.Postgres.Heal()
@@ -46,10 +46,10 @@ func (r *Rig) heal() {
 	}
 }
 
-// resumeProcess lets a process go on that may be stopped.
+// resumeProcess resumes a process that may be stopped.
 func resumeProcess(p *stack.Process) error { return p.Signal(syscall.SIGCONT) }
 
-// revive starts the replicas that have ended, and waits until all are ready.
+// revive restarts the replicas that have ended, and waits until all are ready.
 func (r *Rig) revive(ctx context.Context) error {
 	for _, p := range r.replicas.Processes {
 		select {
@@ -67,9 +67,9 @@ func (r *Rig) revive(ctx context.Context) error {
 	return targets.AwaitReady(ctx)
 }
 
-// settle heals everything, has those who do not know what became of their order
-// ask again, and somebody else order until the SKU is sold out: the shop goes on
-// afterwards, and says the truth. It returns when the fault was over.
+// settle heals everything, has the clients of unknown orders ask again, and another client
+// order until the SKU is sold out: orders must be decided again, and answers true. It returns
+// when the fault was over.
 func (s *Scene) settle(ctx context.Context) (healed time.Duration, err error) {
 	s.heal()
 	healed = time.Since(s.clock)
@@ -89,8 +89,7 @@ func (s *Scene) settle(ctx context.Context) (healed time.Duration, err error) {
 	return healed, err
 }
 
-// insist has a client order at the replica that only looks, until it is answered
-// in one of the ways that will do.
+// insist has a client order at the third replica until the outcome is one of those wanted.
 func (s *Scene) insist(ctx context.Context, b buyer, wanted ...load.Outcome) error {
 	b.clock, b.sku, b.replica = s.clock, s.sku, actors
 	ops, err := s.until(ctx, b, wanted...)
@@ -109,11 +108,11 @@ type buyer struct {
 	replica  int
 }
 
-// until has a buyer order until it is answered in one of the ways that will do,
+// until has a buyer order until the outcome is one of those wanted, for recoverLimit at most,
 // and returns its attempts.
 func (r *Rig) until(ctx context.Context, b buyer, wanted ...load.Outcome) ([]load.Op, error) {
 	var ops []load.Op
-	limited, cancel := context.WithTimeout(ctx, recoverLimit) // of the last attempt, too
+	limited, cancel := context.WithTimeout(ctx, recoverLimit) // bounds the last attempt, too
 	defer cancel()
 	for {
 		op := load.Op{Seq: len(ops), Client: b.client, Key: b.key, Quantity: 1, Call: time.Since(b.clock)}
@@ -140,9 +139,8 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// aftermath has every replica, those that had ended too, sell something that
-// nobody has ordered before, and adds to the records what the servers have by
-// then.
+// aftermath has every replica, restarted ones too, sell a SKU that nobody has ordered before,
+// and adds to the records what the servers have by then.
 func (r *Rig) aftermath(ctx context.Context, clock time.Time, sku string, records *audit.Records) error {
 	if err := r.revive(ctx); err != nil {
 		return err
@@ -152,7 +150,7 @@ func (r *Rig) aftermath(ctx context.Context, clock time.Time, sku string, record
 		return err
 	}
 	for i := range r.replicas.URLs {
-		// That it sells nothing is for the audit to say.
+		// If it sells nothing, the audit will say so.
 		ops, _ := r.until(ctx, buyer{clock, fresh, fmt.Sprintf("%s-%d", fresh, i+1), i + 1, i}, load.Confirmed)
 		records.Probes = append(records.Probes, ops...)
 	}
@@ -174,12 +172,12 @@ func (r *Rig) aftermath(ctx context.Context, clock time.Time, sku string, record
 	return err
 }
 
-// reconcile runs one more replica, which nobody orders from, for its reconciler's
-// sake: the others have none, so that a schedule shows what orders alone do.
+// reconcile runs one more replica, which gets no orders, for its reconciler: the others have
+// none, so that a schedule shows what orders alone do.
 func (r *Rig) reconcile(ctx context.Context) (stop func(), err error) {
 	one, err := r.fleet.Start(ctx, fleet.Setup{Mode: none, Replicas: 1, LockWait: lockWait, BatchMax: 1})
 	if err != nil {
 		return nil, err
 	}
-	return func() { _ = one.Processes[0].Kill() }, nil // nothing of it is kept
+	return func() { _ = one.Processes[0].Kill() }, nil // no need for a graceful end
 }

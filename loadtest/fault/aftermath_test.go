@@ -9,7 +9,8 @@ import (
 	"orderd/loadtest/load"
 )
 
-// An order that is confirmed too late after a fault is none that was confirmed in time.
+// An order that is not confirmed within recoverLimit of a fault does not count, even if its
+// answer comes later.
 func TestUntil_DoesNotWaitForAnAttemptForever(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -1,7 +1,7 @@
 package fault
 
-// Whoever loses the connection at COMMIT cannot know what became of it, and has
-// to ask before it answers. Both cases look the same from there.
+// A replica that loses the connection at COMMIT cannot know the outcome, and has to look it
+// up before it answers. Both cases look the same to it.
 var commitLost = Fault{
 	Name: "commit-lost", Title: "the COMMIT is lost, and the connection with it",
 	Modes: leases, TTL: longTTL, Excludes: true,

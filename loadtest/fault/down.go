@@ -8,8 +8,8 @@ import (
 	"orderd/loadtest/fleet"
 )
 
-// Without a lock service there are no locks, and without locks no sales: nobody
-// falls back to a weaker lock. When it is back, so are the sales.
+// Without a lock service there are no locks, and without locks no sales: no replica falls
+// back to a weaker lock. When the service is back, replicas sell again.
 var serviceDown = Fault{
 	Name: "service-down", Title: "the lock service is down, and comes back",
 	Modes: []string{redis, redlock, zookeeper}, TTL: shortTTL, Excludes: true, Own: fleet.Own{ZooKeeper: true},
@@ -59,7 +59,7 @@ var serviceDown = Fault{
 	},
 }
 
-// lockServers are those that have to be down for nobody to get a lock.
+// lockServers returns the servers that have to be down for nobody to get a lock.
 func (s *Scene) lockServers() []*stack.Process {
 	switch s.mode {
 	case redlock:

@@ -7,8 +7,8 @@ import (
 	"orderd/loadtest/fleet"
 )
 
-// ZooKeeper's majority elects another leader, and the sessions go on: the holder
-// keeps its lock, and whoever waits goes on waiting.
+// ZooKeeper's majority elects another leader, and the sessions go on: the holder keeps its
+// lock, and waiters go on waiting.
 var leaderKilled = Fault{
 	Name: "zk-leader-killed", Title: "ZooKeeper's leader is killed",
 	Modes: []string{zookeeper}, TTL: electionTTL, Own: fleet.Own{Ensemble: true}, Fresh: true, Excludes: true,
@@ -26,7 +26,7 @@ var leaderKilled = Fault{
 	},
 }
 
-// Without a majority there are no new locks, and no session can expire either.
+// Without a majority no lock can be acquired, and no session can expire either.
 var quorumLost = Fault{
 	Name: "zk-quorum-lost", Title: "ZooKeeper loses its majority, and gets it back",
 	Modes: []string{zookeeper}, TTL: electionTTL, Own: fleet.Own{Ensemble: true}, Fresh: true, Excludes: true,
@@ -41,8 +41,8 @@ var quorumLost = Fault{
 	},
 }
 
-// bereft has r1 hold the lock and r2 wait for it while the ensemble loses its
-// leader and others, n altogether. They are back before the orders' end.
+// bereft has r1 hold the lock and r2 wait for it while n servers of the ensemble are killed,
+// the leader among them. They are restarted once r1's order is answered.
 func (s *Scene) bereft(n int, seen func() error) error {
 	gate, err := s.checked(s.A)
 	if err != nil {

@@ -8,10 +8,9 @@ import (
 	"orderd/loadtest/fleet"
 )
 
-// A replica of Redis takes the master's place without the lock. That a replica
-// is stopped is not enough: what it has not read yet waits in its socket, and it
-// would have the lock when it goes on. So the master's end of the connection is
-// closed, too, before the lock is taken.
+// A replica of Redis that lacks the lock becomes master. Stopping the replica is not enough:
+// what it has not read yet waits in its socket, so that it would get the lock once it is
+// resumed. So the master's end of the connection is closed, too, before the lock is taken.
 var sentinelFailover = Fault{
 	Name: "sentinel-failover", Title: "Sentinel promotes a replica to which the lock had not been replicated",
 	Modes: []string{redis}, TTL: longTTL, Own: fleet.Own{Sentinel: true}, Fresh: true,
@@ -19,7 +18,7 @@ var sentinelFailover = Fault{
 	Schedule: func(s *Scene) error {
 		group := s.fleet.Sentinel
 		return s.failsOver([]*stack.Redis{group.Master}, group.Replicas, func(int) error {
-			return nil // the sentinels see to it
+			return nil // the sentinels promote one
 		})
 	},
 }
@@ -32,16 +31,16 @@ var clusterFailover = Fault{
 		nodes := s.fleet.Cluster.Nodes
 		half := len(nodes) / 2
 		return s.failsOver(nodes[:half], nodes[half:], func(lost int) error {
-			// At once, as an operator would have it: the cluster by itself takes
-			// its time, which changes nothing.
+			// At once, as an operator would: the cluster itself takes longer, which changes
+			// nothing.
 			_, err := nodes[half+lost].Do(s.ctx, "CLUSTER", "FAILOVER", "TAKEOVER")
 			return err
 		})
 	},
 }
 
-// failsOver parts the replicas from their masters, has r1 take the lock, and
-// kills the master that has it.
+// failsOver cuts the replicas off from their masters, has r1 take the lock, and kills the
+// master that has it.
 func (s *Scene) failsOver(masters, replicas []*stack.Redis, promote func(lost int) error) error {
 	var errs []error
 	for _, replica := range replicas {
@@ -77,7 +76,7 @@ func (s *Scene) failsOver(masters, replicas []*stack.Redis, promote func(lost in
 	})(s)
 }
 
-// keeperOf finds the master that keeps the lock: something with the SKU's name.
+// keeperOf finds the master that keeps the lock: the one with a key named after the SKU.
 func (s *Scene) keeperOf(masters []*stack.Redis) (int, error) {
 	for i, master := range masters {
 		keys, err := master.Do(s.ctx, "KEYS", "*:"+s.sku)

@@ -1,11 +1,11 @@
-// Package fault breaks each lock on purpose, from outside of orderd, and finds
-// out which layer caught it: the lock, the lease check, the guard of the row,
-// or nothing.
+// Package fault breaks each lock on purpose, from outside of orderd, and finds out which
+// layer prevented an oversell: the lock, the lease check, the guard of the row, or nothing.
 //
-// A schedule has two actors, replicas r1 and r2, and one unit of stock. It waits
-// for what it can see (a message on the wire, a process's state, who holds the
-// lock, who waits for a row) and never for time to pass, so that it goes the same
-// way every time. A third replica, which nothing is done to, only looks.
+// A schedule has two actors, replicas r1 and r2, and one unit of stock. It waits for what it
+// can observe (a message on the wire, a process's state, the lock's holder, a transaction
+// that waits for a row) and never for time to pass, so that it runs the same way every time.
+// A third replica, to which nothing is done, observes, and is the third caller where a
+// schedule needs one.
 package fault
 
 import (
@@ -19,34 +19,34 @@ import (
 // A Fault is one way of breaking things.
 type Fault struct {
 	Name  string
-	Title string   // what is done, in a sentence without its stop
+	Title string   // what is done, as a sentence without its full stop
 	Modes []string // the lock modes that it concerns
-	// TTL is that of the leases. It is short where a schedule waits for a lease's
-	// end, and long where it has to come before the holder's next renewal.
+	// TTL is that of the leases. It is short where a schedule waits for a lease to end, and
+	// long where the fault has to come before the holder's next renewal.
 	TTL   time.Duration
-	Own   fleet.Own    // servers that it breaks, and that nobody else may need
-	Needs func() error // why it cannot be done here; nil: it can everywhere
-	Fresh bool         // every try needs servers that nothing has been done to
-	// Excludes: the lock has to keep what it promises. With a mode that has leases no two
-	// replicas may be in their critical sections at once, whatever the guard.
+	Own   fleet.Own    // servers that it breaks, and so must not share
+	Needs func() error // why it cannot be run here; nil: it can everywhere
+	Fresh bool         // every try needs servers to which nothing has been done
+	// Excludes: the lock has to keep what it promises. In a mode with leases no two replicas
+	// may be in their critical sections at once, whatever the guard.
 	Excludes bool
-	// Breaks tells whether more is sold than there is, by the design of the mode
-	// and the guard. All else has to hold, and may only lose time.
+	// Breaks reports whether more is sold than there is, by the design of the mode and the
+	// guard. Everything else has to hold, and may only lose time.
 	Breaks func(mode, guard string) bool
-	// May tells where it is up to chance; nil: nowhere.
+	// May reports whether that is up to chance; nil: never.
 	May func(mode, guard string) bool
-	// Schedule does it. An error says what did not come about.
+	// Schedule runs the fault. An error says what did not come about.
 	Schedule func(*Scene) error
-	// Disruption does it under load instead, with Work in each order.
+	// Disruption injects the fault under load instead, with Work in each order.
 	Disruption *disruption
 	Work       time.Duration
 }
 
-// Lease ends for schedules.
+// TTLs of leases.
 const (
 	shortTTL = time.Second
 	longTTL  = 30 * time.Second
-	// electionTTL outlives an election, and is a ZooKeeper session's.
+	// electionTTL outlasts an election, and is a ZooKeeper session's timeout.
 	electionTTL = 10 * time.Second
 )
 
@@ -107,11 +107,10 @@ func Names() []string {
 	return names
 }
 
-// never is for faults that every mode and guard has to bear.
+// never is for faults under which every mode and guard has to hold.
 func never(string, string) bool { return false }
 
-// unlessGuard is for faults that get past every lock: only the guards named
-// stop them.
+// unlessGuard is for faults that get past every lock: only the named guards stop them.
 func unlessGuard(guards ...string) func(mode, guard string) bool {
 	return func(_, guard string) bool { return !slices.Contains(guards, guard) }
 }

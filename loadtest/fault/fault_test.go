@@ -14,8 +14,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A control breaks, with the same schedule another guard holds and says so, and
-// a schedule whose fault does not come about proves nothing.
+// An unsafe cell breaks, under the same schedule other guards hold and are named, and a
+// schedule whose fault does not come about proves nothing.
 func TestRun_OnRealServers(t *testing.T) {
 	t.Parallel()
 	f, err := fleet.Open(t.Context(), "")
@@ -25,14 +25,14 @@ func TestRun_OnRealServers(t *testing.T) {
 	t.Cleanup(func() { f.Close() })
 	idle := race
 	idle.Name = "idle"
-	idle.Schedule = func(s *Scene) error { // both order, and nobody does anything to them
+	idle.Schedule = func(s *Scene) error { // both order, and nothing is done to them
 		s.order(s.A)
 		s.order(s.B)
 		return s.answered(s.A, s.B)
 	}
 	alone := race
 	alone.Name = "alone"
-	alone.Schedule = func(s *Scene) error { // it fires, and the two do not meet
+	alone.Schedule = func(s *Scene) error { // it fires, and the two orders do not contend
 		s.order(s.A)
 		if err := s.answered(s.A); err != nil {
 			return err
@@ -43,7 +43,7 @@ func TestRun_OnRealServers(t *testing.T) {
 	}
 	cold := race
 	cold.Name = "cold"
-	cold.Schedule = func(s *Scene) error { // the first cannot reach the lock service at first
+	cold.Schedule = func(s *Scene) error { // r1 cannot reach the lock service at first
 		s.cut(s.A)
 		s.running.Go(func() {
 			_ = s.await("another attempt", func() (bool, error) {
@@ -106,7 +106,7 @@ func TestRun_OnRealServers(t *testing.T) {
 	}
 }
 
-// Orders that are placed in groups, as by default, meet the faults as single ones do.
+// Orders that are placed in groups, as by default, fare under the faults as single ones do.
 func TestRun_InGroups(t *testing.T) {
 	t.Parallel()
 	f, err := fleet.Open(t.Context(), "")
@@ -135,7 +135,7 @@ func TestRun_InGroups(t *testing.T) {
 	}
 }
 
-// tries are those of a cell that came out the same both times.
+// tries returns the counts of a cell that came out the same both times.
 func tries(v audit.Verdict) (t report.Tries) {
 	count(&t, v)
 	count(&t, v)
@@ -159,7 +159,7 @@ func TestAll_AreWhole(t *testing.T) {
 	}
 }
 
-// The name is the audit's, and has to stay what the audit calls it.
+// withoutDriveTested goes by the audit's name of the invariant, which must stay the same.
 func TestWithoutDriveTested(t *testing.T) {
 	t.Parallel()
 	all := audit.Judge(audit.Records{}).Invariants
@@ -168,8 +168,8 @@ func TestWithoutDriveTested(t *testing.T) {
 	}
 }
 
-// Of many tries the first that was not as expected is told, and rather one that
-// proves something.
+// Of many tries the first that was not as expected is reported, preferably one that is
+// decided.
 func TestInstead(t *testing.T) {
 	t.Parallel()
 	good := report.Cell{Met: true, Verdict: audit.Held}

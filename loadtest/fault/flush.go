@@ -2,7 +2,7 @@ package fault
 
 import "fmt"
 
-// Somebody empties the servers that keep the locks.
+// The servers that keep the locks lose all data.
 var flushLocks = Fault{
 	Name: "flush-locks", Title: "FLUSHALL on every Redis that keeps locks",
 	Modes: []string{redis, redlock}, TTL: longTTL,
@@ -22,9 +22,9 @@ var flushLocks = Fault{
 	}),
 }
 
-// The copy of the stock is gone, and the replica dead that would have written the new
-// level. Whoever misses the copy rebuilds it from Postgres, and so nobody believes what
-// kill-after-commit leaves in Redis.
+// The levels in Redis are gone, and the replica is dead that would have written the new one.
+// A replica that finds no level rebuilds it from Postgres: unlike after kill-after-commit,
+// none believes a stale one.
 var flushStock = Fault{
 	Name: "flush-stock", Title: "FLUSHALL on the stock Redis; the holder is killed after its COMMIT, before it tells Redis",
 	Modes: leases, TTL: shortTTL, Excludes: true,

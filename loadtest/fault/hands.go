@@ -15,12 +15,12 @@ import (
 	"orderd/loadtest/report"
 )
 
-// event marks something that was done to a server.
+// event marks on the timeline what was done to a server.
 func (s *Scene) event(lane, what string) {
 	s.timeline.mark(report.Mark{Lane: lane, Kind: report.Event, Label: what, At: ms(time.Since(s.clock))})
 }
 
-// pause stops an actor's process and waits until the system says so.
+// pause stops an actor's process and waits until the operating system reports it stopped.
 func (s *Scene) pause(a *Actor) error {
 	if err := a.process.Signal(syscall.SIGSTOP); err != nil {
 		return fmt.Errorf("stop %s: %w", a.ID, err)
@@ -30,7 +30,7 @@ func (s *Scene) pause(a *Actor) error {
 	return err
 }
 
-// resume lets it go on.
+// resume continues a paused actor.
 func (s *Scene) resume(a *Actor) error {
 	s.timeline.end(a.ID, report.Paused, time.Since(s.clock))
 	return a.process.Signal(syscall.SIGCONT)
@@ -43,20 +43,20 @@ func (s *Scene) kill(a *Actor) error {
 	return err
 }
 
-// processState is the letter that the system has for a process's state.
+// processState is the operating system's letter for a process's state.
 func processState(ctx context.Context, pid int) string {
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
-	if err != nil { // as on macOS, which has no such folder
-		text, _ = exec.CommandContext(ctx, "ps", "-o", "state=", "-p", strconv.Itoa(pid)).Output() // none of a process that is gone
+	if err != nil { // as on macOS, which has no /proc
+		text, _ = exec.CommandContext(ctx, "ps", "-o", "state=", "-p", strconv.Itoa(pid)).Output() // nothing for a process that is gone
 		return string(text[:min(1, len(text))])
 	}
 	_, rest, _ := strings.Cut(string(text), ") ")
 	return rest[:min(1, len(rest))]
 }
 
-// cut parts an actor from its lock service: connections break, and new ones are
-// refused. Sessions that hold advisory locks fall silent instead, for Postgres
-// would take their end as the lock's.
+// cut cuts an actor off from its lock service: connections are closed, and new ones refused.
+// Sessions that hold advisory locks are frozen instead, for Postgres would release the locks
+// of one that ends.
 func (s *Scene) cut(a *Actor) {
 	s.timeline.begin(a.ID, report.CutOff, "lock service", time.Since(s.clock))
 	for _, p := range a.Locks {
@@ -67,8 +67,7 @@ func (s *Scene) cut(a *Actor) {
 	}
 }
 
-// silence lets nothing pass between an actor and its lock service, and breaks
-// nothing.
+// silence lets nothing pass between an actor and its lock service, and closes no connection.
 func (s *Scene) silence(a *Actor) {
 	s.timeline.begin(a.ID, report.CutOff, "lock service", time.Since(s.clock))
 	for _, p := range a.Locks {
@@ -79,7 +78,7 @@ func (s *Scene) silence(a *Actor) {
 	}
 }
 
-// unsilence ends it: what was held back goes on.
+// unsilence ends silence: what was held back goes on.
 func (s *Scene) unsilence(a *Actor) {
 	s.timeline.end(a.ID, report.CutOff, time.Since(s.clock))
 	for _, p := range a.Locks {
@@ -88,8 +87,22 @@ func (s *Scene) unsilence(a *Actor) {
 	a.Postgres.ThawLocks()
 }
 
-// loseAcquireReply has the answer to the actor's next request for the lock lost,
-// from as many servers as a lock needs.
+// makeQueue has the SKU's queue exist in ZooKeeper, so that the next request for the lock
+// creates a node in it: the third replica takes the lock for an order that cannot be filled.
+func (s *Scene) makeQueue() error {
+	if s.mode != zookeeper {
+		return nil
+	}
+	op := load.Op{Client: s.C.n, Quantity: 2}
+	s.client.Order(s.ctx, s.C.n-1, s.sku, &op)
+	if op.Outcome != load.SoldOut {
+		return fmt.Errorf("an order for two units of one is answered %d %s %s", op.Status, op.Code, op.Error)
+	}
+	return nil
+}
+
+// loseAcquireReply drops the answers to the actor's next request for the lock, from as many
+// servers as a lock needs.
 func (s *Scene) loseAcquireReply(a *Actor) []<-chan struct{} {
 	if s.mode == postgres {
 		return []<-chan struct{}{a.Postgres.LoseLockReply(s.sku)}
@@ -101,14 +114,14 @@ func (s *Scene) loseAcquireReply(a *Actor) []<-chan struct{} {
 	return lost
 }
 
-// sells waits until an actor sells something else. That it says it is ready is
-// not enough: it says so until it has missed its lock service several times.
+// sells waits until an actor sells another SKU. It is not enough that it is ready: it says so
+// until its lock service has failed it several times.
 func (s *Scene) sells(a *Actor) error {
 	other := s.sku + "-" + a.ID
 	if err := s.observer.SetStock(s.ctx, other, 1, predicate); err != nil {
 		return err
 	}
-	defer a.Postgres.Forget() // it is no part of what is judged
+	defer a.Postgres.Forget() // this order is not part of what is judged
 	for {
 		_, err := s.until(s.ctx, buyer{clock: s.clock, sku: other, key: other, client: a.n, replica: a.n - 1}, load.Confirmed)
 		if err == nil || s.ctx.Err() != nil {
@@ -117,8 +130,8 @@ func (s *Scene) sells(a *Actor) error {
 	}
 }
 
-// warm has both sell something where the servers have just been started: those of
-// an ensemble need long for the first time.
+// warm has both actors sell something if the servers have just been started: an ensemble is
+// slow the first time.
 func (s *Scene) warm(fresh bool) error {
 	for _, a := range []*Actor{s.A, s.B} {
 		if !fresh {
@@ -131,8 +144,8 @@ func (s *Scene) warm(fresh bool) error {
 	return nil
 }
 
-// orderUntilDecided has the actor's client order until the answer is about the
-// stock: what has just failed over or come back may refuse the first.
+// orderUntilDecided has the actor's client order until the answer is about the stock: a
+// service that has just failed over or come back may fail the first orders.
 func (s *Scene) orderUntilDecided(a *Actor) error {
 	for {
 		s.order(a)

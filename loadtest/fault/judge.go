@@ -11,7 +11,7 @@ import (
 	"orderd/loadtest/wire"
 )
 
-// Layers, as CaughtBy names them beside the guards.
+// Layers, as CaughtBy names them besides the guards.
 const (
 	byLock       = "lock"
 	byLeaseCheck = "lease check"
@@ -24,8 +24,8 @@ const (
 	theyMet    = "the two orders contended"
 )
 
-// judge fills in the cell from what was seen of the scene. cause is why the
-// schedule did not go through, if it did not.
+// judge fills in the cell from what was observed. cause is why the schedule did not complete,
+// nil if it did.
 func (s *Scene) judge(cell *report.Cell, r audit.Records, cause error) {
 	cell.Timeline = s.draw(r.Ledger)
 	cell.Judge(r, s.over)
@@ -55,8 +55,8 @@ func (s *Scene) judge(cell *report.Cell, r audit.Records, cause error) {
 	cell.Story = s.tell(cell, r.Ledger)
 }
 
-// Again judges a cell of a finished run once more. What was seen while it ran,
-// that the fault happened and that the two met, is taken from the cell.
+// Again judges a cell of a finished run once more. What can only be observed during a run
+// (that the fault happened, and that the two orders contended) is taken from the cell.
 func Again(cell *report.Cell, r audit.Records) {
 	var seen []audit.Invariant
 	for _, i := range cell.Invariants {
@@ -66,7 +66,7 @@ func Again(cell *report.Cell, r audit.Records) {
 	}
 	caught, before := cell.CaughtBy, cell.Verdict
 	cell.Judge(r, time.Duration(cell.Seconds*float64(time.Second)))
-	if len(seen) > 1 { // two actors, and no load
+	if len(seen) > 1 { // of a schedule with two actors, not of a fault under load
 		cell.Invariants = withoutDriveTested(cell.Invariants)
 	}
 	cell.Invariants = append(cell.Invariants, seen...)
@@ -76,14 +76,13 @@ func Again(cell *report.Cell, r audit.Records) {
 	}
 }
 
-// withoutDriveTested takes away what the audit asks of a drive and two orders
-// for one unit cannot give, one of which may be nobody's to answer: what they
-// put to the test is told by theyMet.
+// withoutDriveTested removes audit.PutToTheTest. Two orders for one unit cannot satisfy it,
+// since one of them may never be answered; theyMet says what they put to the test.
 func withoutDriveTested(invariants []audit.Invariant) []audit.Invariant {
 	return slices.DeleteFunc(invariants, func(i audit.Invariant) bool { return i.Name == audit.PutToTheTest })
 }
 
-// howMet says how the two orders contended, or nothing.
+// howMet says how the two orders contended; empty if they did not.
 func (s *Scene) howMet() string {
 	for _, a := range s.actors() {
 		if s.waited[a] {
@@ -99,8 +98,8 @@ func (s *Scene) howMet() string {
 	return s.meeting
 }
 
-// caughtBy finds the layer that kept the stock right in what happened to the
-// order that was not confirmed. It is empty if nobody was about to do harm.
+// caughtBy returns the layer that kept the stock right, by what stopped the order that was
+// not confirmed. It is empty if there was no second sale to stop.
 func (s *Scene) caughtBy(cell *report.Cell) string {
 	if cell.Oversell() {
 		return byNothing
@@ -125,10 +124,10 @@ func (s *Scene) other(a *Actor) *Actor {
 	return s.A
 }
 
-// changedMeanwhile is the SQLSTATE of a group whose rows were not as it had seen them.
+// changedMeanwhile is the SQLSTATE of a group whose rows were no longer as it had seen them.
 const changedMeanwhile = "22012"
 
-// stopped finds what stopped an actor's order, while the other's went through.
+// stopped returns what stopped an actor's order while the other's went through.
 func (s *Scene) stopped(a, winner *Actor, op *load.Op) string {
 	events := s.events[a]
 	refused := func(statement wire.Statement, tag string) bool {
@@ -137,13 +136,13 @@ func (s *Scene) stopped(a, winner *Actor, op *load.Op) string {
 	locked := slices.ContainsFunc(events, func(e wire.Event) bool { return e.Statement == wire.LockGroup && !e.Done.IsZero() })
 	switch {
 	case refused(wire.Place, "INSERT 0 0"):
-		return s.guard // of the row: the write found none to change
+		return s.guard // of the row: the write matched none
 	case refused(wire.PlaceGroup, changedMeanwhile):
-		return s.guard // the rows were not as the group had seen them
+		return s.guard // the rows were no longer as the group had seen them
 	case refused(wire.Claim, "UPDATE 0"):
 		return claim
 	case op.Code == "lease_lost" && (s.guard == fence || s.guard == claim) && locked:
-		return byLeaseCheck + " or " + s.guard // the replica has judged the row; from outside both look the same
+		return byLeaseCheck + " or " + s.guard // the replica compared the row itself: seen from outside both look the same
 	case op.Code == "lease_lost":
 		return byLeaseCheck
 	case op.Code == "sold_out" && s.looked(events, winner):
@@ -154,8 +153,8 @@ func (s *Scene) stopped(a, winner *Actor, op *load.Op) string {
 	return ""
 }
 
-// looked tells whether an order claimed the row, and so read it instead of
-// Redis, although the lock had let it in before the winner told Redis.
+// looked reports whether an order claimed the row, and so read it instead of Redis, although
+// the lock had let it in before the winner updated Redis.
 func (s *Scene) looked(events []wire.Event, winner *Actor) bool {
 	sold, told := time.Time{}, s.orders[winner].done
 	for _, e := range s.events[winner] {
@@ -163,7 +162,7 @@ func (s *Scene) looked(events []wire.Event, winner *Actor) bool {
 			sold = e.Done
 		}
 	}
-	lost := sold.IsZero() // it died before it could tell anybody
+	lost := sold.IsZero() // the winner died before it could update Redis
 	select {
 	case <-told:
 		lost = lost || s.orders[winner].op.Outcome == load.Unknown
@@ -174,8 +173,8 @@ func (s *Scene) looked(events []wire.Event, winner *Actor) bool {
 	})
 }
 
-// tell is the story in the fewest sentences: what was done, and what the two
-// came away with.
+// tell writes the story in as few sentences as possible: what was done, and what became of
+// the two orders.
 func (s *Scene) tell(cell *report.Cell, ledger []load.Movement) []string {
 	story := slices.Clone(s.story)
 	for _, m := range ledger {

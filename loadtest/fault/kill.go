@@ -1,7 +1,7 @@
 package fault
 
-// A holder that dies leaves a lock behind, and a transaction that Postgres rolls
-// back. Whoever is next waits for the lease to end and finds the unit.
+// A holder that dies leaves a lock behind, and a transaction that Postgres rolls back. The
+// next caller waits for the lease to end and finds the unit.
 var killBeforeCommit = Fault{
 	Name: "kill-before-commit", Title: "the holder is killed before its COMMIT arrives",
 	Modes: everyMode, TTL: shortTTL, Excludes: true,
@@ -24,8 +24,9 @@ var killBeforeCommit = Fault{
 	},
 }
 
-// The unit is sold and Redis does not know. The next holder, however rightful,
-// believes Redis: no lock and no token helps, for nobody did anything out of turn.
+// The unit is sold and Redis does not have that yet. The next holder, though rightful,
+// believes Redis: neither lock nor token helps, for the two are never in their critical
+// sections at once.
 var killAfterCommit = Fault{
 	Name: "kill-after-commit", Title: "the holder is killed after its COMMIT, before it tells Redis",
 	Modes: everyMode, TTL: shortTTL, Excludes: true,

@@ -6,10 +6,10 @@ import (
 	"orderd/loadtest/wire"
 )
 
-// The grant is on its way and the caller is paused: when it reads the answer, the lease
-// is over, and another has had it. Only who counts from before the request knows.
-// (M. Kleppmann: How to do distributed locking, 2016; S. Sanfilippo answered that
-// RedLock looks at the time once more after it has all answers.)
+// The grant is on its way and the caller is paused: when it reads the answer, its lease is
+// over, and another has held the lock. Only a caller that counts its lease from before the
+// request notices. (M. Kleppmann: How to do distributed locking, 2016; S. Sanfilippo answered
+// that RedLock checks the time once more after it has all answers.)
 var acquireReplyLate = Fault{
 	Name: "acquire-reply-late", Title: "the lock is granted, and the caller paused past its lease before it reads the answer",
 	Modes: leases, TTL: shortTTL, Excludes: true,
@@ -27,7 +27,10 @@ var acquireReplyLate = Fault{
 				return errors.New("no answer to a request for the lock was held")
 			}
 		}
-		if err := s.pause(s.A); err != nil {
+		if err := s.pause(s.A); err != nil { // before it gives the request up
+			return err
+		}
+		if err := s.lockGranted(s.A); err != nil {
 			return err
 		}
 		if err := s.lockLost(s.A); err != nil {
@@ -49,14 +52,11 @@ var acquireReplyLate = Fault{
 	},
 }
 
-// holdAcquireReply has the answer to the actor's next request for the lock held, from as
-// many servers as a lock needs.
+// holdAcquireReply holds the answers to the actor's next request for the lock, from as many
+// servers as a lock needs.
 func (s *Scene) holdAcquireReply(a *Actor) ([]*wire.Gate, error) {
-	if s.mode == zookeeper {
-		// The queue's folder is there: the first request is the node's.
-		if err := s.observer.Evict(s.ctx, s.sku); err != nil {
-			return nil, err
-		}
+	if err := s.makeQueue(); err != nil {
+		return nil, err
 	}
 	if s.mode == postgres {
 		return []*wire.Gate{a.Postgres.HoldLockReply(s.sku)}, nil

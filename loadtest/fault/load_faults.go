@@ -10,12 +10,12 @@ import (
 	"orderd/loadtest/report"
 )
 
-// anyReplica draws one.
+// anyReplica picks a replica at random.
 func (s *loadFault) anyReplica() *stack.Process {
 	return s.replicas.Processes[s.random.IntN(len(s.replicas.Processes))]
 }
 
-// absent notes that a process is away while away runs.
+// absent marks a process as down on the timeline while away runs.
 func (s *loadFault) absent(lane, label string, away func() error) error {
 	s.timeline.begin(lane, report.Down, label, time.Since(s.clock))
 	err := away()
@@ -23,8 +23,8 @@ func (s *loadFault) absent(lane, label string, away func() error) error {
 	return err
 }
 
-// mayLeak is for faults after which Redis may be behind Postgres, by chance:
-// whoever believes it oversells, unless the row is looked at.
+// mayLeak is for faults after which Redis may be behind Postgres, by chance: an order that
+// believes it oversells, unless its guard looks at the row.
 func mayLeak(_, guard string) bool { return guard != claim && guard != predicate }
 
 var killRandom = Fault{
@@ -42,8 +42,8 @@ var killRandom = Fault{
 	}},
 }
 
-// A replica that is told to end finishes what it has begun, and gives back its
-// locks: there is nothing for anybody to catch.
+// A replica that gets SIGTERM finishes what it has begun and releases its locks: there is
+// nothing for a guard to catch.
 var sigterm = Fault{
 	Name: "sigterm", Title: "replicas get SIGTERM and are restarted, one at a time, under load",
 	Modes: leases, TTL: shortTTL, Work: loadWork,

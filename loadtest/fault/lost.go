@@ -5,10 +5,10 @@ import (
 	"orderd/loadtest/fleet"
 )
 
-// The lock service forgets a lock that its holder still has, and the holder asks
-// again only in a third of the lease's time. Until then it passes its own check
-// in good faith, so only the row can tell the two apart: by their tokens, which
-// follow the clock and so outlive the data, or by counting.
+// forgets has the lock service forget, by lose, the lock that r1 still holds. r1 renews only
+// every third of its TTL, and until then passes its own lease check in good faith, so that
+// only the row can stop one of the two: by their tokens, which follow the clock and so
+// outlive the data, or by its level.
 func forgets(lose func(*Scene) error) func(*Scene) error {
 	return func(s *Scene) error {
 		gate, err := s.checked(s.A)
@@ -63,10 +63,10 @@ var redisClock = Fault{
 	},
 }
 
-// Tokens follow the clock, so that they outlive the server's data. A clock that is set
-// back with the data gone mints smaller ones: the row takes the newcomer's, which it has
-// to, and then the first holder's, which is larger. A claim is in the row before that, and
-// the newcomer is refused until its clock has caught up.
+// Tokens follow the clock, so that they outlive the server's data. With the data gone and the
+// clock set back, the server mints smaller ones: a fence lets the newcomer's through, as it
+// has to, and then the first holder's, which is larger. With a claim the first holder's is in
+// the row already, and the newcomer is refused until the clock has caught up.
 var redisClockBehind = Fault{
 	Name: "redis-clock-behind", Title: "the lock Redis is killed and comes back empty, with its clock set back",
 	Modes: []string{redis}, TTL: longTTL, Own: fleet.Own{Clock: true}, Needs: stack.Clocks,
@@ -107,7 +107,7 @@ var redisClockBehind = Fault{
 		if err := s.answered(s.A); err != nil {
 			return err
 		}
-		s.event("redis-locks", "its clock is right again") // with it the fault is over: until then a claimed row sells nothing
+		s.event("redis-locks", "its clock is right again") // this ends the fault: until then a claimed row sells nothing
 		return s.fleet.Clock.Shift(0)
 	},
 }

@@ -2,8 +2,7 @@ package fault
 
 import "errors"
 
-// Work that takes longer than the lease is no harm as long as the lease is
-// renewed.
+// Work that takes longer than the lease does no harm as long as the lease is renewed.
 var slowWork = Fault{
 	Name: "slow-work", Title: "the work takes longer than the lease, which is renewed",
 	Modes: leases, TTL: shortTTL, Excludes: true,
@@ -26,8 +25,8 @@ var slowWork = Fault{
 	},
 }
 
-// Nothing that the holder says reaches the lock service any more. It works on,
-// knows its lease's end by its own clock, and does not commit after it.
+// unrenewed silences r1 towards the lock service. r1 works on, knows by its own clock when
+// its lease ends, and does not commit after that.
 func unrenewed(s *Scene) error {
 	gate, err := s.checked(s.A)
 	if err != nil {
@@ -64,8 +63,8 @@ var sessionExpiry = Fault{
 	Schedule: unrenewed,
 }
 
-// The holder is cut off when its lease has been checked and its COMMIT is on the
-// way: no check is left that could stop it.
+// The holder is cut off after its lease check, with its COMMIT on the way: no check is left
+// that could stop it.
 var cutOff = Fault{
 	Name: "cut-off", Title: "the holder is cut off from the lock service, with its COMMIT on the way",
 	Modes: leases, TTL: shortTTL,
@@ -78,18 +77,15 @@ var cutOff = Fault{
 	},
 }
 
-// The lock is granted and the caller does not hear of it. It asks again or gives
-// up, and must not leave the lock to nobody.
+// The lock is granted and the caller does not learn of it. It asks again or gives up, and
+// must not leave the lock with no owner that would release it.
 var acquireReplyLost = Fault{
 	Name: "acquire-reply-lost", Title: "the lock service grants the lock and its answer is lost",
 	Modes: leases, TTL: shortTTL, Excludes: true,
 	Breaks: never,
 	Schedule: func(s *Scene) error {
-		if s.mode == zookeeper {
-			// The queue's folder is there: the first request is the node's.
-			if err := s.observer.Evict(s.ctx, s.sku); err != nil {
-				return err
-			}
+		if err := s.makeQueue(); err != nil {
+			return err
 		}
 		lost := s.loseAcquireReply(s.A)
 		gate := s.A.Postgres.Hold(begin)

@@ -1,10 +1,10 @@
 package fault
 
-// The holder stops between its check and its write, as in a long garbage collection
-// or while its process is stopped, and wakes when its lease is over
-// and the unit sold. The write takes the row's lock and the lease is checked
-// after it, so a newcomer cannot come in between: without any guard the lease
-// check is what is left, and it is enough as long as clocks run.
+// The holder stops between its check and its write, as in a long garbage collection or
+// because its process is stopped, and resumes when its lease is over and the unit sold. The
+// lease is checked after the write has taken the row's lock, so that no newcomer can come in
+// between: without a guard the lease check is all that is left, and it is enough as long as
+// clocks run.
 var pauseNewcomerFirst = Fault{
 	Name: "pause-newcomer-first", Title: "the holder is paused past its lease before its write; the newcomer writes first",
 	Modes: leases, TTL: shortTTL,
@@ -29,10 +29,10 @@ var pauseNewcomerFirst = Fault{
 	},
 }
 
-// The holder stops between the lease check and the COMMIT's arrival: its write
-// is done, its token is the row's, and no check is left to stop it. The newcomer
-// has seen the unit too. A fence lets both tokens through, for they come in
-// order; a claim makes the newcomer look at the row before it believes anything.
+// The holder stops between its lease check and the COMMIT's arrival: its write is done, its
+// token is in the row, and no check is left to stop it. The newcomer has seen the unit too. A
+// fence lets both tokens through, for they come in ascending order; a claim makes the
+// newcomer read the row before it trusts anything.
 var pauseStaleFirst = Fault{
 	Name: "pause-stale-first", Title: "the holder is paused past its lease with its COMMIT on the way; it writes first",
 	Modes: leases, TTL: shortTTL,
@@ -60,7 +60,8 @@ var pauseStaleFirst = Fault{
 	},
 }
 
-// pauseBeyondLease stops r1 and waits until the lock is not its any more.
+// pauseBeyondLease stops r1 and waits until the lock service no longer names it as the
+// holder.
 func (s *Scene) pauseBeyondLease() error {
 	if err := s.pause(s.A); err != nil {
 		return err

@@ -2,9 +2,8 @@ package fault
 
 import "slices"
 
-// Both see the unit before either has written. Without a lock between the two
-// processes nothing makes the second wait; tokens are no help where there is no
-// lease to count.
+// Both see the unit before either has written. Without a lock that both processes share
+// nothing makes the second wait, and without leases there are no tokens to compare.
 var race = Fault{
 	Name: "race", Title: "two replicas sell the last unit at once",
 	Modes: everyMode, TTL: longTTL, Excludes: true,

@@ -5,8 +5,8 @@ import (
 	"orderd/loadtest/fleet"
 )
 
-// RedLock needs three of five. Where only three could be had, one that comes back
-// without its data makes a second majority with the two that were away.
+// RedLock needs three of five masters. If only three could be had, one of them that comes
+// back without its data makes a second majority with the two that were away.
 var redlockRestart = Fault{
 	Name: "redlock-restart", Title: "RedLock had a bare quorum, and one of its masters comes back empty",
 	Modes: []string{redlock}, TTL: longTTL,
@@ -22,8 +22,8 @@ var redlockRestart = Fault{
 	},
 }
 
-// Leases on a master end by its wall clock. One that jumps ahead gives away what
-// it had promised, and makes a second majority as above.
+// A lease on a master ends by its wall clock. A master whose clock jumps ahead gives away
+// what it had promised, and makes a second majority as above.
 var redlockClock = Fault{
 	Name: "redlock-clock", Title: "RedLock had a bare quorum, and the clock of one of its masters jumps ahead",
 	Modes: []string{redlock}, TTL: longTTL, Own: fleet.Own{Clock: true}, Needs: stack.Clocks,
@@ -39,8 +39,8 @@ var redlockClock = Fault{
 	},
 }
 
-// A minority of the masters is gone while the lock is held, and stays away until the
-// next has had it: what is left of the quorum is enough, to renew and to release.
+// A minority of the masters is gone while the lock is held, and stays away until the next
+// holder has had it: the others are enough to renew and to release.
 var redlockMinority = Fault{
 	Name: "redlock-minority", Title: "two of RedLock's five masters are killed under the holder, and stay away",
 	Modes: []string{redlock}, TTL: shortTTL, Excludes: true,
@@ -79,8 +79,8 @@ var redlockMinority = Fault{
 	},
 }
 
-// bareQuorum has r1 take the lock while two of five masters are away, and the
-// others forget theirs as lose has it.
+// bareQuorum has r1 take the lock while two of five masters are away. Then lose makes another
+// one forget it, and the two come back.
 func (s *Scene) bareQuorum(lose func() error) error {
 	away := s.fleet.Masters[3:]
 	for _, master := range away {

@@ -18,42 +18,42 @@ import (
 	"orderd/loadtest/wire"
 )
 
-// lockWait is how long an order waits for its turn: longer than any lease that a
+// lockWait is how long an order waits for the lock: longer than any lease whose end a
 // schedule waits for.
 const lockWait = 8 * time.Second
 
-// maxConnections is how many the clients keep open to each replica.
+// maxConnections is how many idle connections the clients keep to each replica.
 const maxConnections = 16
 
-// A Rig is the replicas of one fault and mode, each behind proxies of its own,
+// A Rig is the replicas for one fault and mode, the two actors behind proxies of their own,
 // and their servers.
 type Rig struct {
 	fleet    *fleet.Fleet
 	mode     string
 	A, B     *Actor
-	C        *Actor       // the replica that nothing is done to
-	client   *load.Client // to A, B and the one that looks
+	C        *Actor       // the replica to which nothing is done
+	client   *load.Client // to A, B and C
 	observer *load.Client
 	replicas *fleet.Replicas
 	running  sync.WaitGroup
-	// reconciled tells that the replicas repair Redis all the time.
+	// reconciled tells that the replicas keep repairing Redis.
 	reconciled bool
-	// quiet is how long after a fault Redis may be wrong, and anything be held.
+	// quiet is how long after a fault Redis may be wrong and locks may be held.
 	quiet time.Duration
 }
 
-// An Actor is a replica that takes part.
+// An Actor is a replica that takes part in a schedule.
 type Actor struct {
 	ID       string
 	Postgres *wire.Postgres
 	Stock    *wire.Raw
-	Locks    []*wire.Raw // to the lock service, if that is not Postgres
+	Locks    []*wire.Raw // to the lock service, unless that is Postgres
 	n        int
 	admin    string
 	process  *stack.Process
 }
 
-// actors is how many replicas take part; one more looks.
+// actors is how many replicas something is done to; one more observes.
 const actors = 2
 
 // openRig starts the replicas on the fleet's servers.
@@ -74,7 +74,7 @@ func openRig(ctx context.Context, f *fleet.Fleet, mode string, fault Fault, batc
 	}
 	r.replicas, err = f.Start(ctx, fleet.Setup{
 		Mode: mode, Replicas: actors + 1, LockWait: lockWait, LockTTL: fault.TTL, Work: fault.Work, BatchMax: batchMax,
-		// The reconciler would mend within a second what a schedule is about to show.
+		// The reconciler would repair within a second what a schedule is about to show.
 		Unreconciled: !r.reconciled,
 		Reach:        func(replica int) fleet.Addresses { return addresses[replica] },
 	})
@@ -90,8 +90,8 @@ func openRig(ctx context.Context, f *fleet.Fleet, mode string, fault Fault, batc
 	return r, nil
 }
 
-// connect puts a proxy between the actor and each of its servers, and returns
-// where it finds them.
+// connect puts a proxy between the actor and each of its servers, and returns the addresses
+// that the actor is to use.
 func (a *Actor) connect(to fleet.Addresses, mode string) (_ fleet.Addresses, err error) {
 	if to.DatabaseURL, err = through(to.DatabaseURL, func(host string) (string, error) {
 		a.Postgres, err = wire.NewPostgres(host)
@@ -122,7 +122,7 @@ func (a *Actor) connect(to fleet.Addresses, mode string) (_ fleet.Addresses, err
 	switch mode {
 	case redis, redlock:
 		if strings.HasPrefix(to.LockRedis, "redis+") {
-			break // its clients are told other addresses by the servers
+			break // these servers tell their clients other addresses
 		}
 		urls := strings.Split(to.LockRedis, ",")
 		for i := range urls {
@@ -143,7 +143,7 @@ func (a *Actor) connect(to fleet.Addresses, mode string) (_ fleet.Addresses, err
 	return to, nil
 }
 
-// through replaces the host of a URL by that of a proxy to it.
+// through replaces the host of a URL by the address of a proxy to it.
 func through(text string, proxy func(host string) (string, error)) (string, error) {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -161,7 +161,7 @@ func (r *Rig) close() {
 	}
 	if r.replicas != nil {
 		for _, p := range r.replicas.Processes {
-			_ = p.Kill() // nothing of theirs is kept
+			_ = p.Kill() // no need for a graceful end
 		}
 	}
 	for _, a := range []*Actor{r.A, r.B} {
@@ -184,7 +184,7 @@ func (a *Actor) close() {
 	}
 }
 
-// waiters asks a replica how many of its orders wait for a turn.
+// waiters asks a replica how many of its orders wait for a lock.
 func (r *Rig) waiters(ctx context.Context, a *Actor) (int, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.admin+"/metrics", http.NoBody)
 	if err != nil {

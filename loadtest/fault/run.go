@@ -15,24 +15,24 @@ import (
 )
 
 const (
-	// sceneLimit is how long a try may take: far more than any does, and longer than
-	// three busy ZooKeepers need to come back.
+	// sceneLimit is how long a try may take: far more than any does, and longer than three
+	// busy ZooKeepers take to come back.
 	sceneLimit = time.Minute
-	// atOnce is how many rigs run beside each other: most of their time they wait.
+	// atOnce is how many rigs run in parallel: they wait most of the time.
 	atOnce = 4
 )
 
-// A Plan is what to run.
+// A Plan says what to run.
 type Plan struct {
 	Faults        []Fault
 	Modes, Guards []string
 	Repeat        int // tries of each cell
-	BatchMax      int // most orders of a group; mode none has none
+	BatchMax      int // most orders in a group; mode none has no groups
 	// Done is called after each cell, from several goroutines.
 	Done func(report.Cell)
 }
 
-// A job is one fault with one mode, and a rig.
+// A job is one fault in one mode, for all guards.
 type job struct {
 	fault Fault
 	mode  string
@@ -50,7 +50,7 @@ func batchMax(mode string, limit int) int {
 	return limit
 }
 
-// Cells is how many cells the plan has.
+// Cells is the number of cells in the plan.
 func (p Plan) Cells() int {
 	n := 0
 	for _, j := range p.jobs() {
@@ -80,9 +80,9 @@ func (p Plan) jobs() []*job {
 	return jobs
 }
 
-// Run runs the plan on the fleet's servers and returns its cells, in the order
-// of the faults, and what each was judged by. An error means that the laboratory
-// could not do its work.
+// Run runs the plan on the fleet's servers. It returns the cells in the order of the faults,
+// and the records by which each was judged. An error means that the laboratory could not do
+// its work.
 func Run(ctx context.Context, f *fleet.Fleet, p Plan) ([]report.Cell, []audit.Records, error) {
 	jobs := p.jobs()
 	var number atomic.Int64
@@ -124,7 +124,7 @@ func (p Plan) run(ctx context.Context, shared *fleet.Fleet, j *job, name string)
 	})
 }
 
-// withRig opens a rig for a job, has it used, and closes it.
+// withRig opens a rig for a job, calls use with it, and closes it.
 func withRig(ctx context.Context, shared *fleet.Fleet, j *job, name string, use func(*Rig) error) error {
 	own := j.fault.Own
 	own.Masters = j.mode == redlock
@@ -132,7 +132,7 @@ func withRig(ctx context.Context, shared *fleet.Fleet, j *job, name string, use 
 	if err != nil {
 		return err
 	}
-	defer func() { _ = f.CloseFork() }() // the fleet ends what it could not
+	defer func() { _ = f.CloseFork() }() // the fleet ends what this could not
 	rig, err := openRig(ctx, f, j.mode, j.fault, j.plain[0].BatchMax)
 	if err != nil {
 		return err
@@ -141,8 +141,7 @@ func withRig(ctx context.Context, shared *fleet.Fleet, j *job, name string, use 
 	return use(rig)
 }
 
-// cells runs the job's cells, one after the other, each try on the rig that it
-// is given.
+// cells runs the job's cells one after the other, each try on the rig that on provides.
 func (p Plan) cells(ctx context.Context, j *job, name string, on func(try string, use func(*Rig) error) error) error {
 	for i := range j.cells {
 		var tries report.Tries
@@ -168,9 +167,8 @@ func (p Plan) cells(ctx context.Context, j *job, name string, on func(try string
 	return nil
 }
 
-// instead reports whether a try is to be told instead of an earlier one. What is
-// told is the first that was not as expected, and of those rather one that proves
-// something; else the last.
+// instead reports whether a try is to be reported instead of the earlier one. Reported is the
+// first that was not as expected, preferably one that is decided; if there is none, the last.
 func instead(told, next *report.Cell) bool {
 	return told.Met || !next.Met && told.Verdict == audit.Undecided && next.Verdict != audit.Undecided
 }
@@ -212,7 +210,7 @@ func (r *Rig) try(ctx context.Context, f Fault, cell *report.Cell) (audit.Record
 	if ctx.Err() != nil {
 		return audit.Records{}, ctx.Err()
 	}
-	if cause != nil { // what still hangs is let go
+	if cause != nil { // what still waits is cancelled
 		cancel()
 	}
 	r.running.Wait()
@@ -223,7 +221,7 @@ func (r *Rig) try(ctx context.Context, f Fault, cell *report.Cell) (audit.Record
 	records := audit.Records{
 		Ops: s.ops, Clients: actors, Fault: &audit.Fault{Name: f.Name, Fired: s.fire != "", Healed: &healed},
 	}
-	if cause == nil { // after what did not come about there is nothing to see
+	if cause == nil { // a schedule that failed has no aftermath to check
 		cause = r.aftermath(ctx, s.clock, cell.SKU, &records)
 	}
 	if records.Ledger, err = r.fleet.Ledger(ctx, cell.SKU); err != nil {

@@ -16,7 +16,7 @@ const (
 	commit = wire.Commit
 )
 
-// lookEvery is how often a schedule looks whether something has come about.
+// lookEvery is how often a schedule checks whether something has come about.
 const lookEvery = 5 * time.Millisecond
 
 // A Scene is one try of a fault on one SKU.
@@ -25,7 +25,7 @@ type Scene struct {
 	ctx   context.Context
 	sku   string
 	guard string
-	clock time.Time // everything is counted from it, on the monotonic clock
+	clock time.Time // start of all times, on the monotonic clock
 
 	mu       sync.Mutex
 	orders   map[*Actor]*order // the latest of each
@@ -33,21 +33,21 @@ type Scene struct {
 	ops      []load.Op
 	story    []string
 	fire     string // what was seen of the fault; empty if it has not fired
-	meeting  string // how the two met; empty if that is not known
+	meeting  string // how the two orders contended; empty if that is not known
 	waited   map[*Actor]bool
 	timeline recorder
 
 	over   time.Duration           // when all was settled
-	events map[*Actor][]wire.Event // what the actors had asked of Postgres by then
+	events map[*Actor][]wire.Event // what the actors had sent to Postgres by then
 }
 
-// An order is one that is under way.
+// An order is one in flight; done is closed when it is answered.
 type order struct {
 	op   load.Op
 	done chan struct{}
 }
 
-// actors are those that have ordered, and the two that something may be done to.
+// actors returns A and B, and C if it has ordered.
 func (s *Scene) actors() []*Actor {
 	if _, ordered := s.orders[s.C]; ordered {
 		return []*Actor{s.A, s.B, s.C}
@@ -55,7 +55,7 @@ func (s *Scene) actors() []*Actor {
 	return []*Actor{s.A, s.B}
 }
 
-// order has an actor's client send its order for the unit.
+// order has an actor's client send an order for the unit.
 func (s *Scene) order(a *Actor) {
 	o := &order{done: make(chan struct{}), op: load.Op{Client: a.n, Quantity: 1, Call: time.Since(s.clock)}}
 	s.mu.Lock()
@@ -83,7 +83,7 @@ func (s *Scene) answered(actors ...*Actor) error {
 	return nil
 }
 
-// fired notes that the fault was seen to happen.
+// fired records that the fault was seen to happen.
 func (s *Scene) fired(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,7 +94,7 @@ func (s *Scene) fired(format string, args ...any) {
 	}
 }
 
-// met notes that the two orders contended.
+// met records how the two orders contended.
 func (s *Scene) met(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -103,7 +103,7 @@ func (s *Scene) met(format string, args ...any) {
 	}
 }
 
-// await looks until it is so, or the scene's time is up.
+// await polls until so returns true or the scene's time is up.
 func (s *Scene) await(what string, so func() (bool, error)) error {
 	again := time.NewTicker(lookEvery)
 	defer again.Stop()
@@ -130,8 +130,8 @@ func (s *Scene) checked(a *Actor) (*wire.Gate, error) { return s.upTo(a, a.Postg
 // found its lease held: its COMMIT is held.
 func (s *Scene) written(a *Actor) (*wire.Gate, error) { return s.upTo(a, a.Postgres.Hold(commit)) }
 
-// committed sends the actor's order and waits until it is placed, and the actor
-// does not know: the answer to its COMMIT is held.
+// committed sends the actor's order and waits until it is placed, but the actor does not
+// know: the answer to its COMMIT is held.
 func (s *Scene) committed(a *Actor) (*wire.Gate, error) {
 	return s.upTo(a, a.Postgres.HoldReply(commit))
 }
@@ -151,8 +151,8 @@ func (s *Scene) upTo(a *Actor, gate *wire.Gate) (*wire.Gate, error) {
 	}
 }
 
-// comesAgain sends an order again that was refused for lack of a server or of its
-// turn, as those are that come while servers are busy or have just begun.
+// comesAgain resends an order that was refused as unavailable or busy, as happens while
+// servers are busy or have just started, and reports whether it did.
 func (s *Scene) comesAgain(a *Actor) bool {
 	select {
 	case <-s.orders[a].done:

@@ -1,8 +1,8 @@
 package fault
 
-// A holder wakes up after its lease, when another holds the lock, and gives back what
-// it believes to have. A release or a renewal that does not look whose lock it is would
-// let a third replica in beside the second.
+// A holder resumes after its lease, when another holds the lock, and releases what it
+// believes to hold. A release or a renewal that does not check the owner would let a third
+// replica in beside the second.
 var staleRelease = Fault{
 	Name: "stale-release", Title: "the holder is paused past its lease, and releases when another holds the lock",
 	Modes: leases, TTL: shortTTL,
@@ -23,12 +23,12 @@ var staleRelease = Fault{
 		if err := s.resume(s.A); err != nil {
 			return err
 		}
-		if err := s.answered(s.A); err != nil { // it has released before, or does so now
+		if err := s.answered(s.A); err != nil { // it has released by now, or is about to
 			return err
 		}
 		s.fired("%s released while %s held the lock", s.A.ID, s.B.ID)
 		s.order(s.C)
-		if err := s.waitingOrAnswered(s.C); err != nil { // it sells, if the lock was released
+		if err := s.waitingOrAnswered(s.C); err != nil { // answered if the lock was wrongly released
 			return err
 		}
 		current.Pass()
@@ -36,8 +36,8 @@ var staleRelease = Fault{
 	},
 }
 
-// Whoever is next in the queue is dead when its turn comes. The one behind it gets the
-// lock when the holder releases it, and not before.
+// The next waiter in the queue is dead when the lock is released. The one behind it gets the
+// lock then, and not before.
 var waiterKilled = Fault{
 	Name: "waiter-killed", Title: "the first of two waiters is killed before the holder releases",
 	Modes: leases, TTL: shortTTL, Excludes: true,
@@ -58,7 +58,8 @@ var waiterKilled = Fault{
 		if err := s.kill(s.B); err != nil {
 			return err
 		}
-		// In ZooKeeper its place goes with its session: that must not be taken for the holder's.
+		// In ZooKeeper its node goes with its session: that must not be mistaken for the
+		// holder's.
 		if err := s.holdsOn(s.A); err != nil {
 			return err
 		}

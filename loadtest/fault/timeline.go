@@ -12,10 +12,10 @@ import (
 	"orderd/loadtest/wire"
 )
 
-// A recorder keeps what a scene's timeline is made of.
+// A recorder collects the spans and marks of a timeline.
 type recorder struct {
 	mu    sync.Mutex
-	spans []report.Span // To is below zero while it lasts
+	spans []report.Span // To is negative while it lasts
 	marks []report.Mark
 }
 
@@ -44,7 +44,7 @@ func (r *recorder) mark(m report.Mark) {
 	r.marks = append(r.marks, m)
 }
 
-// watch notes who holds the lock, by looking, until ctx ends.
+// watch records who holds the lock, by polling, until ctx ends.
 func (s *Scene) watch(ctx context.Context) {
 	again := time.NewTicker(2 * lookEvery)
 	defer again.Stop()
@@ -84,7 +84,7 @@ func (r *recorder) hold(l load.Lock, at time.Duration) {
 	})
 }
 
-// finish ends what still lasts, and gives everything a lane.
+// finish ends the spans that still last, and gives every span and mark a lane.
 func (*recorder) finish(t *report.Timeline, over time.Duration) {
 	lane := func(name string) {
 		if !slices.Contains(t.Lanes, name) {
@@ -102,8 +102,7 @@ func (*recorder) finish(t *report.Timeline, over time.Duration) {
 	}
 }
 
-// A section is the time that a replica was in its critical section, as far as
-// Postgres was asked for anything.
+// A section is a replica's critical section, as far as its statements to Postgres show it.
 type section struct{ from, to time.Duration }
 
 func (s *Scene) section(a *Actor) (section, bool) {
@@ -125,7 +124,7 @@ func (s *Scene) section(a *Actor) (section, bool) {
 	return sec, found
 }
 
-// draw makes the timeline of the scene, once it is over.
+// draw makes the timeline of the scene once it is over.
 func (s *Scene) draw(ledger []load.Movement) *report.Timeline {
 	s.timeline.mu.Lock()
 	defer s.timeline.mu.Unlock()
@@ -149,8 +148,8 @@ func (s *Scene) draw(ledger []load.Movement) *report.Timeline {
 	return t
 }
 
-// endAtDeath ends what a replica held when it was killed. The lock service names it
-// for longer, but nobody is in the critical section any more.
+// endAtDeath ends a replica's lease when it was killed. The lock service names it for longer,
+// but nobody is in the critical section any more.
 func endAtDeath(t *report.Timeline) {
 	for _, down := range t.Spans {
 		if down.Kind != report.Down {
@@ -163,7 +162,7 @@ func endAtDeath(t *report.Timeline) {
 			}
 			rest := *sp
 			rest.Kind, rest.Label, rest.From = report.LeftBehind, "lock left behind", max(sp.From, down.From)
-			if sp.From >= down.From { // it was seen too late to be seen alive
+			if sp.From >= down.From { // it was first seen after the death
 				*sp = rest
 				continue
 			}
@@ -173,8 +172,8 @@ func endAtDeath(t *report.Timeline) {
 	}
 }
 
-// addUnseen adds the lease of an actor that was over before anybody looked: what it
-// asked of Postgres shows it.
+// addUnseen adds the lease of an actor that was too short to be polled: its statements to
+// Postgres show it.
 func (s *Scene) addUnseen(t *report.Timeline, a *Actor, ledger []load.Movement) {
 	sec, worked := s.section(a)
 	if !worked || slices.ContainsFunc(t.Spans, func(sp report.Span) bool { return sp.Lane == a.ID && sp.Kind == report.Holds }) {
@@ -189,9 +188,9 @@ func (s *Scene) addUnseen(t *report.Timeline, a *Actor, ledger []load.Movement) 
 	t.Spans = append(t.Spans, unseen)
 }
 
-// sharpen corrects who held the lock by what they asked of Postgres: to look is
-// to see it a moment late. Whoever works has the lock already, and the others
-// have it no more; who goes on all the same works without it, as drawActor says.
+// sharpen corrects who held the lock by what they sent to Postgres, because polling sees a
+// change late. A replica that works already has the lock, and the others no longer do; one
+// that goes on nevertheless works without it, as drawActor shows.
 func (s *Scene) sharpen(t *report.Timeline) {
 	for _, a := range s.actors() {
 		sec, worked := s.section(a)
@@ -216,7 +215,7 @@ func (s *Scene) drawActor(t *report.Timeline, a *Actor) {
 	if !ordered {
 		return
 	}
-	lasted := -1.0 // the end of what it held
+	lasted := -1.0 // when its last lease ended
 	for i := range t.Spans {
 		if sp := &t.Spans[i]; sp.Lane == a.ID && sp.Kind == report.Holds {
 			lasted = max(lasted, sp.To)
@@ -239,7 +238,7 @@ func (s *Scene) drawActor(t *report.Timeline, a *Actor) {
 	}
 }
 
-// nameLayer adds to the refusals which layer they are owed to, once it is known.
+// nameLayer adds to the refusals the layer that caused them, once it is known.
 func nameLayer(t *report.Timeline, caught string) {
 	for i := range t.Marks {
 		if m := &t.Marks[i]; m.Kind == report.Refused && caught != "" {

@@ -11,11 +11,11 @@ import (
 	"orderd/loadtest/wire"
 )
 
-// To look who holds the lock is to see it late, and not to see what is short. Nobody is
-// said to have held it beside another who only was seen so.
+// Polling sees a new holder late, and may miss a short lease. Two replicas must not be
+// reported as holders at once because of that alone.
 func TestScene_drawsWhoHeldTheLock(t *testing.T) {
 	t.Parallel()
-	const begun = 100 // the second's section, ms
+	const begun = 100 // when the second's section begins, ms
 	worked := func(clock time.Time, from, to int) []wire.Event {
 		at := func(ms int) time.Time { return clock.Add(time.Duration(ms) * time.Millisecond) }
 		return []wire.Event{{Statement: begin, Asked: at(from), Sent: at(from), Done: at(from)}, {Statement: commit, Asked: at(to), Sent: at(to), Done: at(to)}}

@@ -13,9 +13,9 @@ import (
 	"orderd/loadtest/report"
 )
 
-// A loadFault is orders from many clients while things break again and again. It is
-// judged by its books and not by one interleaving, and all guards stand it at
-// once, each with a SKU of its own.
+// A loadFault is a fault that is injected again and again while many clients order. It is
+// judged by its books and not by one interleaving, and all guards run at once, each with its
+// own SKU.
 type loadFault struct {
 	*Rig
 	ctx      context.Context
@@ -23,8 +23,8 @@ type loadFault struct {
 	timeline recorder
 	random   *rand.Rand
 
-	done   atomic.Int64  // how often something was broken
-	calm   chan struct{} // closed when nothing will be broken any more
+	done   atomic.Int64  // how often the fault was injected
+	calm   chan struct{} // closed when nothing more will be injected
 	healed time.Duration // when that was
 	over   time.Duration // when all was sold out
 	drive  []*drive
@@ -33,24 +33,24 @@ type loadFault struct {
 // A drive is the clients of one SKU.
 type drive struct {
 	sku  string
-	sold atomic.Bool // sold out, after the storm
+	sold atomic.Bool // sold out, after the last injection
 	mu   sync.Mutex
 	ops  []load.Op
 }
 
-// Seed begins the sequence of replicas that are hit.
+// Seed seeds the choice of the replicas that are hit.
 const Seed = 1
 
 const (
-	loadClients = 4 // of each SKU
-	// loadWork is what an order takes inside the lock: the machine has time left,
-	// and what breaks mostly finds somebody inside.
+	loadClients = 4 // for each SKU
+	// loadWork is what an order takes inside the lock: the machine has idle time left, and a
+	// fault mostly finds a replica in its critical section.
 	loadWork = 40 * time.Millisecond
-	// loadLimit is when it is given up: the shop has stopped selling.
+	// loadLimit is when a loadFault is given up: the shop no longer sells.
 	loadLimit = 10 * time.Minute
 )
 
-// disruption is what a storm does to the replicas and servers, for how long.
+// A disruption is what is injected, how often and for how long.
 type disruption struct {
 	lasts  time.Duration
 	every  time.Duration
@@ -58,7 +58,7 @@ type disruption struct {
 	inject func(*loadFault) error
 }
 
-// underLoad has all cells of a job stand the storm at once.
+// underLoad runs all cells of a job at once, under the disruption.
 func (r *Rig) underLoad(ctx context.Context, w disruption, cells []*report.Cell) ([]audit.Records, error) {
 	if err := r.restore(ctx); err != nil {
 		return nil, err
@@ -103,7 +103,7 @@ func (r *Rig) underLoad(ctx context.Context, w disruption, cells []*report.Cell)
 	return kept, nil
 }
 
-// run strikes until the storm's time is up.
+// run injects the fault at intervals until the disruption's time is up.
 func (s *loadFault) run(w disruption) error {
 	end := time.NewTimer(w.lasts)
 	defer end.Stop()
@@ -124,9 +124,9 @@ func (s *loadFault) run(w disruption) error {
 	}
 }
 
-// shop sends one order after the other until the storm is over and the SKU sold
-// out. An order that was not decided is sent again, to the next replica and with
-// its key, lest it be placed twice.
+// shop sends one order after the other until the disruption is over and the SKU sold out. An
+// order that was not decided is sent again, to the next replica and with its key, so that it
+// is not placed twice.
 func (s *loadFault) shop(d *drive, client int) {
 	number, open := 0, false
 	for turn := client; s.ctx.Err() == nil && (open || !d.sold.Load()); turn++ {
@@ -143,7 +143,7 @@ func (s *loadFault) shop(d *drive, client int) {
 			number, open = number+1, false
 		case load.Unknown:
 			open = true
-		case load.Busy, load.Failed: // of an attempt before it may still be open
+		case load.Busy, load.Failed: // an earlier attempt may still be open
 		}
 		if op.Outcome != load.Confirmed {
 			pause(s.ctx, askAgain)

@@ -14,8 +14,8 @@ import (
 	"orderd/loadtest/report"
 )
 
-// judge fills in the cell from the drive and what it left behind. cause is why
-// the storm did not go through, if it did not.
+// judge fills in the cell from the drive and what it left behind. cause is why the disruption
+// did not complete, nil if it did.
 func (s *loadFault) judge(ctx context.Context, cell *report.Cell, d *drive, cause error) (audit.Records, error) {
 	r := audit.Records{
 		Ops: d.ops, Clients: loadClients, Fault: &audit.Fault{Name: cell.Fault, Fired: s.done.Load() > 0, Healed: &s.healed},
@@ -47,7 +47,7 @@ func (s *loadFault) judge(ctx context.Context, cell *report.Cell, d *drive, caus
 	return r, nil
 }
 
-// caughtBy names the layers that were seen to stop anybody.
+// caughtBy names the layers that were seen to stop an order.
 func (d *drive) caughtBy(cell *report.Cell) string {
 	switch {
 	case cell.Oversell():
@@ -60,13 +60,12 @@ func (d *drive) caughtBy(cell *report.Cell) string {
 		layers = append(layers, byLock)
 	}
 	if slices.ContainsFunc(d.ops, func(op load.Op) bool { return op.Code == "lease_lost" }) {
-		layers = append(layers, byLeaseCheck) // or the guards fence and claim, which say the same
+		layers = append(layers, byLeaseCheck) // or the guards fence and claim, which answer the same
 	}
 	return strings.Join(layers, ", ")
 }
 
-// draw has the replicas' and servers' absences, and the first units sold that
-// were not there.
+// draw shows when replicas and servers were down, and the sales of units that were not there.
 func (s *loadFault) draw(ledger []load.Movement) *report.Timeline {
 	s.timeline.mu.Lock()
 	defer s.timeline.mu.Unlock()
@@ -91,5 +90,5 @@ func (s *loadFault) draw(ledger []load.Movement) *report.Timeline {
 	return t
 }
 
-// replicaOf is the replica's name, which its process's ends with.
+// replicaOf is the replica's name, which ends the name of its process.
 func replicaOf(p *stack.Process) string { return p.Name()[len(p.Name())-len("r1"):] }

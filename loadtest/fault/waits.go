@@ -6,8 +6,8 @@ import (
 	"orderd/loadtest/wire"
 )
 
-// insideOrWaiting waits until an order has passed its check, or is seen to wait
-// for its turn, and tells which.
+// insideOrWaiting waits until an order has passed its check, or is seen to wait for the lock,
+// and returns which.
 func (s *Scene) insideOrWaiting(a *Actor, gate *wire.Gate) (inside bool, err error) {
 	seen := 0
 	err = s.await(a.ID+" inside or waiting", func() (bool, error) {
@@ -22,8 +22,8 @@ func (s *Scene) insideOrWaiting(a *Actor, gate *wire.Gate) (inside bool, err err
 	return inside, err
 }
 
-// insideWaitingOrAnswered waits until an order has passed its check, waits for
-// its turn, or has been refused.
+// insideWaitingOrAnswered waits until an order has passed its check, waits for the lock, or
+// has its answer.
 func (s *Scene) insideWaitingOrAnswered(a *Actor, gate *wire.Gate) error {
 	seen := 0
 	return s.await(a.ID+" inside, waiting or refused", func() (bool, error) {
@@ -38,7 +38,7 @@ func (s *Scene) insideWaitingOrAnswered(a *Actor, gate *wire.Gate) error {
 	})
 }
 
-// waitingOrAnswered waits until an order waits for its turn or has its answer.
+// waitingOrAnswered waits until an order waits for the lock or has its answer.
 func (s *Scene) waitingOrAnswered(a *Actor) error {
 	seen := 0
 	return s.await(a.ID+" waiting or answered", func() (bool, error) {
@@ -51,7 +51,7 @@ func (s *Scene) waitingOrAnswered(a *Actor) error {
 	})
 }
 
-// waiting waits until an order is seen to wait for its turn.
+// waiting waits until an order is seen to wait for the lock.
 func (s *Scene) waiting(a *Actor) error {
 	seen := 0
 	return s.await(a.ID+" waiting for the lock", func() (bool, error) {
@@ -62,8 +62,8 @@ func (s *Scene) waiting(a *Actor) error {
 	})
 }
 
-// isWaiting tells whether an order waits for its turn. One that has just come to
-// the lock and is about to be let in looks the same at a single glance.
+// isWaiting reports whether an order waits for the lock. It has to be seen three times in a
+// row: an order that is about to get the lock looks the same once.
 func (s *Scene) isWaiting(a *Actor, seen *int) (bool, error) {
 	waiters, err := s.waiters(s.ctx, a)
 	if err != nil || waiters == 0 {
@@ -77,7 +77,7 @@ func (s *Scene) isWaiting(a *Actor, seen *int) (bool, error) {
 	return true, nil
 }
 
-// waits notes that an actor's order waits for the lock.
+// waits records that an actor's order waits for the lock.
 func (s *Scene) waits(a *Actor) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,8 +108,8 @@ func (s *Scene) isBlocked(a *Actor) (bool, error) {
 	return blocked, err
 }
 
-// holdsOn waits until the actor has held the lock for longer than a lease of shortTTL
-// lasts, from now on.
+// holdsOn waits until the actor has held the lock, from now on, for longer than a lease of
+// shortTTL.
 func (s *Scene) holdsOn(a *Actor) error {
 	long := time.Since(s.clock) + shortTTL*3/2
 	return s.await(a.ID+" holding the lock for longer than a lease", func() (bool, error) {
@@ -118,7 +118,15 @@ func (s *Scene) holdsOn(a *Actor) error {
 	})
 }
 
-// lockLost waits until the lock service does not name the actor as the holder.
+// lockGranted waits until the lock service names the actor as the holder.
+func (s *Scene) lockGranted(a *Actor) error {
+	return s.await(a.ID+"'s lease", func() (bool, error) {
+		l, err := s.observer.Lock(s.ctx, s.sku)
+		return err == nil && l.Replica() == a.ID, err
+	})
+}
+
+// lockLost waits until the lock service no longer names the actor as the holder.
 func (s *Scene) lockLost(a *Actor) error {
 	return s.await("the end of "+a.ID+"'s lease", func() (bool, error) {
 		l, err := s.observer.Lock(s.ctx, s.sku)

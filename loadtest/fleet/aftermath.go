@@ -13,12 +13,12 @@ import (
 	"orderd/loadtest/audit"
 )
 
-// lookEvery is how often it is looked whether all is quiet.
+// lookEvery is how often Aftermath looks whether all is quiet.
 const lookEvery = 20 * time.Millisecond
 
-// Aftermath adds to the records what a drive of the SKU has left in the servers:
-// the orders, the levels, and what is still held. Until the limit Redis may come
-// to the level of Postgres, whatever is held may go, and servers may come back.
+// Aftermath adds to the records what a drive of the SKU left in the servers: the orders, the
+// levels, and what is still held. Until the limit it waits for Redis to have the level of
+// Postgres, for nothing to be held, and for servers to come back.
 func (f *Fleet) Aftermath(ctx context.Context, sku string, limit time.Duration, r *audit.Records) error {
 	for end := time.Now().Add(limit); ; {
 		level, left, err := f.look(ctx, sku)
@@ -39,7 +39,7 @@ func (f *Fleet) Aftermath(ctx context.Context, sku string, limit time.Duration, 
 	}
 }
 
-// lookLimit bounds one look at the servers, of which one may have fallen silent.
+// lookLimit bounds one look at the servers, one of which may not respond.
 const lookLimit = 5 * time.Second
 
 func (f *Fleet) look(ctx context.Context, sku string) (level audit.Level, left audit.Left, err error) {
@@ -53,7 +53,7 @@ func (f *Fleet) look(ctx context.Context, sku string) (level audit.Level, left a
 
 // Level reads the SKU's level in Postgres and its copy in Redis.
 func (f *Fleet) Level(ctx context.Context, sku string) (audit.Level, error) {
-	var l audit.Level // of the one SKU of its drive, which has no name there
+	var l audit.Level // SKU stays empty, as in every drive of a single SKU
 	err := f.db.QueryRow(ctx, "SELECT on_hand, version FROM stock WHERE sku = $1", sku).Scan(&l.OnHand, &l.Version)
 	if err != nil {
 		return l, fmt.Errorf("read the level of %s: %w", sku, err)
@@ -64,7 +64,7 @@ func (f *Fleet) Level(ctx context.Context, sku string) (audit.Level, error) {
 	}
 	var quick audit.Quick
 	switch n, err := fmt.Sscan(text, &quick.OnHand, &quick.Version); {
-	case n == 0: // it has none
+	case n == 0: // Redis has no level
 		return l, nil
 	case err != nil:
 		return l, fmt.Errorf("the level of %s in Redis is %q: %w", sku, text, err)
@@ -73,10 +73,10 @@ func (f *Fleet) Level(ctx context.Context, sku string) (audit.Level, error) {
 	return l, nil
 }
 
-// quickLevel answers a level and its version, in one look.
+// quickLevel returns a level and its version, read atomically.
 const quickLevel = "local l = redis.call('HMGET', KEYS[1], 'level', 'version') return (l[1] or '') .. ' ' .. (l[2] or '')"
 
-// placed reads the orders of the SKU, and those that have no movements at all.
+// placed reads the SKU's orders, and all those that have no movements.
 func (f *Fleet) placed(ctx context.Context, sku string) ([]audit.Placed, error) {
 	rows, err := f.db.Query(ctx, `
 		SELECT id::text, client, coalesce(idempotency_key, '') FROM orders o
@@ -93,8 +93,8 @@ func (f *Fleet) placed(ctx context.Context, sku string) ([]audit.Placed, error) 
 	return placed, nil
 }
 
-// left finds what is held of the SKU in the servers that live. What it looks for
-// is the SKU in the names of keys and nodes: how they are made is orderd's affair.
+// left finds what is still held of the SKU in the servers that are running. It looks for the
+// SKU within the names of keys and nodes, so that it need not know how orderd builds them.
 func (f *Fleet) left(ctx context.Context, sku string) (audit.Left, error) {
 	l := audit.Left{Looked: []string{"Postgres"}}
 	held, err := f.sessions(ctx)
@@ -133,14 +133,14 @@ func (f *Fleet) left(ctx context.Context, sku string) (audit.Left, error) {
 	return l, nil
 }
 
-// keys lists all of a server's. Their names have no spaces.
+// keys lists all keys of a server. Their names have no spaces.
 func keys(ctx context.Context, r *stack.Redis) ([]string, error) {
 	text, err := r.Do(ctx, "KEYS", "*")
 	return strings.Fields(strings.Trim(text, "[]")), err
 }
 
-// sessions lists the replicas' connections to the database that are in a
-// transaction and do nothing, or hold a lock.
+// sessions lists the connections to the database that are idle in a transaction, and those of
+// replicas that hold an advisory lock.
 func (f *Fleet) sessions(ctx context.Context) ([]string, error) {
 	rows, err := f.db.Query(ctx, `
 		SELECT application_name || ' is ' || state FROM pg_stat_activity
@@ -159,7 +159,7 @@ func (f *Fleet) sessions(ctx context.Context) ([]string, error) {
 	return held, nil
 }
 
-// lockRedis are the Redis servers that may keep locks.
+// lockRedis returns the Redis servers that may keep locks.
 func (f *Fleet) lockRedis() []*stack.Redis {
 	all := append(slices.Clone(f.Masters[:]), f.Locks)
 	if f.Sentinel != nil {
@@ -171,7 +171,7 @@ func (f *Fleet) lockRedis() []*stack.Redis {
 	return slices.DeleteFunc(all, func(r *stack.Redis) bool { return r == nil })
 }
 
-// zooKeepers are the servers that may keep queues.
+// zooKeepers returns the servers that may keep queues for locks.
 func (f *Fleet) zooKeepers() []*stack.ZooKeeper {
 	if f.Ensemble != nil {
 		return f.Ensemble.Servers

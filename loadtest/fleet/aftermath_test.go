@@ -13,8 +13,8 @@ import (
 	"orderd/loadtest/load"
 )
 
-// What is wrong in the servers, by somebody's hand, is seen and judged so; and
-// nothing is while all is right.
+// Errors that are made in the servers on purpose are seen and judged as such, and none is
+// reported while all is right.
 func TestFleet_Aftermath(t *testing.T) {
 	t.Parallel()
 	f, err := Open(t.Context(), "")

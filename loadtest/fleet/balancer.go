@@ -11,16 +11,16 @@ import (
 	"orderd/deploy"
 )
 
-// What of deploy/haproxy.cfg is different here: where it listens, and that the
-// replicas are known and need not be asked for by name.
+// What is replaced in deploy/haproxy.cfg: the address that it listens on, and the discovery
+// of replicas by DNS, since their addresses are known here.
 var (
 	bindLine  = regexp.MustCompile(`(?m)^([ \t]+bind) :8080$`)
 	resolvers = regexp.MustCompile(`(?m)^resolvers docker\n([ \t]+.+\n)+`)
 	template  = regexp.MustCompile(`(?m)^[ \t]+server-template .*$`)
 )
 
-// Balance starts a balancer before the replicas, with the configuration that
-// ships, and returns its base URL. It ends with the fleet.
+// Balance starts a load balancer in front of the replicas, with the configuration that ships,
+// and returns its base URL. It ends with the fleet.
 func (f *Fleet) Balance(ctx context.Context, r *Replicas) (string, error) {
 	servers, err := serverLines(r.URLs)
 	if err != nil {
@@ -56,7 +56,7 @@ func serverLines(urls []string) (string, error) {
 	return strings.Join(lines, "\n"), nil
 }
 
-// balanced asks whether a replica answers through the balancer.
+// balanced returns nil if a replica answers through the balancer.
 func balanced(ctx context.Context, url string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/readyz", http.NoBody)
 	if err != nil {

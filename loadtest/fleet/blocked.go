@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// Blocked tells whether a transaction of the nth replica, counted from 1, waits
-// for a row that another has locked.
+// Blocked reports whether a transaction of the nth replica, counted from 1, waits for a row
+// that another one has locked.
 func (f *Fleet) Blocked(ctx context.Context, n int) (bool, error) {
 	var blocked bool
 	err := f.db.QueryRow(ctx, `
@@ -19,8 +19,8 @@ func (f *Fleet) Blocked(ctx context.Context, n int) (bool, error) {
 	return blocked, nil
 }
 
-// EndLockSessions has Postgres end the connections on which the nth replica,
-// counted from 1, holds locks, and returns how many there were.
+// EndLockSessions has Postgres terminate the connections on which the nth replica, counted
+// from 1, holds advisory locks, and returns how many there were.
 func (f *Fleet) EndLockSessions(ctx context.Context, n int) (int, error) {
 	var ended int
 	err := f.db.QueryRow(ctx, `

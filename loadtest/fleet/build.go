@@ -1,5 +1,5 @@
-// Package fleet starts what the laboratory looks at: real servers, and several
-// replicas of orderd on them, each a process of its own.
+// Package fleet starts what the laboratory tests: real servers, and several replicas of
+// orderd on them, each in its own process.
 package fleet
 
 import (
@@ -10,11 +10,11 @@ import (
 	"strings"
 )
 
-// module is where orderd's source is, for the Go tool.
+// module is orderd's package path, for the Go tool.
 const module = "orderd/cmd/orderd"
 
-// build compiles orderd into dir and returns the binary's path. It works in a
-// checkout of the source only.
+// build compiles orderd into dir and returns the binary's path. It only works in a checkout
+// of the source.
 func build(ctx context.Context, dir string) (string, error) {
 	binary := filepath.Join(dir, "orderd")
 	out, err := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, module).CombinedOutput()

@@ -16,20 +16,19 @@ import (
 	"orderd/loadtest/load"
 )
 
-// A Fleet is a set of servers and the replicas on them. The stock levels and
-// the locks are on Redis servers of their own: losing one must not look like
-// losing the other.
+// A Fleet is a set of servers and the replicas that use them. Stock levels and locks are on
+// separate Redis servers, so that losing one does not look like losing the other.
 type Fleet struct {
 	Servers
 	stack  *stack.Stack
 	orderd string // the binary
 	url    string // of the database
-	prefix string // of the names of what it starts
+	prefix string // of the names of all that it starts
 	db     *pgx.Conn
-	mine   []*stack.Process // of a fork: the servers that are its alone
+	mine   []*stack.Process // of a fork: the servers that it does not share
 }
 
-// Servers are those of a fleet.
+// Servers are the servers of a fleet.
 type Servers struct {
 	Postgres  *stack.Postgres
 	Stock     *stack.Redis
@@ -37,20 +36,19 @@ type Servers struct {
 	Masters   [redlockMasters]*stack.Redis // of mode redlock
 	ZooKeeper *stack.ZooKeeper
 
-	// Instead of Locks and ZooKeeper, where a fork has them.
+	// Instead of Locks and ZooKeeper, in a fork that has them.
 	Sentinel *stack.Sentinel
 	Cluster  *stack.RedisCluster
 	Ensemble *stack.ZooKeeperEnsemble
-	// Clock is that of Locks, or of the third master, where a fork has it.
+	// Clock is the clock of Locks or of the third master, in a fork that has one.
 	Clock *stack.Clock
 }
 
-// redlockMasters is how many masters RedLock asks: it needs most of them.
+// redlockMasters is how many masters RedLock uses: it needs a majority of them.
 const redlockMasters = 5
 
-// Open starts the servers, all at once, and brings the database's schema up
-// to date. orderd is the binary; it is built if that is empty. The caller
-// closes the fleet.
+// Open starts the servers in parallel and brings the database's schema up to date. orderd is
+// the path of the binary, which is built if that is empty. The caller closes the fleet.
 func Open(ctx context.Context, orderd string) (_ *Fleet, err error) {
 	if err := stack.Missing(stack.Find()); err != nil {
 		return nil, err
@@ -62,7 +60,7 @@ func Open(ctx context.Context, orderd string) (_ *Fleet, err error) {
 	f := &Fleet{stack: s, orderd: orderd}
 	defer func() {
 		if err != nil {
-			_ = f.Close() // what went wrong before matters more
+			_ = f.Close() // the first error matters more
 		}
 	}()
 
@@ -94,7 +92,7 @@ func Open(ctx context.Context, orderd string) (_ *Fleet, err error) {
 	return f, nil
 }
 
-// prepare brings the schema of a database up to date and connects to it.
+// prepare brings the schema of a database up to date and connects to the database.
 func (f *Fleet) prepare(ctx context.Context, url string) error {
 	f.url = url
 	if err := f.Migrate(ctx, url); err != nil {
@@ -103,8 +101,8 @@ func (f *Fleet) prepare(ctx context.Context, url string) error {
 	return f.Reconnect(ctx)
 }
 
-// Reconnect makes the laboratory's own connection to the database anew, as is
-// needed after a restart of Postgres.
+// Reconnect renews the laboratory's own connection to the database, as is needed after a
+// restart of Postgres.
 func (f *Fleet) Reconnect(ctx context.Context) error {
 	if f.db != nil {
 		_ = f.db.Close(ctx) // it may be broken
@@ -126,7 +124,7 @@ func (f *Fleet) Migrate(ctx context.Context, databaseURL string) error {
 	return nil
 }
 
-// NewKey makes an API key for a client, and the line that lets it in.
+// NewKey makes an API key for a client, and the line of --api-keys that admits it.
 func (f *Fleet) NewKey(ctx context.Context, client, role string) (key, line string, err error) {
 	out, err := exec.CommandContext(ctx, f.orderd, "keys", "new", "--client", client, "--role", role).Output()
 	if err != nil {
@@ -136,13 +134,12 @@ func (f *Fleet) NewKey(ctx context.Context, client, role string) (key, line stri
 	return key, line, nil
 }
 
-// Run starts a program beside the replicas. It ends with the fleet, if nobody
-// stops it before.
+// Run starts a program beside the replicas. It ends with the fleet at the latest.
 func (f *Fleet) Run(ctx context.Context, c stack.Command) (*stack.Process, error) {
 	return f.stack.Start(ctx, c)
 }
 
-// PostgresTool is the path of one of the programs that came with the server.
+// PostgresTool returns the path of a program that came with the Postgres server.
 func (f *Fleet) PostgresTool(name string) string { return f.Postgres.Tool(name) }
 
 // Close ends the replicas and the servers and removes their files.
@@ -150,15 +147,15 @@ func (f *Fleet) Close() error {
 	if f.db != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		_ = f.db.Close(ctx) // the server goes next
+		_ = f.db.Close(ctx) // the server is ended next
 	}
 	return f.stack.Close()
 }
 
-// DatabaseURL is where psql finds the orders.
+// DatabaseURL is the URL of the database with the orders.
 func (f *Fleet) DatabaseURL() string { return f.url }
 
-// Dir is a folder that is removed when the fleet ends, however that comes.
+// Dir is a folder that is removed when the fleet ends, in whatever way.
 func (f *Fleet) Dir() string { return f.stack.Dir() }
 
 // Ledger reads a SKU's movements in version order from the database.
@@ -181,7 +178,7 @@ func ReadLedger(ctx context.Context, db *pgx.Conn, sku string) ([]load.Movement,
 	return ledger, nil
 }
 
-// SaveLogs copies the logs of all that ran into dir.
+// SaveLogs copies the logs of all processes into dir.
 func (f *Fleet) SaveLogs(dir string) error {
 	logs := filepath.Join(f.stack.Dir(), "logs")
 	if err := os.CopyFS(dir, os.DirFS(logs)); err != nil {

@@ -12,26 +12,26 @@ import (
 	"orderd/internal/stack"
 )
 
-// Own says which servers a fork has for itself besides its Redis servers.
+// Own says which servers, besides its Redis servers, a fork does not share.
 type Own struct {
 	Masters, Postgres, ZooKeeper bool
 	// Ensemble is three ZooKeeper servers instead of one; Sentinel and Cluster
 	// keep the locks of mode redis.
 	Ensemble, Sentinel, Cluster bool
-	// Clock is that of the Redis that keeps the locks, or of the third master: it can be set.
+	// Clock makes the clock of the Redis that keeps the locks, or of the third master,
+	// settable.
 	Clock bool
 }
 
-// clockMaster is the place of the master whose clock can be set.
+// clockMaster is the index of the master whose clock can be set.
 const clockMaster = 2
 
-// ensembleSize is how many servers an ensemble has: one can be missed.
+// ensembleSize is how many servers an ensemble has: one of them may fail.
 const ensembleSize = 3
 
-// Fork returns a fleet with Redis servers and a database of its own, so that
-// nothing that is broken there is missed elsewhere. What is not its own it
-// shares. name begins the names of all that it starts, and is its alone. The
-// caller closes the fork before the fleet.
+// Fork returns a fleet with its own Redis servers and database, so that what is broken there
+// affects nobody else. It shares the servers that own does not name. name begins the names of
+// all that it starts and must be unique. The caller closes the fork before the fleet.
 func (f *Fleet) Fork(ctx context.Context, name string, own Own) (_ *Fleet, err error) {
 	k := &Fleet{Servers: f.Servers, stack: f.stack, orderd: f.orderd, prefix: name + "-"}
 	defer func() {
@@ -133,7 +133,7 @@ func (k *Fleet) alone(f *Fleet) []*stack.Process {
 	return mine
 }
 
-// CloseFork ends the servers that are the fork's alone.
+// CloseFork ends the servers that the fork does not share.
 func (k *Fleet) CloseFork() error {
 	if k.db != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)

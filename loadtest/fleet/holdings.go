@@ -13,8 +13,7 @@ import (
 	"orderd/loadtest/audit"
 )
 
-// Connections is how many connections the nth replica, counted from 1, has to
-// the database.
+// Connections is how many connections to the database the nth replica, counted from 1, has.
 func (f *Fleet) Connections(ctx context.Context, n int) (int, error) {
 	var count int
 	err := f.db.QueryRow(ctx, `
@@ -27,14 +26,14 @@ func (f *Fleet) Connections(ctx context.Context, n int) (int, error) {
 	return count, nil
 }
 
-// Placed reads the orders of the database.
+// Placed reads all orders of the database.
 func (f *Fleet) Placed(ctx context.Context) ([]audit.Placed, error) {
 	rows, err := f.db.Query(ctx, `SELECT id::text, client, coalesce(idempotency_key, '') FROM orders`)
 	if err != nil {
 		return nil, fmt.Errorf("read the orders: %w", err)
 	}
 	defer rows.Close()
-	placed := []audit.Placed{} // nil would be nobody has looked
+	placed := []audit.Placed{} // nil would mean that nobody looked
 	for rows.Next() {
 		var o audit.Placed
 		if err := rows.Scan(&o.ID, &o.Client, &o.Key); err != nil {
@@ -45,7 +44,7 @@ func (f *Fleet) Placed(ctx context.Context) ([]audit.Placed, error) {
 	return placed, rows.Err()
 }
 
-// Held is how many orders the database has as held, whatever their time.
+// Held is how many orders have the status held in the database, even if their time is over.
 func (f *Fleet) Held(ctx context.Context) (int, error) {
 	var held int
 	if err := f.db.QueryRow(ctx, `SELECT count(*) FROM orders WHERE status = 'held'`).Scan(&held); err != nil {
@@ -54,8 +53,8 @@ func (f *Fleet) Held(ctx context.Context) (int, error) {
 	return held, nil
 }
 
-// Reconcile runs orderd reconcile --check. It returns what that says, and whether
-// all is right; an error if nobody knows.
+// Reconcile runs orderd reconcile --check. It returns the output, and whether all is right;
+// an error if that is unknown.
 func (f *Fleet) Reconcile(ctx context.Context) (said string, right bool, err error) {
 	out, err := exec.CommandContext(ctx, f.orderd, "reconcile", "--check",
 		"--database-url", f.url, "--redis-url", f.Stock.URL).CombinedOutput()
@@ -69,8 +68,8 @@ func (f *Fleet) Reconcile(ctx context.Context) (said string, right bool, err err
 	return said, true, nil
 }
 
-// Metrics reads the nth replica's metrics without labels, counted from 0, after
-// it has collected its garbage.
+// Metrics reads the metrics without labels of the nth replica, counted from 0, after a
+// garbage collection there.
 func (r *Replicas) Metrics(ctx context.Context, n int) (map[string]float64, error) {
 	if _, err := read(ctx, r.AdminURLs[n]+"/debug/pprof/heap?gc=1"); err != nil {
 		return nil, err

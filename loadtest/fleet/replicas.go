@@ -17,7 +17,7 @@ import (
 	"orderd/internal/stack"
 )
 
-// A Setup is how the replicas are to run.
+// A Setup says how the replicas are to run.
 type Setup struct {
 	Mode     string // of the lock
 	Replicas int
@@ -25,25 +25,26 @@ type Setup struct {
 	LockWait time.Duration // --lock-wait
 	BatchMax int           // --batch-max
 	LockTTL  time.Duration // --lock-ttl; orderd's default if it is 0
-	// Unreconciled leaves Redis as it is: a fault is to show what the orders do with it.
+	// Unreconciled turns the reconciler off: a fault is to show what orders do with Redis as
+	// it is.
 	Unreconciled bool
-	// Balanced has a replica that is told to end wait until a balancer has noticed.
+	// Balanced has a replica that gets SIGTERM wait until a balancer has noticed.
 	Balanced bool
-	// Flags are further ones of orderd serve.
+	// Flags are further flags of orderd serve.
 	Flags []string
-	// Shared has each replica use its share of the processors and no more, as a
-	// container's limit would: otherwise each takes all of them for its own.
+	// Shared has each replica use its share of the processors and no more, as a container's
+	// limit would; otherwise each uses all of them.
 	Shared bool
-	// Reach tells each replica, counted from 0, where its servers are; nil: where
-	// they are.
+	// Reach returns the addresses at which each replica, counted from 0, finds its servers;
+	// nil: the servers' own.
 	Reach func(replica int) Addresses
-	// Ports are the replicas' ports; free ones if it is nil.
+	// Ports are the replicas' ports; nil: free ones.
 	Ports []int
-	// DatabaseURL is the database; the fleet's own if it is empty.
+	// DatabaseURL is the database; empty: the fleet's own.
 	DatabaseURL string
 }
 
-// Addresses are where a replica is told to find its servers.
+// Addresses are where a replica finds its servers.
 type Addresses struct {
 	DatabaseURL, StockRedis, LockRedis, ZooKeeper string
 }
@@ -55,11 +56,11 @@ type Replicas struct {
 	Processes []*stack.Process
 }
 
-// startTries is how often replicas are started because one has ended at once:
-// somebody else may have taken its port in between.
+// startTries is how often replicas are started if one exits at once: another process may have
+// taken its port in between.
 const startTries = 3
 
-// Start runs the replicas, all at once, and waits until each is ready.
+// Start starts the replicas in parallel, and waits until each is ready.
 func (f *Fleet) Start(ctx context.Context, s Setup) (*Replicas, error) {
 	for try := 1; ; try++ {
 		r, err := f.start(ctx, s)
@@ -135,11 +136,11 @@ func (f *Fleet) startOne(ctx context.Context, s Setup, n, port, admin int) (*sta
 		Args:  append(args, s.Flags...),
 		Env:   env,
 		Ready: func(ctx context.Context) error { return ready(ctx, url, id) },
-		Grace: 30 * time.Second, // what orderd promises to stop within, and some more
+		Grace: 30 * time.Second, // longer than orderd promises to take
 	})
 }
 
-// Addresses are where the servers are, for a replica of that lock mode.
+// Addresses returns the servers' addresses for a replica with that lock mode.
 func (f *Fleet) Addresses(mode string) Addresses {
 	to := Addresses{f.url, f.Stock.URL, f.Locks.URL, f.ZooKeeper.Addr}
 	switch {
@@ -160,15 +161,14 @@ func (f *Fleet) Addresses(mode string) Addresses {
 	return to
 }
 
-// manyAddresses are hosts in the syntax of --redis-url.
+// manyAddresses formats hosts in the syntax of --redis-url.
 func manyAddresses(hosts []string) string {
 	return hosts[0] + "?addr=" + strings.Join(hosts[1:], "&addr=")
 }
 
 func baseURL(port int) string { return "http://127.0.0.1:" + strconv.Itoa(port) }
 
-// ready asks whether it is this replica that answers there, and that it is
-// ready.
+// ready returns nil if the replica with that id answers at url, and is ready.
 func ready(ctx context.Context, url, id string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/readyz", http.NoBody)
 	if err != nil {
@@ -185,7 +185,7 @@ func ready(ctx context.Context, url, id string) error {
 	return nil
 }
 
-// Stop ends the replicas politely, all at once.
+// Stop ends the replicas gracefully, in parallel.
 func (r *Replicas) Stop(ctx context.Context) error {
 	var stopping errgroup.Group
 	for _, p := range r.Processes {
@@ -202,15 +202,15 @@ func (r *Replicas) Stop(ctx context.Context) error {
 	return stopping.Wait()
 }
 
-// Memory is what a process has resident, in MiB, as the kernel counts it. It is 0
-// where that does not tell.
+// Memory is the resident memory of a process in MiB, as the kernel counts it; 0 where the
+// kernel does not report it.
 type Memory struct {
-	Peak    float64 // of its own: the most at one time so far
-	Now     float64 // of its own
+	Peak    float64 // without Program: the most so far
+	Now     float64 // without Program
 	Program float64 // pages of the program's file, which the kernel can drop and read again
 }
 
-// Memory returns that of the replica which had the most.
+// Memory returns the memory of the replica with the highest peak.
 func (r *Replicas) Memory() (Memory, error) {
 	var most Memory
 	for _, p := range r.Processes {

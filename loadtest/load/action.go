@@ -9,25 +9,25 @@ import (
 	"time"
 )
 
-// A ActionKind says what an act is to do.
+// An ActionKind is what an Action asks for.
 type ActionKind string
 
-// The deeds.
+// The kinds of action.
 const (
 	Cancel  ActionKind = "cancel"
 	Confirm ActionKind = "confirm" // of a held order
 	Restock ActionKind = "restock"
 )
 
-// An Action is what somebody asked for besides an order, as they saw it. Its
-// outcome is Confirmed, Failed (refused for good or for now) or Unknown.
+// An Action is a request other than an order, as its client saw it. Its outcome is Confirmed,
+// Failed (refused, for good or for now) or Unknown.
 type Action struct {
-	Deed    ActionKind    `json:"deed"`
+	Kind    ActionKind    `json:"deed"`
 	OrderID string        `json:"order_id,omitempty"` // of a cancel or a confirm
 	SKU     string        `json:"sku,omitempty"`      // of a restock
 	Delta   int64         `json:"delta,omitempty"`
-	Reason  string        `json:"reason,omitempty"`          // of a restock; each has its own
-	Key     string        `json:"idempotency_key,omitempty"` // of all attempts at one restock
+	Reason  string        `json:"reason,omitempty"`          // of a restock; unique
+	Key     string        `json:"idempotency_key,omitempty"` // shared by all attempts at one restock
 	Outcome Outcome       `json:"outcome"`
 	Status  int           `json:"status,omitempty"`
 	Code    string        `json:"code,omitempty"`  // of the problem
@@ -37,10 +37,10 @@ type Action struct {
 	Return  time.Duration `json:"return_ns"`
 }
 
-// Do asks the nth target for it and fills in what came of it, but for the times.
+// Do sends act to the nth target and fills in its result, except Call and Return.
 func (c *Client) Do(ctx context.Context, n int, act *Action) {
-	path, body := "/v1/orders/"+act.OrderID+"/"+string(act.Deed), ""
-	if act.Deed == Restock {
+	path, body := "/v1/orders/"+act.OrderID+"/"+string(act.Kind), ""
+	if act.Kind == Restock {
 		path = "/v1/stock/" + url.PathEscape(act.SKU) + "/adjustments"
 		body = fmt.Sprintf(`{"delta":%d,"reason":%q}`, act.Delta, act.Reason)
 	}
@@ -59,7 +59,7 @@ func (c *Client) Do(ctx context.Context, n int, act *Action) {
 	act.State, _ = said.Status.(string)
 	switch {
 	case err != nil:
-		act.Outcome = Unknown // somebody between us and orderd answered
+		act.Outcome = Unknown // something between the client and orderd answered
 	case a.status < http.StatusBadRequest:
 		act.Outcome = Confirmed
 	case a.status >= http.StatusInternalServerError:

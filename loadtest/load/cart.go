@@ -7,8 +7,8 @@ import (
 	"encoding/json"
 )
 
-// Place places an order of op.Lines at the nth target, with its key and for as
-// long as it is to be held, and fills in what came of it, but for the times.
+// Place sends op.Lines as one order to the nth target, with op.Key and op.Hold, and fills in
+// the result, except Call and Return.
 func (c *Client) Place(ctx context.Context, n int, op *Op) {
 	type line struct {
 		SKU      string `json:"sku"`
@@ -29,8 +29,8 @@ func (c *Client) Place(ctx context.Context, n int, op *Op) {
 	c.place(ctx, n, string(body), op)
 }
 
-// learn takes from an answer what is left of each SKU. What the answer lacks
-// stays 0, which the audit will not find in the ledger.
+// learn takes from an answer its digest, if the order has a key, and what is left of each
+// SKU. A line that the answer lacks keeps 0, which the audit will not find in the ledger.
 func (op *Op) learn(text []byte, answered []Line) {
 	if op.Key != "" {
 		sum := sha256.Sum256(text)

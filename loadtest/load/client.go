@@ -12,21 +12,21 @@ import (
 	"time"
 )
 
-// requestLimit is when a client gives an order up; its outcome is unknown then.
+// requestLimit is how long a client waits for an answer. After that the outcome is unknown.
 const requestLimit = 30 * time.Second
 
-// answerLimit bounds what is read of an answer.
+// answerLimit is the longest body that is read of an answer, in bytes.
 const answerLimit = 1 << 20
 
 // A Client speaks to the replicas of one deployment.
 type Client struct {
 	targets []string
 	http    *http.Client
-	bearer  string // of every request; may be empty
+	bearer  string // Authorization header of every request; may be empty
 }
 
-// NewClient returns a client of the deployment at the base URLs, with at most
-// connections kept open to each.
+// NewClient returns a client of the deployment at the base URLs that keeps at most the given
+// number of idle connections to each.
 func NewClient(targets []string, connections int) *Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = connections
@@ -34,14 +34,14 @@ func NewClient(targets []string, connections int) *Client {
 	return &Client{targets: targets, http: &http.Client{Transport: transport, Timeout: requestLimit}}
 }
 
-// Authorize has the client show an API key from now on.
+// Authorize has the client send an API key with every request from now on.
 func (c *Client) Authorize(apiKey string) { c.bearer = "Bearer " + apiKey }
 
-// Close ends the connections kept open.
+// Close closes the idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Order places one order of op.Quantity at the nth target, under op.Key if there
-// is one, and fills in what came of it, but for the times.
+// Order orders op.Quantity units of sku from the nth target, with op.Key if it is set, and
+// fills in the result, except Call and Return.
 func (c *Client) Order(ctx context.Context, n int, sku string, op *Op) {
 	c.place(ctx, n, fmt.Sprintf(`{"lines":[{"sku":%q,"quantity":%d}]}`, sku, op.Quantity), op)
 }
@@ -61,7 +61,7 @@ func (c *Client) place(ctx context.Context, n int, body string, op *Op) {
 
 func (c *Client) target(n int) string { return c.targets[n%len(c.targets)] }
 
-// read tells the order's outcome from its answer's status and body.
+// read sets the order's outcome from its status and the answer's body.
 func (op *Op) read(body []byte) {
 	if op.Status == http.StatusCreated {
 		confirmed(body, op)
@@ -70,17 +70,17 @@ func (op *Op) read(body []byte) {
 	var problem struct {
 		Code string `json:"code"`
 	}
-	_ = json.Unmarshal(body, &problem) // without a code it is some other failure
+	_ = json.Unmarshal(body, &problem) // a body that is no problem leaves Code empty
 	op.Code = problem.Code
 	switch problem.Code {
 	case "sold_out":
 		op.Outcome = SoldOut
 	case "busy":
 		op.Outcome = Busy
-	case "outcome_unknown", "internal": // what went wrong may have done so after the order was placed
+	case "outcome_unknown", "internal": // it may have failed after the order was placed
 		op.Outcome = Unknown
 	case "":
-		// Somebody between us and orderd answered, and cannot know.
+		// Something between the client and orderd answered, and cannot know the outcome.
 		op.Outcome, op.Error = Unknown, http.StatusText(op.Status)
 	default:
 		op.Outcome = Failed
@@ -106,15 +106,15 @@ func confirmed(text []byte, op *Op) {
 	op.OrderID, op.Left, op.Version = order.ID, order.Lines[0].Left, order.Lines[0].Version
 }
 
-// An answer is what came back, read to its end.
+// An answer is a response whose body has been read.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// send makes a request, with an idempotency key unless that is empty, and reads
-// the whole answer, so that the connection can be used again.
+// send makes a request, with an idempotency key unless key is empty, and reads the whole
+// answer, so that the connection can be reused.
 func (c *Client) send(ctx context.Context, method, url, body, key string) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewBufferString(body))
 	if err != nil {
@@ -138,7 +138,7 @@ func (c *Client) send(ctx context.Context, method, url, body, key string) (answe
 	return answer{resp.StatusCode, resp.Header, text}, err
 }
 
-// lockWait finds the lock's part in a Server-Timing header.
+// lockWait returns the lock's part of a Server-Timing header, -1 if it has none.
 func lockWait(header string) time.Duration {
 	for part := range strings.SplitSeq(header, ",") {
 		name, duration, ok := strings.Cut(strings.TrimSpace(part), ";dur=")

@@ -7,23 +7,23 @@ import (
 	"time"
 )
 
-// A Drive is a closed loop: each client sends its next order when the one
-// before has been answered, to the next replica in turn.
+// A Drive is a closed loop: each client sends its next order once its last one has been
+// answered. Orders go to the replicas in turn.
 type Drive struct {
 	SKU      string
 	Clients  int
-	Orders   int // altogether
+	Orders   int // in total
 	Quantity int64
 	// Progress is called after each answer, from many goroutines; may be nil.
 	Progress func()
 }
 
-// Run drives the deployment until all orders are answered or ctx ends, and
-// returns the orders in the sequence they were sent in, and how long it took.
+// Run sends the orders until all are answered or ctx ends. It returns them in the sequence in
+// which they were sent, and how long it took.
 func (d Drive) Run(ctx context.Context, c *Client) ([]Op, time.Duration) {
 	var next atomic.Int64
 	var clients sync.WaitGroup
-	began := time.Now() // its monotonic part is the base of all times
+	began := time.Now() // its monotonic reading is the base of all times
 	histories := make([][]Op, d.Clients)
 	for client := range d.Clients {
 		clients.Go(func() {
@@ -47,8 +47,8 @@ func (d Drive) Run(ctx context.Context, c *Client) ([]Op, time.Duration) {
 	return inSequence(histories), took
 }
 
-// inSequence merges the clients' histories. A number that a client drew and
-// then did not use, because ctx had ended, is left out.
+// inSequence merges the clients' histories by sequence number, leaving out numbers without an
+// order.
 func inSequence(histories [][]Op) []Op {
 	most := 0
 	for _, h := range histories {

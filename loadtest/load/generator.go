@@ -15,43 +15,42 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// A Generator sends orders over kept connections for as long as it lasts, with a
-// client that costs little (see wire). It is for measuring speed.
+// A Generator sends orders over persistent connections for as long as Lasts says, with
+// clients that cost little CPU (see wire). It is for measuring speed.
 type Generator struct {
 	Targets []string // host:port of each replica
-	Clients int      // at each target, each with a connection of its own
+	Clients int      // per target, each with its own connection
 	Lasts   time.Duration
-	// SKUs are those to order, one unit at a time. Pick chooses one of them by
-	// its place for a client's next order; nil: always the first. Each client
-	// has a Pick of its own.
+	// SKUs are the SKUs to order, one unit at a time. Pick returns, for each client, a
+	// function that chooses the index of the next order's SKU; nil: always the first.
 	SKUs []string
 	Pick func(client int) func() int
-	// APIKey lets the clients in; empty: nobody asks for one.
+	// APIKey is sent with each order; empty: none is needed.
 	APIKey string
-	// Idempotent gives each order an idempotency key of its own.
+	// Idempotent gives each order its own idempotency key.
 	Idempotent bool
-	// PerSecond is how many orders are sent a second, evenly, whether or not
-	// those before are answered: an order's Call is when it was due, so that an
-	// answer that was late makes those behind it late, too. 0: a closed loop,
-	// in which each client sends its next when the last is answered.
+	// PerSecond makes it an open loop: orders are due evenly at this rate, whether or not
+	// those before are answered. An order's Call is when it was due, so that waiting for a
+	// free client counts as latency (no coordinated omission). 0: a closed loop, in which
+	// each client sends its next order when the last is answered.
 	PerSecond float64
-	// Orders is how many are sent at most; 0: as many as there is time for.
+	// Orders limits how many orders are sent; 0: as many as there is time for.
 	Orders int
-	// Pause is the least that a client of a closed loop rests that was told to come
-	// again, and a third of the most: they do not all come together.
+	// Pause is the shortest wait of a client of a closed loop after a 429 or 503; the longest
+	// is three times that. The wait is random, so that they do not all return at once.
 	Pause time.Duration
 }
 
-// An Order is one of a rush: an Op, and which SKU it was for.
+// An Order is an order sent by a Generator: an Op, and the index of its SKU.
 type Order struct {
 	Op
 	SKU int
 }
 
-// Run rushes, and returns the orders by when they were sent. An error means
-// that the deployment does not take part in it at all.
+// Run sends the orders and returns them sorted by Call. An error means that a client could
+// not connect, or that ctx ended.
 func (r Generator) Run(ctx context.Context) ([]Order, error) {
-	clients := make([]*rusher, r.Clients*len(r.Targets))
+	clients := make([]*loopClient, r.Clients*len(r.Targets))
 	defer func() {
 		for _, c := range clients {
 			if c != nil {
@@ -59,8 +58,8 @@ func (r Generator) Run(ctx context.Context) ([]Order, error) {
 			}
 		}
 	}()
-	// Many at once: a server closes connections on which nothing comes for long. Not
-	// all: it would not accept them in time.
+	// Dial many at once: a server closes connections that stay idle for long. But not all: it
+	// would not accept them in time.
 	var dialling errgroup.Group
 	dialling.SetLimit(128)
 	for i := range clients {
@@ -81,8 +80,8 @@ func (r Generator) Run(ctx context.Context) ([]Order, error) {
 			return nil, err
 		}
 	}
-	// What the clients keep is little, and collecting it while they count would
-	// take time from what they measure.
+	// No garbage collection: the clients keep little, and collecting it during the
+	// measurement would take CPU time from what they measure.
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	var all sync.WaitGroup
 	var sent atomic.Int64
@@ -102,21 +101,21 @@ func (r Generator) Run(ctx context.Context) ([]Order, error) {
 	return orders, ctx.Err()
 }
 
-// A rusher is one client of a rush. Answers are kept as they came and read
-// afterwards: that must not cost anything while it counts.
-type rusher struct {
+// A loopClient is one client of a Generator. It keeps answers as they came and parses them
+// afterwards, so that parsing costs nothing during the measurement.
+type loopClient struct {
 	number   int
 	target   string
 	wire     *wire
-	requests [][]byte // by SKU
+	requests [][]byte // by index of the SKU
 	pick     func() int
 	orders   []Order
 	bodies   [][]byte
 }
 
-func (r Generator) client(ctx context.Context, n int) (*rusher, error) {
+func (r Generator) client(ctx context.Context, n int) (*loopClient, error) {
 	target := r.Targets[n%len(r.Targets)]
-	c := &rusher{number: n, target: target, requests: make([][]byte, len(r.SKUs)), pick: func() int { return 0 }}
+	c := &loopClient{number: n, target: target, requests: make([][]byte, len(r.SKUs)), pick: func() int { return 0 }}
 	for i, sku := range r.SKUs {
 		c.requests[i] = request(target, sku, r.headers())
 	}
@@ -128,7 +127,7 @@ func (r Generator) client(ctx context.Context, n int) (*rusher, error) {
 	return c, err
 }
 
-// headers are those that not every rush has.
+// headers returns the optional headers.
 func (r Generator) headers() string {
 	headers := ""
 	if r.APIKey != "" {
@@ -140,7 +139,7 @@ func (r Generator) headers() string {
 	return headers
 }
 
-func (c *rusher) run(ctx context.Context, r Generator, began time.Time, sent *atomic.Int64) {
+func (c *loopClient) run(ctx context.Context, r Generator, began time.Time, sent *atomic.Int64) {
 	for ctx.Err() == nil {
 		before := sent.Add(1) - 1
 		if r.Orders > 0 && before >= int64(r.Orders) {
@@ -167,7 +166,7 @@ func (c *rusher) run(ctx context.Context, r Generator, began time.Time, sent *at
 		}
 		c.orders, c.bodies = append(c.orders, o), append(c.bodies, body)
 		if err != nil {
-			return // what comes next on this connection may be of this order
+			return // the next bytes on this connection may answer this order
 		}
 		if r.PerSecond == 0 && (status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable) {
 			time.Sleep(r.Pause + rand.N(2*r.Pause+1))
@@ -175,8 +174,8 @@ func (c *rusher) run(ctx context.Context, r Generator, began time.Time, sent *at
 	}
 }
 
-// finish reads the answers.
-func (c *rusher) finish() []Order {
+// finish parses the answers and returns the orders.
+func (c *loopClient) finish() []Order {
 	for i := range c.orders {
 		if op := &c.orders[i].Op; op.Error != "" {
 			op.Outcome = Unknown

@@ -53,7 +53,7 @@ func TestClient_OutcomesAreNeverMuddled(t *testing.T) {
 	}
 }
 
-// A key that the client was given goes with everything it asks for.
+// An API key given to the client goes with every request.
 func TestClient_ShowsItsKey(t *testing.T) {
 	t.Parallel()
 	var shown atomic.Int64

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A Lock is who holds a SKU's lock, as a replica tells.
+// A Lock is the state of a SKU's lock, as a replica reports it.
 type Lock struct {
 	Held    bool   `json:"held"`
 	Owner   string `json:"owner"`
@@ -15,21 +15,21 @@ type Lock struct {
 	Waiters int    `json:"waiters"`
 }
 
-// Replica is the replica part of the owner's name, empty if nobody holds it.
+// Replica is the replica part of the owner's name, empty if the lock is free.
 func (l Lock) Replica() string {
 	replica, _, _ := strings.Cut(l.Owner, ":")
 	return replica
 }
 
-// Lock asks the first target who holds a SKU's lock. Modes that exclude nobody
-// have no answer, which is an error.
+// Lock asks the first target for the state of a SKU's lock. It fails in modes that exclude
+// nobody: they have no answer.
 func (c *Client) Lock(ctx context.Context, sku string) (Lock, error) {
 	var l Lock
 	err := c.call(ctx, http.MethodGet, "/v1/locks/"+url.PathEscape(sku), "", &l)
 	return l, err
 }
 
-// Evict has the first target take a SKU's lock from its holder, if it has one.
+// Evict has the first target revoke the lease on a SKU, if there is one.
 func (c *Client) Evict(ctx context.Context, sku string) error {
 	return c.call(ctx, http.MethodDelete, "/v1/locks/"+url.PathEscape(sku), "", nil)
 }

@@ -9,14 +9,13 @@ import (
 	"time"
 )
 
-// SetStock creates the SKU with a level and a guard, or sets the level of one
-// that is there.
+// SetStock creates the SKU with a level and a guard, or sets the level of an existing one.
 func (c *Client) SetStock(ctx context.Context, sku string, onHand int64, guard string) error {
 	body := fmt.Sprintf(`{"on_hand":%d,"guard":%q}`, onHand, guard)
 	return c.call(ctx, http.MethodPut, "/v1/stock/"+url.PathEscape(sku), body, nil)
 }
 
-// Level returns the SKU's present level and version.
+// Level returns the SKU's current level and version.
 func (c *Client) Level(ctx context.Context, sku string) (onHand, version int64, err error) {
 	var item struct {
 		OnHand  int64 `json:"on_hand"`
@@ -46,7 +45,7 @@ func (c *Client) Ledger(ctx context.Context, sku string, after int64) ([]Movemen
 	}
 }
 
-// AwaitReady waits until every target says that it is ready, or ctx ends.
+// AwaitReady waits until every target reports that it is ready, or ctx ends.
 func (c *Client) AwaitReady(ctx context.Context) error {
 	for _, target := range c.targets {
 		for {
@@ -67,7 +66,8 @@ func (c *Client) AwaitReady(ctx context.Context) error {
 	return nil
 }
 
-// call makes an administrator's request of the first target.
+// call sends an administrator's request to the first target, and decodes the answer into into
+// unless it is nil.
 func (c *Client) call(ctx context.Context, method, path, body string, into any) error {
 	a, err := c.send(ctx, method, c.targets[0]+path, body, "")
 	if err != nil {

@@ -12,10 +12,9 @@ import (
 	"time"
 )
 
-// A wire is one kept HTTP/1.1 connection that sends orders at little cost to
-// the machine that it shares with what is measured: a request is one write of
-// bytes made beforehand, and of an answer only the status, its length and the
-// body are looked at.
+// A wire is one persistent HTTP/1.1 connection that sends orders cheaply, because it shares
+// the machine with what is measured: a request is one write of prepared bytes, and of an
+// answer only status, length and body are parsed.
 type wire struct {
 	conn    net.Conn
 	answers *bufio.Reader
@@ -23,7 +22,7 @@ type wire struct {
 
 var errAnswer = errors.New("the answer is not HTTP/1.1 with a length")
 
-// dial opens a wire to host:port, which may be used until a time.
+// dial opens a wire to host:port that is usable until a deadline.
 func dial(ctx context.Context, address string, until time.Time) (*wire, error) {
 	conn, err := (&net.Dialer{Deadline: until}).DialContext(ctx, "tcp", address)
 	if err != nil {
@@ -36,19 +35,19 @@ func dial(ctx context.Context, address string, until time.Time) (*wire, error) {
 	return &wire{conn, bufio.NewReaderSize(conn, 2<<10)}, nil
 }
 
-// request is the whole of a request for an order of one line, with further
-// headers, each ended by a line break.
+// request returns a complete request for an order of one line. headers are further headers,
+// each ended by CRLF.
 func request(address, sku, headers string) []byte {
 	body := fmt.Sprintf(`{"lines":[{"sku":%q,"quantity":1}]}`, sku)
 	return fmt.Appendf(nil, "POST /v1/orders HTTP/1.1\r\nHost: %s\r\n%sContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 		address, headers, len(body), body)
 }
 
-// idempotencyKey is a header whose value is written into the request each time.
+// idempotencyKey begins the header whose value putKey writes into a request each time.
 const idempotencyKey = "Idempotency-Key: "
 
-// putKey writes a number that no other order has into the place of a request's
-// idempotency key, and returns the key.
+// putKey writes n, which no other order has, over a request's idempotency key, and returns
+// the key.
 func putKey(request []byte, n int64) string {
 	at := bytes.Index(request, []byte(idempotencyKey)) + len(idempotencyKey)
 	place := request[at : at+len(noKey)]
@@ -58,7 +57,7 @@ func putKey(request []byte, n int64) string {
 	return string(place)
 }
 
-// noKey is what is in a key's place before.
+// noKey is the placeholder for a request's idempotency key.
 const noKey = "0000000000000000000"
 
 // exchange sends a request and returns the answer's status and body.
@@ -85,7 +84,7 @@ func (w *wire) exchange(request []byte) (status int, body []byte, err error) {
 	return status, body, err
 }
 
-// headers reads up to the body and returns its length.
+// headers reads up to the body and returns the body's length.
 func (w *wire) headers() (int, error) {
 	const contentLength = "content-length:"
 	length := -1

@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// ttl is how long a lock outlives its dead holder: redsync's default. Nobody
-// here holds one for nearly as long.
+// ttl is how long a lock outlives its dead holder: redsync's default. No turn here lasts
+// nearly as long.
 const ttl = 8 * time.Second
 
-// servers are where the contenders find theirs.
+// servers are where the contenders find their servers.
 type servers struct {
 	redis, zooKeeper string // host:port
 	masters          string // host:port of each, with commas between
 	postgres         string // URL
 }
 
-// A lock is one waiter's view of the lock that all want.
+// A lock is one waiter's handle of the lock that all compete for.
 type lock interface {
 	Lock(ctx context.Context) error
 	Unlock(ctx context.Context) error
@@ -31,14 +31,14 @@ type opened struct {
 	close func()
 }
 
-// A contender is a way of taking turns.
+// A contender is a lock to be measured.
 type contender struct {
-	about string // what was chosen where there is a choice
+	about string // the options that were chosen
 	open  func(s servers, waiters int) (opened, error)
 }
 
-// contenders are orderd's modes, the public libraries, and two that take no
-// turns but measure a round trip.
+// contenders are orderd's modes, public libraries, and two that lock nothing but measure a
+// round trip.
 var contenders = map[string]contender{
 	"local":     {"orderd's; each process by itself", openLocal},
 	"redis":     {"orderd's; fencing token and renewal included", openRedisMode},
@@ -66,7 +66,7 @@ var libraries = []string{
 	"github.com/redis/go-redis/v9",
 }
 
-// versions are those that this program was built with.
+// versions returns those with which this program was built.
 func versions() map[string]string {
 	found := map[string]string{}
 	info, ok := debug.ReadBuildInfo()

@@ -12,25 +12,25 @@ import (
 	"orderd/loadtest/bench/sample"
 )
 
-// drain is how long, beyond the window, a turn asked for within it may take to
-// come. A lock that polls rarely needs some seconds for all its waiters.
+// drain is how long after the window a turn that was asked for within it may take to be
+// granted. A lock that polls rarely needs some seconds for all its waiters.
 const drain = 30 * time.Second
 
-// afterFailure is a rest, so that a lock that fails at once is not asked a
+// afterFailure is the pause after an error, so that a lock that fails at once is not tried a
 // million times.
 const afterFailure = 10 * time.Millisecond
 
-// A plan says how turns are taken: as fast as they come, each for hold, first
-// for warmUp and then for the window.
+// A plan says how turns are taken: one after the other, each for hold, first for warmUp and
+// then for the window.
 type plan struct {
 	hold, warmUp, window time.Duration
 }
 
-// limit is how long it all may take, opening the connections included.
+// limit is how long the whole run may take, opening the connections included.
 func (p plan) limit() time.Duration { return 2*drain + p.warmUp + p.window }
 
-// warm gives every waiter a turn with a key of its own, all at once: it opens
-// the connections and makes the server know the scripts.
+// warm gives every waiter a turn with its own key, all at once: that opens the connections
+// and loads the scripts into the server.
 func warm(ctx context.Context, o opened, key string, waiters int) error {
 	var g errgroup.Group
 	for i := range waiters {
@@ -83,8 +83,8 @@ type waiter struct {
 	tally    *sample.Tally
 }
 
-// run asks for turns until the window is over. Whoever waits then still waits
-// for the turn to come: left out, the longest waits would not show.
+// run takes turns until the window is over. A waiter that is waiting then goes on until its
+// turn is granted: without those the longest waits would not show.
 func (w *waiter) run(ctx context.Context) {
 	for {
 		asked := time.Now()

@@ -15,7 +15,7 @@ import (
 	"github.com/redis/rueidis/rueidislock"
 )
 
-// connections is how many a process needs lest its waiters wait for each other.
+// connections is how many a process needs so that its waiters do not wait for one.
 func connections(waiters int) int { return waiters + 2 }
 
 func redisClient(s servers, waiters int) *redis.Client {
@@ -38,8 +38,8 @@ func (l redsyncLock) Unlock(ctx context.Context) error {
 
 func redsyncDelay(d time.Duration) redsync.Option { return redsync.WithRetryDelay(d) }
 
-// openRedsync leaves all options but the given ones at their defaults. Tries
-// have no end: the 32 of the default are over after some seconds.
+// openRedsync leaves all options but the given ones at their defaults, except that tries are
+// unlimited: the default of 32 is used up after some seconds.
 func openRedsync(options ...redsync.Option) func(servers, int) (opened, error) {
 	return func(s servers, waiters int) (opened, error) {
 		client := redisClient(s, waiters)
@@ -59,8 +59,8 @@ type redislockLock struct {
 	held   *redislock.Lock
 }
 
-// Lock implements lock. Without a deadline the library would give up after a
-// TTL; the context has one.
+// Lock implements lock. Without a deadline the library would give up after a TTL; ctx has
+// one.
 func (l *redislockLock) Lock(ctx context.Context) (err error) {
 	l.held, err = l.client.Obtain(ctx, l.key, ttl, &redislock.Options{RetryStrategy: l.retry})
 	return err
@@ -88,20 +88,20 @@ type rueidisLock struct {
 	unlock context.CancelFunc
 }
 
-// Lock implements lock. The context that ends with the lock has no use here.
+// Lock implements lock. The context that the library ends with the lock is not used.
 func (l *rueidisLock) Lock(ctx context.Context) (err error) {
 	_, l.unlock, err = l.locker.WithContext(ctx, l.key)
 	return err
 }
 
-// Unlock implements lock. The library's tells nothing.
+// Unlock implements lock. The library reports no error.
 func (l *rueidisLock) Unlock(context.Context) error {
 	l.unlock()
 	return nil
 }
 
-// openRueidislock opens a locker that has to have so many keys of twice as many
-// but one, all on one server; 0: as many as the library thinks right.
+// openRueidislock opens a locker that needs that many keys, of twice as many less one, all on
+// one server; 0: the library's default.
 func openRueidislock(majority int32) func(servers, int) (opened, error) {
 	return func(s servers, _ int) (opened, error) {
 		locker, err := rueidislock.NewLocker(rueidislock.LockerOption{
@@ -119,7 +119,7 @@ func openRueidislock(majority int32) func(servers, int) (opened, error) {
 
 type zkLock struct{ lock *zk.Lock }
 
-// Lock implements lock. The library's takes no context.
+// Lock implements lock. The library takes no context.
 func (l zkLock) Lock(context.Context) error { return l.lock.Lock() }
 
 // Unlock implements lock.

@@ -14,7 +14,7 @@ import (
 	"orderd/loadtest/bench/sample"
 )
 
-// free is a lock that lets everybody in, or nobody.
+// free is a lock that is granted at once, or always fails with err.
 type free struct{ err error }
 
 func (f free) Lock(context.Context) error { return f.err }
@@ -133,7 +133,7 @@ func TestRun_UsageErrorsNameTheFlag(t *testing.T) {
 	}
 }
 
-// What is measured has to be what orderd is built with.
+// What is measured must have the module versions that orderd is built with.
 func TestSharedModulesHaveTheVersionsOfTheMainModule(t *testing.T) {
 	t.Parallel()
 	requires := func(file string) map[string]string {

@@ -1,7 +1,7 @@
-// Command lockbench takes turns with one lock, alone or beside other processes,
-// and tells how long it waited for them. The locks are orderd's own and those of
-// public libraries; it is a module of its own so that orderd does not depend on
-// the latter. "loadtest bench locks" builds it, runs it and draws conclusions.
+// Command lockbench takes turns with one lock, alone or together with other processes, and
+// reports how long it waited for them. The locks are orderd's own and those of public
+// libraries; it is a module of its own so that orderd does not depend on the latter.
+// "loadtest bench locks" builds it, runs it and evaluates its reports.
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// settings are what the flags say.
+// settings are the values of the flags.
 type settings struct {
 	contender string
 	servers   servers
@@ -29,8 +29,8 @@ type settings struct {
 }
 
 func main() {
-	// Its end of the pipe closes when whoever started this program is gone, and
-	// what is measured then is of no use. Some contenders wait for ever.
+	// The pipe to stdin closes when the program that started this one is gone. The
+	// measurement is of no use then, and some contenders would wait for ever.
 	gone := func() { os.Exit(1) }
 	if err := run(os.Args[1:], os.Stdin, os.Stdout, gone); err != nil {
 		fmt.Fprintln(os.Stderr, "lockbench:", err)
@@ -38,8 +38,8 @@ func main() {
 	}
 }
 
-// run opens the contender, writes "ready", takes turns once it has read a line,
-// and writes the sample. It calls gone if in ends before that.
+// run opens the contender, writes "ready", takes turns once it has read a line, and writes
+// the sample. It calls gone if in ends while it takes turns.
 func run(args []string, in io.Reader, out io.Writer, gone func()) error {
 	s, err := parse(args)
 	if err != nil {
@@ -67,14 +67,14 @@ func run(args []string, in io.Reader, out io.Writer, gone func()) error {
 	}
 	var done atomic.Bool
 	go func() {
-		_, _ = io.Copy(io.Discard, lines) // it ends, however it does
+		_, _ = io.Copy(io.Discard, lines) // returns when in ends, for whatever reason
 		if !done.Load() {
 			gone()
 		}
 	}()
 
 	tally, err := drive(ctx, opened, s)
-	done.Store(true) // from here on the sample is all that is waited for
+	done.Store(true) // only the sample is left to be written
 	if err != nil {
 		return err
 	}

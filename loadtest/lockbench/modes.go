@@ -11,7 +11,7 @@ import (
 	"orderd/internal/locking"
 )
 
-// A leased lock is one of orderd's modes.
+// leased is the lock of one of orderd's modes.
 type leased struct {
 	locker locking.Locker
 	key    string

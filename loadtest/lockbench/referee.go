@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// A referee tells whether a turn is the only one, among all processes that use
-// the same file. It asks the kernel and not the contender's server: each waiter
-// opens the file on its own and tries, without waiting, to lock it.
+// A referee tells whether a turn is the only one among all processes that use the same file.
+// It asks the kernel and not the contender's server: each waiter opens the file on its own
+// and tries, without waiting, to lock it.
 type referee struct{ file *os.File }
 
 func openReferee(path string) (*referee, error) {
@@ -20,7 +20,7 @@ func openReferee(path string) (*referee, error) {
 	return &referee{file}, nil
 }
 
-// enter reports whether nobody else is inside. Whoever is not alone does not
+// enter reports whether no other turn is under way. A caller that is not alone must not
 // leave.
 func (r *referee) enter() (alone bool, err error) {
 	err = syscall.Flock(int(r.file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
@@ -34,6 +34,6 @@ func (r *referee) enter() (alone bool, err error) {
 	}
 }
 
-func (r *referee) leave() { _ = syscall.Flock(int(r.file.Fd()), syscall.LOCK_UN) } // the file is open
+func (r *referee) leave() { _ = syscall.Flock(int(r.file.Fd()), syscall.LOCK_UN) } // cannot fail: the file is open
 
 func (r *referee) close() { r.file.Close() }

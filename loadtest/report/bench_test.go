@@ -15,8 +15,8 @@ import (
 
 var picturesIn = flag.String("pictures", "", "folder for the pictures of a benchmark's report, which -of names")
 
-// TestPictures takes the pictures that docs/speed.md shows. Without flags it
-// takes those of a fixture, which nobody keeps.
+// TestPictures takes the pictures that docs/speed.md shows. Without flags it takes those of a
+// fixture and discards them.
 func TestPictures(t *testing.T) {
 	t.Parallel()
 	path, dir := flag.Lookup("of").Value.String(), *picturesIn

@@ -16,8 +16,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// faults is what a run of the fault laboratory has to show: a fixture, with one
-// cell undecided and one that is not as expected.
+// faults is a fixture, the result of a run of faults, with one cell undecided and one that is
+// not as expected.
 func faults(t *testing.T) Result {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", "faults.json"))
@@ -103,7 +103,7 @@ func TestPage_DrawsACellOfTheMatrixOnDemand(t *testing.T) {
 		if n := ask[int](t, b, `document.querySelectorAll(".opened").length * 100 + document.querySelectorAll("svg").length`); n != 101 {
 			t.Errorf("%d panels and charts, want one of each", n)
 		}
-		// Sixty milliseconds of two seconds, and to be seen.
+		// Sixty milliseconds of two seconds must be visible.
 		wide := ask[float64](t, b, `Math.max(0, ...[...document.querySelectorAll(".opened svg [opacity='0.13'], .opened svg [fill-opacity='0.13']")].map((shade) => shade.getBBox().width))`)
 		if two := slices.Contains(row.want, "two inside: 60.0 ms"); two && wide < 80 {
 			t.Errorf("cell %d shows that two were inside in %.0f of 1300", number, wide)
@@ -115,8 +115,8 @@ func TestPage_DrawsACellOfTheMatrixOnDemand(t *testing.T) {
 	b.quiet(t)
 }
 
-// On paper the charts have the paper's width and its colours, and afterwards
-// the window's again.
+// Printed, the charts have the paper's width and its colours, and afterwards the window's
+// again.
 func TestPage_NarrowAndOnPaper(t *testing.T) {
 	t.Parallel()
 	both := faults(t)
@@ -150,9 +150,9 @@ var (
 	pictureOf   = flag.String("of", "", "the report.html that is pictured")
 )
 
-// TestPicture takes the picture of a report that the README shows: the matrix
-// down to the cell that is open, or the charts. Without flags it takes one of the
-// fixture, which nobody keeps.
+// TestPicture takes the picture of a report that the README shows: the matrix down to the
+// cell that is open, or the charts. Without flags it takes one of the fixture and discards
+// it.
 func TestPicture(t *testing.T) {
 	t.Parallel()
 	var b *tab

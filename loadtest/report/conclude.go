@@ -2,10 +2,10 @@ package report
 
 import "orderd/loadtest/audit"
 
-// Conclude sets the verdict from the invariants, the audit's and those that were
-// added: a verdict stands only with all of them. But for an oversell that was not
-// to be: that stands by itself, whatever else nobody knows. Whatever is expected,
-// the books have to be right: an oversell that the records do not prove is none.
+// Conclude sets the verdict from the invariants, the audit's and those that were added: the
+// verdict on overselling stands only if all others hold. Only an oversell that was not
+// expected stands by itself, whatever else is undecided. The expectation is met only if the
+// others hold: an oversell that the records do not prove is none.
 func (c *Cell) Conclude() {
 	j := audit.Judgement{Invariants: c.Invariants}
 	books := j.Books()
@@ -18,14 +18,14 @@ func (c *Cell) Conclude() {
 		(c.Verdict == wanted[c.Expectation] || c.Expectation == Either && c.Verdict != audit.Undecided)
 }
 
-// Oversell tells whether units were sold that were not there: a violated cell may
-// also be one whose books are wrong.
+// Oversell reports whether units were sold that were not there: a cell may also be violated
+// because its books are wrong.
 func (c *Cell) Oversell() bool {
 	return len(c.Invariants) > 0 && c.Invariants[0].Verdict == audit.Violated
 }
 
-// Conclude sets the verdict of the whole run from its cells. Without any it is
-// undecided: nothing was put to the test.
+// Conclude sets the verdict of the whole run from its cells. Without cells it is undecided:
+// nothing was put to the test.
 func (r *Result) Conclude() {
 	r.Verdict = audit.Held
 	if len(r.Cells) == 0 {

@@ -33,8 +33,8 @@ func NewFolder(root, command string, started time.Time) (Folder, error) {
 	return f, nil
 }
 
-// Finish writes all the files of a run but its logs, and then points "latest"
-// beside the folder at it, so that it always is a finished run.
+// Finish writes all files of a run except its logs. Then it points the link "latest", beside
+// the folder, at it, so that this always is a finished run.
 func (f Folder) Finish(r Result, cells []audit.Records) error {
 	if err := errors.Join(f.writeHistory(cells), f.Write(r)); err != nil {
 		return fmt.Errorf("write the results: %w", err)
@@ -42,9 +42,9 @@ func (f Folder) Finish(r Result, cells []audit.Records) error {
 	return f.pointLatest()
 }
 
-// FinishFigures writes the files of a run that drove no orders: result.json,
-// whose document holds a Result and the figures beside it, report.txt and
-// report.html. It then points "latest" at the folder as Finish does.
+// FinishFigures writes the files of a run that drove no orders: result.json (document, a
+// Result with the figures beside it), report.txt and report.html. It then points "latest" at
+// the folder as Finish does.
 func (f Folder) FinishFigures(document any, text, page []byte) error {
 	content, err := json.MarshalIndent(document, "", "  ")
 	if err != nil {
@@ -76,7 +76,7 @@ func (f Folder) ReadFigures(document any) error {
 
 func (f Folder) pointLatest() error {
 	root, name := filepath.Split(f.dir)
-	// Made aside and moved over the old one, so that there always is one.
+	// Created under another name and renamed over the old one, so that there always is one.
 	latest, aside := filepath.Join(root, latestLink), filepath.Join(root, latestLink+"-"+name)
 	if err := errors.Join(os.Symlink(name, aside), os.Rename(aside, latest)); err != nil {
 		return fmt.Errorf("point %s at the run: %w", latest, err)

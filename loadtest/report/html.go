@@ -47,7 +47,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 type view struct {
 	Result
 	Rows   []Cell  // drives without a fault
-	Matrix *matrix // of the others; nil without any
+	Matrix *matrix // of the other cells; nil without any
 	Style  template.CSS
 	Charts template.JS
 	Script template.JS
@@ -74,8 +74,8 @@ func (r Result) Modes() map[string]string {
 	return seen
 }
 
-// Assets are what another page needs to draw like this one: the style, the charts'
-// library and the function draw, with what it needs.
+// Assets are what another page needs to draw like this one: the style, the chart library, and
+// the function draw with what it needs.
 func Assets() (style template.CSS, charts, script template.JS) {
 	return template.CSS(pageStyle), template.JS(pageCharts), template.JS(pageScript) //nolint:gosec // G203: this program's own
 }
@@ -85,7 +85,7 @@ func HTML(w io.Writer, r Result) error {
 	v := view{
 		Result: r, Matrix: newMatrix(r.Cells, r.Faults),
 		Rows: slices.DeleteFunc(slices.Clone(r.Cells), func(c Cell) bool { return c.Fault != "" }),
-		// All of it is this program's own: what the run has to say is in the cells.
+		// All of these are this program's own: what comes from the run is in the cells.
 		Style:  template.CSS(pageStyle),                                              //nolint:gosec // G203
 		Charts: template.JS(pageCharts),                                              //nolint:gosec // G203
 		Script: template.JS(pageScript + rowsScript + timelineScript + matrixScript), //nolint:gosec // G203

@@ -10,8 +10,8 @@ import (
 	"orderd/loadtest/load"
 )
 
-// raced returns the records of two orders for one unit under a fault, of which
-// both got it or only one.
+// raced returns the records of two orders for one unit under a fault: both got it, or only
+// one.
 func raced(both bool) audit.Records {
 	r := audit.Records{Clients: 2, Ledger: []load.Movement{
 		{Version: 1, Delta: 1, Reason: "created", OnHand: 1},
@@ -27,7 +27,7 @@ func raced(both bool) audit.Records {
 	return r
 }
 
-// paused is what was seen of a holder stopped past its lease.
+// paused is the timeline of a holder that was stopped past its lease.
 func paused() *Timeline {
 	return &Timeline{Lanes: []string{"r1", "r2"}, Spans: []Span{
 		{Lane: "r1", Kind: Holds, From: 15, To: 1015, Token: 33}, {Lane: "r1", Kind: Paused, From: 100, To: 1500},
@@ -69,7 +69,7 @@ func TestCell_JudgesAFault(t *testing.T) {
 			t.Errorf("%s: caught by %q, story %q; want what the fault's maker saw", name, c.CaughtBy, c.Story)
 		}
 	}
-	// Two were inside, and it is told.
+	// Two critical sections overlapped, which is reported.
 	c := cell(Hold, "none", Tries{Held: 20})
 	if c.Judge(raced(false), time.Second); len(c.Counted) != 3 || c.Counted[1].Verdict != audit.Violated {
 		t.Errorf("Counted = %+v, want the tokens, and the two holders", c.Counted)
@@ -82,7 +82,7 @@ func TestCell_JudgesAFault(t *testing.T) {
 	}
 }
 
-// Without a fault nothing but the lock holds where there is no guard.
+// Without a fault and a guard, only the lock can hold.
 func TestCell_TheLockAloneMustHold(t *testing.T) {
 	t.Parallel()
 	r := sell(6, 3, 3)
@@ -137,7 +137,7 @@ func TestFolder_KeepsAllRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := sell(6, 3, 3)
-	r.Clients = 0 // the cell knows it
+	r.Clients = 0 // the cell has it
 	r.Leases = []audit.Lease{{Key: "A", Replica: "r1", Token: 3, Asked: 1, Entered: 2, Left: 3}}
 	r.Placed = []audit.Placed{{ID: "o1", Client: "c", Key: "k"}}
 	r.Levels = []audit.Level{{SKU: "A", OnHand: 1, Version: 2, Quick: &audit.Quick{OnHand: 1, Version: 2}}, {SKU: "B"}}

@@ -8,13 +8,13 @@ import (
 	"orderd/loadtest/audit"
 )
 
-// A matrix is what every fault did to every lock, by guard. Least and Most are
+// A matrix is what every fault did to every lock, by guard. Least and Most are the bounds on
 // how often its cells were tried.
 type matrix struct {
 	Locks       []string
 	Least, Most int
 	Faults      []faultRows
-	Wrong       []mark // those not as expected
+	Wrong       []mark // the cells not as expected
 }
 
 type faultRows struct {
@@ -22,8 +22,7 @@ type faultRows struct {
 	Rows        []guardRow
 }
 
-// A guardRow has the marks of each lock; none where the fault does not concern
-// it.
+// A guardRow has the marks for each lock; none where the fault does not concern it.
 type guardRow struct {
 	Guard string
 	Cells [][]mark
@@ -34,11 +33,11 @@ type mark struct {
 	Number                 int
 	Look, Sign, Word, More string
 	Title                  string
-	Why                    []string // it is not as expected
+	Why                    []string // why it is not as expected
 }
 
-// newMatrix arranges the cells that have a fault, in their order. Nil if none
-// has. titles say what each fault does.
+// newMatrix arranges the cells that have a fault, in their order; nil if there are none.
+// titles say what each fault does.
 func newMatrix(cells []Cell, titles map[string]string) *matrix {
 	var m matrix
 	guards := map[string][]string{} // of each fault
@@ -103,7 +102,7 @@ func (c Cell) mark(number int) mark {
 	}
 }
 
-// look is how a cell is marked: good, broke (as it had to), open or wrong.
+// look is how a cell is marked: good, broke (as expected), open (undecided) or wrong.
 func (c Cell) look() string {
 	switch {
 	case c.Met && c.Verdict == audit.Violated:
@@ -122,7 +121,7 @@ func (c Cell) sign() string {
 	return map[string]string{"good": "✓", "broke": "✗", "open": "?", "wrong": "‼"}[c.look()]
 }
 
-// faultStory tells what the guards made of the faults.
+// faultStory says how often each guard was oversold.
 func faultStory(cells []Cell) []string {
 	var guards []string
 	total, broke := map[string]int{}, map[string]int{}

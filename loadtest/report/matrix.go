@@ -47,7 +47,7 @@ func Matrix(w io.Writer, r Result, colours bool) {
 	fmt.Fprintln(w, conclusion(r))
 }
 
-// byChance names the faults whose outcome is up to chance, with the guards for which it is.
+// byChance names the faults whose outcome is up to chance, and the guards for which it is.
 func byChance(w io.Writer, cells []Cell) {
 	either := slices.DeleteFunc(slices.Clone(cells), func(c Cell) bool { return c.Expectation != Either })
 	if len(either) == 0 {
@@ -59,7 +59,7 @@ func byChance(w io.Writer, cells []Cell) {
 	fmt.Fprintln(w)
 }
 
-// forExample tells how one unit was sold twice, under a lock if it was.
+// forExample tells how one unit was sold twice, if possible in spite of a shared lock.
 func forExample(w io.Writer, cells []Cell) {
 	broke := func(c Cell) bool { return c.Oversell() && c.Met }
 	i := slices.IndexFunc(cells, func(c Cell) bool { return broke(c) && c.Lock != "none" && c.Lock != "local" })
@@ -84,7 +84,7 @@ var legend = []string{
 	"",
 }
 
-// columns are the values that cells have, in their order, each once.
+// columns returns the distinct values of the cells, in their order.
 func columns(cells []Cell, of func(Cell) string) []string {
 	var values []string
 	for _, c := range cells {
@@ -152,7 +152,7 @@ func box(cells []Cell, colours bool) string {
 	return strings.Join(lines, "\n")
 }
 
-// explain tells of a cell that was not as expected.
+// explain writes about a cell that was not as expected.
 func explain(w io.Writer, c Cell) {
 	if c.Met {
 		return

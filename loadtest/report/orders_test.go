@@ -19,7 +19,7 @@ func TestCount_AttemptsOfOneKeyAreOneOrder(t *testing.T) {
 		"open again":                    {[]load.Outcome{load.SoldOut, load.Unknown}, Orders{Unknown: 1}},
 		"never come so far":             {[]load.Outcome{load.Failed, load.Busy}, Orders{Busy: 1}},
 	} {
-		ops := []load.Op{{Key: "other", Outcome: load.Confirmed}, {Outcome: load.Busy}, {Outcome: load.Busy}} // without a key each is one
+		ops := []load.Op{{Key: "other", Outcome: load.Confirmed}, {Outcome: load.Busy}, {Outcome: load.Busy}} // without a key each is an order
 		for _, outcome := range row.attempts {
 			ops = append(ops, load.Op{Key: "k", Outcome: outcome})
 		}

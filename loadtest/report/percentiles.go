@@ -7,7 +7,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Percentiles of a set of durations, in milliseconds; zero of an empty set.
+// Percentiles of a set of durations, in milliseconds; zero for an empty set.
 type Percentiles struct {
 	P50 float64 `json:"p50"`
 	P90 float64 `json:"p90"`
@@ -23,7 +23,7 @@ func newHistogram() histogram {
 	return histogram{hdrhistogram.New(1, (10 * time.Minute).Microseconds(), 3)}
 }
 
-// add counts a duration; one beyond the histogram's range counts as its end.
+// add counts a duration; one outside the histogram's range counts as its nearest end.
 func (h histogram) add(d time.Duration) {
 	_ = h.h.RecordValue(min(max(d.Microseconds(), 1), h.h.HighestTrackableValue()))
 }
@@ -36,8 +36,8 @@ func (h histogram) percentiles() Percentiles {
 	return Percentiles{P50: at(50), P90: at(90), P99: at(99), Max: float64(h.h.Max()) / 1000}
 }
 
-// A Bucket is how many orders took at most so long, and longer than those of
-// the bucket before: ten buckets for each power of ten. Empty ones are left out.
+// A Bucket is how many orders took at most UpTo, and longer than the bucket before: ten
+// buckets for each power of ten. Empty ones are left out.
 type Bucket struct {
 	UpTo   float64 `json:"up_to_ms"`
 	Orders int64   `json:"orders"`

@@ -17,8 +17,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// sell returns the records of n orders of one unit each, of which the first
-// sold are confirmed, with stock units to begin with.
+// sell returns the records of n orders of one unit each, of which the first sold are
+// confirmed, from an initial level of stock.
 func sell(n, sold int, stock int64) audit.Records {
 	r := audit.Records{Clients: 2, Ledger: []load.Movement{{Version: 1, Delta: stock, Reason: "created", OnHand: stock}}}
 	for i := range n {
@@ -90,7 +90,7 @@ func TestHTML_Golden(t *testing.T) {
 	if err := HTML(&b, r); err != nil {
 		t.Fatal(err)
 	}
-	// Without the program, which is the same in all pages.
+	// Without scripts and style, which are the same in all pages.
 	own := strings.NewReplacer(pageCharts, "CHARTS", pageScript+rowsScript+timelineScript+matrixScript, "SCRIPT", pageStyle, "STYLE").Replace(b.String())
 	golden(t, "page.golden.html", []byte(own))
 	for _, foreign := range []string{"http://", "https://", "<script>alert", "@import", "url(", "src="} {
@@ -121,7 +121,7 @@ func TestCell_Met(t *testing.T) {
 	t.Parallel()
 	clean, over, lost, idle := sell(6, 3, 3), sell(6, 5, 3), sell(6, 5, 3), sell(2, 2, 3)
 	lost.Ledger = lost.Ledger[:5]
-	all := sell(4, 4, 3) // and nobody was refused
+	all := sell(4, 4, 3) // and no order was refused
 	for name, row := range map[string]struct {
 		records audit.Records
 		expect  Expectation
@@ -145,7 +145,7 @@ func TestCell_Met(t *testing.T) {
 	}
 }
 
-// Books that are wrong are no oversell, and are not told as one.
+// Wrong books are no oversell, and are not reported as one.
 func TestCell_WrongIsNotOversold(t *testing.T) {
 	t.Parallel()
 	lost := sell(6, 3, 3)
@@ -163,7 +163,7 @@ func TestCell_WrongIsNotOversold(t *testing.T) {
 	}
 }
 
-// All attempts at one order are one.
+// All attempts with one key count as one order.
 func TestCell_CountsOrdersAndNotAttempts(t *testing.T) {
 	t.Parallel()
 	r := sell(6, 3, 3)
@@ -219,7 +219,7 @@ func TestFolder_HoldsEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range got {
-		got[i].Clients = records[i].Clients // the cell knows it
+		got[i].Clients = records[i].Clients // the cell has it
 	}
 	if !reflect.DeepEqual(got, records) {
 		t.Errorf("ReadHistory = %+v, want what was written", got)

@@ -1,5 +1,5 @@
-// Package report writes down what a run of the laboratory found: for programs,
-// for terminals and as a page.
+// Package report writes what a run of the laboratory found: for programs, for terminals and
+// as a page.
 package report
 
 import (
@@ -14,7 +14,7 @@ import (
 	"orderd/loadtest/load"
 )
 
-// SchemaVersion is that of result.json; it grows when a reader has to change.
+// SchemaVersion is the version of result.json; it grows when readers have to change.
 const SchemaVersion = 1
 
 // A Result is the whole of result.json.
@@ -49,12 +49,12 @@ const (
 	Either Expectation = "either"
 )
 
-// A Cell is one drive: how it was set up, what came of it, and the verdict.
+// A Cell is one drive: its setup, its outcome and the verdict.
 type Cell struct {
 	Lock     string `json:"lock"`
 	Replicas int    `json:"replicas"`
 	Guard    string `json:"guard"`
-	BatchMax int    `json:"batch_max"` // 0: as deployed, which nobody has told
+	BatchMax int    `json:"batch_max"` // 0: unknown, as deployed
 	Clients  int    `json:"clients"`
 	Stock    int64  `json:"stock"`
 	Fault    string `json:"fault"`
@@ -64,32 +64,31 @@ type Cell struct {
 	Oversold        int64       `json:"oversold"`
 	Undersold       int64       `json:"undersold"`
 	Seconds         float64     `json:"seconds"`
-	OrdersPerSecond float64     `json:"orders_per_second"` // confirmed and sold_out: the ones decided
+	OrdersPerSecond float64     `json:"orders_per_second"` // confirmed and sold_out: those that were decided
 	Latency         Percentiles `json:"latency_ms"`
 	Latencies       []Bucket    `json:"latency_histogram,omitempty"`
-	LockWait        Percentiles `json:"lock_wait_ms"` // of the orders that came to the lock
+	LockWait        Percentiles `json:"lock_wait_ms"` // of the orders that reached the lock
 
 	Expectation Expectation       `json:"expectation"`
 	Exclusive   bool              `json:"exclusive,omitempty"` // critical sections must not overlap, whatever the guard
 	Verdict     audit.Verdict     `json:"verdict"`             // on never overselling
 	Met         bool              `json:"met"`
 	Invariants  []audit.Invariant `json:"invariants"`
-	Counted     []audit.Invariant `json:"counted,omitempty"` // that decide nothing here
+	Counted     []audit.Invariant `json:"counted,omitempty"` // reported, and decide nothing
 	CaughtBy    string            `json:"caught_by"`         // the layer, as lock, lease check or predicate, or nothing; empty without a race
 
-	// Of a fault's cell, which is run several times: how the tries came out, and
-	// what was seen of the one that Verdict is about. Story tells it in the
-	// fewest sentences that explain it.
+	// Of a fault's cell, which is tried several times: how the tries came out, and what was
+	// seen of the one that Verdict is about. Story tells it in as few sentences as possible.
 	Tries    *Tries    `json:"tries,omitempty"`
 	Timeline *Timeline `json:"timeline,omitempty"`
 	Story    []string  `json:"story,omitempty"`
 
-	Soak *Soak `json:"soak,omitempty"` // of a soak's part
+	Soak *Soak `json:"soak,omitempty"` // of a part of a soak
 }
 
-// Orders counts the orders by what became of them in the end. All attempts with the same
-// idempotency key are one order: one that was answered for after an attempt of unknown
-// outcome is no longer unknown.
+// Orders counts the orders by their final outcome. All attempts with the same idempotency key
+// are one order: one that got a definite answer after an attempt of unknown outcome is no
+// longer unknown.
 type Orders struct {
 	Confirmed int `json:"confirmed"`
 	SoldOut   int `json:"sold_out"`
@@ -98,7 +97,7 @@ type Orders struct {
 	Failed    int `json:"failed"`
 }
 
-// Judge fills in what the records say of the cell.
+// Judge fills in the cell from the records.
 func (c *Cell) Judge(r audit.Records, took time.Duration) {
 	c.Orders = count(r.Ops)
 	c.Seconds = took.Seconds()
@@ -118,13 +117,13 @@ func (c *Cell) Judge(r audit.Records, took time.Duration) {
 	j := audit.Judge(c.known(r))
 	c.Oversold, c.Undersold, c.Invariants, c.Counted = j.Oversold, j.Undersold, j.Invariants, j.Counted
 	c.Conclude()
-	if c.Fault == "" { // of a fault, both are told by who made it
+	if c.Fault == "" { // for a fault, package fault fills in both
 		c.CaughtBy, c.Story = caughtBy(c), j.Trace
 	}
 }
 
-// known adds to the records what the cell knows of the drive: whether it is up
-// to the lock alone, and of a fault, what its timeline has seen.
+// known adds to the records what the cell knows of the drive: whether only the lock protects
+// the stock, and what the timeline shows of a fault.
 func (c *Cell) known(r audit.Records) audit.Records {
 	r.Tokens = slices.Contains(withTokens, c.Lock)
 	// Under most faults a holder may outlive its lease and yet be stopped in time.
@@ -144,7 +143,7 @@ func (c *Cell) known(r audit.Records) audit.Records {
 // withTokens are the lock modes whose leases have a fencing token.
 var withTokens = []string{"redis", "redlock", "zookeeper", "postgres"}
 
-// total is how often the cell was tried. Nil tries are one.
+// total is how often the cell was tried; 1 for nil.
 func (t *Tries) total() int {
 	if t == nil {
 		return 1
@@ -152,7 +151,7 @@ func (t *Tries) total() int {
 	return t.Held + t.Violated + t.Undecided
 }
 
-// agree tells whether all repetitions came out as expected.
+// agree reports whether all tries came out as expected.
 func (t *Tries) agree(e Expectation) bool {
 	switch {
 	case t == nil:
@@ -166,9 +165,8 @@ func (t *Tries) agree(e Expectation) bool {
 	}
 }
 
-// caughtBy names the layer that kept the stock right, as far as it can be told
-// from the setup: with guard none only the lock can have, without a lock only
-// the predicate.
+// caughtBy names the layer that kept the stock right, as far as the setup tells: with guard
+// none it can only be the lock, and without a lock only the predicate.
 func caughtBy(c *Cell) string {
 	switch {
 	case c.Clients == 1 || c.Verdict == audit.Undecided:
@@ -204,9 +202,9 @@ func count(ops []load.Op) (o Orders) {
 	return o
 }
 
-// settled returns of all attempts with the same key the one that tells what became of the
-// order: one that confirmed it; else the last that answered for it or left it open; else
-// the last. An order that may have been placed stays open until it is answered for.
+// settled returns, of all attempts with the same key, the one that tells the order's outcome:
+// one that confirmed it; else the last that was sold out or unknown; else the last. An order
+// that may have been placed stays unknown until an attempt gets a definite answer.
 func settled(ops []load.Op) []load.Op {
 	var orders []load.Op
 	at := map[string]int{}
@@ -228,7 +226,7 @@ func settled(ops []load.Op) []load.Op {
 // ThisHost describes the machine that the program runs on.
 func ThisHost() Host { return Host{runtime.GOOS, runtime.GOARCH, runtime.NumCPU()} }
 
-// JSON writes a result for a program: a Result, or what holds one.
+// JSON writes a Result, or a document that holds one, for a program.
 func JSON(w io.Writer, r any) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")

@@ -13,9 +13,9 @@ import (
 // SoakCommand is the command whose results are a long drive in parts.
 const SoakCommand = "soak"
 
-// A Soak is what a part of a soak had besides its orders: how often each kind of
-// request was sent, and each thing was done to replicas and servers, and what
-// the replica that lived through it all held before and after.
+// A Soak is what a part of a soak had besides its orders: how often each kind of request was
+// sent and each disruption was done, and what the replica that was never restarted held
+// before and after.
 type Soak struct {
 	Sent   map[string]int `json:"sent"`
 	Done   map[string]int `json:"done"`
@@ -23,14 +23,13 @@ type Soak struct {
 	After  Holdings       `json:"after"`
 }
 
-// Holdings are what a replica holds while nobody asks it for anything. What the
-// system does not tell is 0.
+// Holdings are what an idle replica holds. What the system does not report is 0.
 type Holdings struct {
 	Goroutines  int     `json:"goroutines"`
-	Files       int     `json:"open_files"` // connections too
+	Files       int     `json:"open_files"` // including connections
 	Postgres    int     `json:"postgres_connections"`
 	Redis       int     `json:"redis_connections"` // of all replicas, to the servers of the stock and of the locks
-	HeapMiB     float64 `json:"live_heap_mib"`     // after a collection
+	HeapMiB     float64 `json:"live_heap_mib"`     // after a garbage collection
 	ResidentMiB float64 `json:"resident_mib"`
 }
 

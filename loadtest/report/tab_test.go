@@ -104,7 +104,7 @@ func call[P, R any](t *testing.T, b *tab, command cdp.Command[P, R], params P) R
 	return result
 }
 
-// quiet fails the test if the page asked for anything or complained.
+// quiet fails the test if the page requested anything or reported an error.
 func (b *tab) quiet(t *testing.T) {
 	t.Helper()
 	b.mu.Lock()

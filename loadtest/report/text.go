@@ -45,7 +45,7 @@ func Text(w io.Writer, r Result, colours bool) {
 	fmt.Fprintln(w, conclusion(r))
 }
 
-// Width is that of a terminal side by side with another window.
+// Width is that of a terminal beside another window.
 const Width = 118
 
 // grid is the table of the cells.
@@ -69,7 +69,7 @@ func grid(r Result, colours bool) string {
 	return t.Render()
 }
 
-// NewTable returns a table in the style of all of the laboratory's.
+// NewTable returns a table in the laboratory's style.
 func NewTable() table.Writer {
 	t := table.NewWriter()
 	style := table.StyleLight
@@ -99,8 +99,7 @@ func row(c Cell, colours bool) table.Row {
 	}
 }
 
-// busy shows the orders that got no definite answer about the stock, and how
-// many of them are worse than busy.
+// busy formats how many orders were busy, and how many unknown or failed, which is worse.
 func busy(o Orders) string {
 	if o.Unknown+o.Failed == 0 {
 		return strconv.Itoa(o.Busy)

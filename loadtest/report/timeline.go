@@ -14,7 +14,7 @@ type Timeline struct {
 	Marks []Mark   `json:"marks"`
 }
 
-// A SpanKind says what lasted.
+// A SpanKind is a kind of span.
 type SpanKind string
 
 // The kinds of spans.
@@ -22,15 +22,14 @@ const (
 	Holds   SpanKind = "holds"   // a replica believes it holds the lock
 	Waits   SpanKind = "waits"   // a replica waits for the lock
 	Paused  SpanKind = "paused"  // the process is stopped
-	CutOff  SpanKind = "cut off" // the lane's way to what Label names is cut
-	Down    SpanKind = "down"    // the process is dead, or its server does not serve
+	CutOff  SpanKind = "cut off" // the lane's connection to what Label names is cut
+	Down    SpanKind = "down"    // the process is dead, or the server does not serve
 	Expired SpanKind = "expired" // a replica works on although its lease has ended
 	// LeftBehind: the lock service still names a replica that is dead.
 	LeftBehind SpanKind = "left behind"
 )
 
-// A Span is something that lasted. Token is the lease's, 0 if it has none or
-// nobody knows.
+// A Span is a state that lasted. Token is the lease's, 0 if it has none or it is unknown.
 type Span struct {
 	Lane  string   `json:"lane"`
 	Kind  SpanKind `json:"kind"`
@@ -40,7 +39,7 @@ type Span struct {
 	Token int64    `json:"token,omitempty"`
 }
 
-// A MarkKind says what happened.
+// A MarkKind is a kind of mark.
 type MarkKind string
 
 // The kinds of marks.
@@ -51,7 +50,7 @@ const (
 	Event    MarkKind = "event"    // anything else: a failover, a FLUSHALL
 )
 
-// A Mark is something that happened at a moment.
+// A Mark is an event at one moment.
 type Mark struct {
 	Lane    string   `json:"lane"`
 	Kind    MarkKind `json:"kind"`
@@ -67,8 +66,8 @@ type Tries struct {
 	Undecided int `json:"undecided"`
 }
 
-// leases are the turns that replicas believed they had: a lease that has ended
-// goes on for as long as its holder works on.
+// leases returns the critical sections as the replicas saw them: after its lease has ended,
+// one goes on for as long as its holder works on.
 func (t *Timeline) leases() []audit.Lease {
 	var leases []audit.Lease
 	for _, s := range t.Spans {
@@ -91,7 +90,7 @@ func (t *Timeline) asked(held Span) time.Duration {
 	return moment(held.From)
 }
 
-// left is when the replica stopped working under a lease, ended or not.
+// left is when the replica stopped working under a lease, whether or not that had ended.
 func (t *Timeline) left(held Span) float64 {
 	left := held.To
 	for _, s := range t.Spans {
@@ -102,7 +101,7 @@ func (t *Timeline) left(held Span) float64 {
 	return left
 }
 
-// fired tells whether anything was done that was seen.
+// fired reports whether the timeline shows anything that was done.
 func (t *Timeline) fired() bool {
 	for _, s := range t.Spans {
 		if s.Kind == Paused || s.Kind == CutOff || s.Kind == Down {

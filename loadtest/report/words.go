@@ -36,10 +36,10 @@ func (c *Cell) plain() string {
 	}
 }
 
-// notOfTheBooks are the invariants that a sound ledger may show violated.
+// notOfTheBooks are the invariants that may be violated although the ledger is sound.
 var notOfTheBooks = []string{audit.NeverOversold, audit.TokensGrow, audit.TurnsApart, audit.OneHolder}
 
-// broken tells whether an invariant is violated, besides those.
+// broken reports whether an invariant other than those is violated.
 func (c Cell) broken(besides ...string) bool {
 	return slices.ContainsFunc(c.Invariants, func(i audit.Invariant) bool {
 		return i.Verdict == audit.Violated && !slices.Contains(besides, i.Name)
@@ -71,7 +71,7 @@ func Story(r Result) []string {
 		}
 		name := fmt.Sprintf("%s × %d", c.Lock, c.Replicas)
 		switch {
-		case c.broken(audit.NeverOversold) || c.Verdict == audit.Undecided: // no verdict to tell of
+		case c.broken(audit.NeverOversold) || c.Verdict == audit.Undecided: // no verdict to report
 		case c.Clients == 1 && c.Verdict == audit.Held:
 			alone = append(alone, name)
 		case c.Oversell():

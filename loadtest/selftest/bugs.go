@@ -1,6 +1,6 @@
-// Package selftest tries the audit on itself: a small shop that is known to be
-// right, and then the same shop with one bug at a time. The audit must pass the
-// first and name what is wrong with each of the others.
+// Package selftest tests the audit itself: on a small shop that is known to be right, and on
+// the same shop with one bug at a time. The audit must pass the first, and name what is wrong
+// with each of the others.
 package selftest
 
 import (
@@ -33,8 +33,8 @@ const (
 	KeepsALock          Bug = "a lock is never given back"
 )
 
-// A trial is a bug, the invariant that must name it whenever it has struck,
-// and what it takes to plant it: in the shop, or in its records afterwards.
+// A trial is a bug, the invariant that must name it whenever it made a difference, and how it
+// is planted: in the shop, or by an edit of its records afterwards.
 type trial struct {
 	bug  Bug
 	must string
@@ -66,7 +66,7 @@ var trials = []trial{
 	}},
 	{"an answer was edited: the outcome", audit.SalesWereAsked, func(r *audit.Records) {
 		op := &r.Ops[confirmed(*r)]
-		for i := range r.Ops { // with all that was said of it
+		for i := range r.Ops { // with all its attempts
 			if r.Ops[i].Key == op.Key {
 				r.Ops[i].Outcome = load.Busy
 			}
@@ -80,7 +80,7 @@ var trials = []trial{
 	{"the ledger was edited: a level", audit.AddsUp, func(r *audit.Records) { r.Ledger[10].OnHand++ }},
 }
 
-// confirmed is the place of the latest confirmed order of a key never repeated.
+// confirmed is the index of the latest confirmed order whose key was sent only once.
 func confirmed(r audit.Records) int {
 	attempts := map[string]int{}
 	for _, op := range r.Ops {

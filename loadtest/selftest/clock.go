@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A clock runs steps in the order of their virtual time, no two at one moment.
-// Nothing waits for real: the same seed gives the same sequence of steps.
+// A clock runs steps in the order of their virtual time, no two at one moment. Nothing waits
+// for real time: the same seed gives the same sequence of steps.
 type clock struct {
 	now   time.Duration
 	steps stepHeap
@@ -15,7 +15,7 @@ type clock struct {
 
 type step struct {
 	at     time.Duration
-	number int // steps of one moment run as they were added
+	number int // orders steps of one moment as they were added
 	do     func()
 }
 

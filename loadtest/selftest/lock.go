@@ -9,8 +9,8 @@ import (
 	"orderd/loadtest/audit"
 )
 
-// ttl is how long a lease lasts. Margin is how much of it must be left before a
-// commit: the steps after it are sure to end by then.
+// ttl is how long a lease lasts. margin is how much of it must be left before a commit: the
+// steps after it are sure to end by then.
 const (
 	ttl    = 40 * time.Millisecond
 	margin = 10 * time.Millisecond
@@ -20,7 +20,7 @@ const (
 type lock struct {
 	shop    *shop
 	owners  map[string]*lease // as the lock service has it
-	inside  map[string]*lease // as it is: who was let in and has not left
+	inside  map[string]*lease // as it is: the last to be let in, by key
 	waiting []*waiter
 	token   int64
 }
@@ -40,13 +40,13 @@ type waiter struct {
 	granted func(*lease)
 }
 
-// acquire calls granted once the keys are the caller's.
+// acquire calls granted once the caller holds the keys.
 func (l *lock) acquire(replica string, keys []string, granted func(*lease)) {
 	l.waiting = append(l.waiting, &waiter{&lease{keys: keys, replica: replica, asked: l.shop.now}, granted})
 	l.grant()
 }
 
-// grant lets those in whose keys are free and wanted by nobody before them.
+// grant lets in the waiters whose keys are free and not wanted by an earlier waiter.
 func (l *lock) grant() {
 	wanted := map[string]bool{}
 	l.waiting = slices.DeleteFunc(l.waiting, func(w *waiter) bool {
@@ -80,11 +80,11 @@ func (l *lock) enter(entering *lease) {
 		}
 		l.owners[key], l.inside[key] = entering, entering
 	}
-	l.shop.after(ttl+1, l.grant) // somebody may be waiting for it to expire
+	l.shop.after(ttl+1, l.grant) // waiters may be waiting for it to expire
 }
 
-// release gives the keys back, those that still are its own. The lease's holder
-// left when it called this, or when the lease ended.
+// release gives back those keys that are still the lease's own. Its holder left the critical
+// section with this call, or when the lease ended.
 func (l *lock) release(done *lease) {
 	done.left = true
 	still := slices.ContainsFunc(done.keys, func(key string) bool { return l.owners[key] == done })
@@ -105,7 +105,7 @@ func (l *lock) release(done *lease) {
 	l.grant()
 }
 
-// held lists the keys that somebody has.
+// held lists the keys that are held.
 func (l *lock) held() []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(l.owners)), func(key string) bool { return !l.owned(key) })
 }

@@ -19,8 +19,7 @@ func demanded(lines []load.Line) map[string]int64 {
 	return sum
 }
 
-// place does what orderd does with an order, and calls done with its outcome
-// filled in.
+// place does what orderd does with an order, and calls done once its outcome is filled in.
 func (s *shop) place(op *load.Op, done func()) {
 	if s.now >= downFrom && (s.now < downUntil || s.bug == StaysDown) {
 		s.records.Fault.Fired = true
@@ -44,8 +43,8 @@ func (s *shop) place(op *load.Op, done func()) {
 	s.lock.acquire(op.Replica, keys, func(held *lease) { s.look(op, held, done) })
 }
 
-// look checks the stock in the quick copy, and then works for a while; at times
-// for longer than the lease lasts.
+// look checks the stock in the quick copy, works for a while, at times for longer than the
+// lease lasts, commits and writes the copy back.
 func (s *shop) look(op *load.Op, held *lease, done func()) {
 	leave := func(o load.Outcome) {
 		op.Outcome = o
@@ -81,8 +80,7 @@ func (s *shop) look(op *load.Op, held *lease, done func()) {
 	})
 }
 
-// enough is the check: are there more units than one less than what is wanted,
-// of every SKU?
+// enough is the check: of every SKU, are there more units than one less than what is wanted?
 func (s *shop) enough(op *load.Op) bool {
 	wanted := demanded(op.Lines)
 	if s.bug == ChecksEachLine {

@@ -6,9 +6,9 @@ import (
 	"orderd/loadtest/audit"
 )
 
-// A Finding is what the audit made of one bug: of Seeds histories it struck in
-// Struck, and the invariant named it in Caught of those. Of the clean shop,
-// Caught counts the histories that passed.
+// A Finding is how the audit did on one bug: of Seeds histories the bug made a difference in
+// Struck, and the invariant named it in Caught of those. For the clean shop, Caught counts
+// the histories that passed.
 type Finding struct {
 	Bug       Bug           `json:"bug"`
 	Invariant string        `json:"invariant"` // that must name it
@@ -16,11 +16,11 @@ type Finding struct {
 	Struck    int           `json:"struck"`
 	Caught    int           `json:"caught"`
 	Verdict   audit.Verdict `json:"verdict"`
-	Evidence  string        `json:"evidence"` // the first time it was named, or was not
+	Evidence  string        `json:"evidence"` // of the first catch, or of the last miss
 }
 
-// Run tries the audit on the clean shop and on every bug, each with the same
-// seeds, until ctx ends.
+// Run tests the audit on the clean shop and on every bug, each with the same seeds. It fails
+// if ctx ends.
 func Run(ctx context.Context, seed uint64, seeds int) ([]Finding, error) {
 	findings := make([]Finding, 0, len(trials)+1)
 	for _, t := range append([]trial{{bug: None}}, trials...) {

@@ -20,7 +20,7 @@ func TestRun_CatchesEveryBugAndPassesTheCleanShop(t *testing.T) {
 	}
 }
 
-// Which bugs oversell is not what names them, but it is why they matter.
+// Other invariants name these bugs, but that they oversell is why they matter.
 func TestOpen_BugsOfTheLockOversellToo(t *testing.T) {
 	t.Parallel()
 	for _, bug := range []Bug{GrantsTwice, DeletesAnothers, ForgetsTheCopy} {
@@ -53,7 +53,7 @@ func TestOpen_IsDeterministic(t *testing.T) {
 	}
 }
 
-// A bug that the audit does not see, and one that never strikes, do not pass.
+// A bug that the audit misses, or that never makes a difference, does not pass.
 func TestFinding_Conclude(t *testing.T) {
 	t.Parallel()
 	for want, f := range map[audit.Verdict]Finding{

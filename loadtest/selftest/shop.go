@@ -10,7 +10,7 @@ import (
 	"orderd/loadtest/load"
 )
 
-// What a shop sells, to whom. A history has Orders orders, and more attempts.
+// What a shop sells, and to how many clients. A history has Orders orders, and more attempts.
 const (
 	clients  = 6
 	replicas = 3
@@ -19,15 +19,15 @@ const (
 
 var stocked = map[string]int64{"A": 60, "B": 50}
 
-// The lock service is down for a while, and every order meanwhile is refused.
+// While the lock service is down every order is refused.
 const (
 	downFrom  = 100 * time.Millisecond
 	downUntil = 150 * time.Millisecond
 )
 
-// A shop is orderd in one goroutine and virtual time: replicas that look in a
-// quick copy under a lease, commit to a ledger, write the copy back, release
-// and answer. Only the lock keeps its stock right.
+// A shop is orderd in one goroutine and virtual time: replicas that check a quick copy under
+// a lease, commit to a ledger, write the copy back, release and answer. Only the lock
+// protects its stock.
 type shop struct {
 	clock
 	bug     Bug
@@ -37,12 +37,13 @@ type shop struct {
 	truth   map[string]audit.Quick
 	quick   map[string]audit.Quick
 	byKey   map[string]*load.Op // confirmed orders
-	tokens  map[string]int64    // the newest of each SKU's sales
+	tokens  map[string]int64    // of the latest sale of each SKU
 	sent    int
 	records audit.Records
 }
 
-// open sells everything and returns the records, and whether the bug struck.
+// open runs a shop until all orders are answered, and returns the records and whether the bug
+// made a difference.
 func open(seed uint64, bug Bug) (audit.Records, bool) {
 	s := &shop{
 		bug: bug, rng: rand.New(rand.NewPCG(seed, 1)),
@@ -64,8 +65,8 @@ func open(seed uint64, bug Bug) (audit.Records, bool) {
 	return s.records, s.hit
 }
 
-// close writes down the levels of the end and what is still held, and has each
-// replica sell something new.
+// close records the final levels and what is still held, and has each replica sell something
+// new.
 func (s *shop) close() {
 	for _, sku := range []string{"A", "B"} {
 		quick := s.quick[sku]
@@ -86,15 +87,15 @@ func (s *shop) close() {
 	}
 }
 
-// some is a while of at most that long.
+// some returns a random duration below most.
 func (s *shop) some(most time.Duration) time.Duration {
 	return time.Duration(s.rng.Int64N(int64(most)))
 }
 
-// strikes tells whether it is the shop's bug and one of n chances comes up.
+// strikes reports whether b is the shop's bug and, by a chance of one in n, strikes now.
 func (s *shop) strikes(b Bug, n int) bool { return s.bug == b && s.rng.IntN(n) == 0 }
 
-// struck notes that the shop's bug, if it is one of these, made a difference.
+// struck records that the shop's bug, if it is one of these, made a difference.
 func (s *shop) struck(bugs ...Bug) { s.hit = s.hit || slices.Contains(bugs, s.bug) }
 
 // next sends a client's next order.
@@ -107,7 +108,7 @@ func (s *shop) next(client int) {
 	s.send(op)
 }
 
-// cart is what a client wants: often two lines, and sometimes of the same SKU.
+// cart returns what a client orders: often two lines, and sometimes of the same SKU.
 func (s *shop) cart() []load.Line {
 	lines := make([]load.Line, 1+s.rng.IntN(2))
 	for i := range lines {
@@ -116,11 +117,11 @@ func (s *shop) cart() []load.Line {
 	return lines
 }
 
-// send sends an order, once more if its answer is lost.
+// send sends an order, and once more if its answer is lost.
 func (s *shop) send(op load.Op) {
 	op.Call, op.LockWait = s.now, -1
 	op.Replica = fmt.Sprintf("r%d", 1+s.rng.IntN(replicas))
-	// Each attempt has lines of its own to be answered in.
+	// Each attempt needs its own lines, which its answer fills in.
 	op.Lines = slices.Clone(op.Lines)
 	s.after(s.some(3*time.Millisecond), func() {
 		s.place(&op, func() {
@@ -129,7 +130,7 @@ func (s *shop) send(op load.Op) {
 	})
 }
 
-// answer ends an attempt: the client learns what came of it, or it does not.
+// answer ends an attempt: the client gets the answer, or it is lost.
 func (s *shop) answer(op load.Op) {
 	op.Return = s.now
 	lost := op.Outcome == load.Confirmed && s.rng.IntN(20) == 0

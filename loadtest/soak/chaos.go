@@ -15,23 +15,23 @@ import (
 	"orderd/loadtest/report"
 )
 
-// What is done to replicas and servers, as it is counted.
+// Kinds of disruptions, as they are counted.
 const (
 	killed    = "replicas killed"
 	ended     = "replicas ended politely"
-	restarted = " restarts" // of a server, whose name goes before it
+	restarted = " restarts" // of a server; its name goes before it
 )
 
 const (
-	// strikeEvery is about how often a replica goes.
-	strikeEvery = 8 * time.Second
-	// strikesLeast is how many replicas go in the shortest soak's phases: one of
+	// outageEvery is about how often a replica is ended.
+	outageEvery = 8 * time.Second
+	// minOutages is how many replicas are ended in each phase of the shortest soak: one of
 	// each kind.
-	strikesLeast = 2
+	minOutages = 2
 )
 
-// A chaos is what happens to replicas and servers. The first replica lives
-// through it all, to see whether it grows.
+// A chaos ends and restarts replicas and servers. It spares the first replica, to see whether
+// that grows.
 type chaos struct {
 	replicas []*stack.Process
 	servers  []server
@@ -40,10 +40,10 @@ type chaos struct {
 
 	done     map[string]int
 	timeline report.Timeline
-	cleared  time.Duration // when the last of it was over
+	cleared  time.Duration // when the last disruption was over
 }
 
-// A server is one that all replicas need. It ends as in a crash.
+// A server is one that all replicas need. It is ended as by a crash.
 type server struct {
 	name    string
 	process *stack.Process
@@ -54,7 +54,7 @@ func newChaos(f *fleet.Fleet, r *fleet.Replicas, mode string, seed uint64, clock
 	w := &chaos{
 		replicas: r.Processes, random: rand.New(rand.NewPCG(seed, 0)), clock: clock, done: map[string]int{},
 		servers: []server{
-			{"postgres", f.Postgres.Process, syscall.SIGQUIT}, // ends its children first, and at once
+			{"postgres", f.Postgres.Process, syscall.SIGQUIT}, // an immediate shutdown, which ends its children first
 			{"redis-stock", f.Stock.Process, syscall.SIGKILL},
 		},
 	}
@@ -75,8 +75,8 @@ func newChaos(f *fleet.Fleet, r *fleet.Replicas, mode string, seed uint64, clock
 	return w
 }
 
-// run restarts each server once, and replicas now and then, in an order that
-// follows from the seed. It takes longer than it should if they do.
+// run restarts each server once, and several replicas, in an order that follows from the
+// seed. It takes longer than lasts if they do.
 func (w *chaos) run(ctx context.Context, lasts time.Duration) error {
 	end := time.NewTimer(lasts)
 	defer end.Stop()
@@ -84,7 +84,7 @@ func (w *chaos) run(ctx context.Context, lasts time.Duration) error {
 	for _, s := range w.servers {
 		strikes = append(strikes, func(ctx context.Context) error { return w.restart(ctx, s) })
 	}
-	for n := range max(strikesLeast, int(lasts/strikeEvery)) {
+	for n := range max(minOutages, int(lasts/outageEvery)) {
 		p := 1 + w.random.IntN(len(w.replicas)-1)
 		strikes = append(strikes, func(ctx context.Context) error { return w.replace(ctx, p, n%2 == 0) })
 	}
@@ -144,7 +144,7 @@ func (w *chaos) replace(ctx context.Context, n int, kill bool) error {
 	})
 }
 
-// absent draws that something is away while away runs.
+// absent puts on the timeline that something is down while away runs.
 func (w *chaos) absent(lane, label string, away func() error) error {
 	from := time.Since(w.clock)
 	err := away()
@@ -156,7 +156,7 @@ func (w *chaos) absent(lane, label string, away func() error) error {
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// fault is the weather as the audit wants to know it.
+// fault returns the chaos as the audit's fault.
 func (w *chaos) fault() *audit.Fault {
 	return &audit.Fault{Name: report.SoakCommand, Fired: len(w.done) > 0, Healed: &w.cleared}
 }
@@ -174,7 +174,7 @@ func (w *chaos) restarts() []string {
 	return names
 }
 
-// told writes counts in words, those of names.
+// told writes the counts of the names in words, leaving out zeros.
 func told(counts map[string]int, names []string) string {
 	var words []string
 	for _, name := range slices.DeleteFunc(slices.Clone(names), func(name string) bool { return counts[name] == 0 }) {

@@ -21,23 +21,23 @@ const (
 	replaced = "orders while replicas were replaced"
 )
 
-// kinds are in the order that they are told in.
+// kinds are in the order in which they are reported.
 var kinds = []string{single, cart, hold, replay, cancel, confirm, restock, replaced}
 
 const (
 	// remembered is how many of its latest orders a client may come back to.
 	remembered = 32
-	// persistence is how often a client asks for what became of an order, or asks
-	// for a change of mind again, before it gives up.
+	// persistence is how often a client sends an order, or a change of one, whose outcome
+	// stays unknown before it gives up.
 	persistence = 20
-	// backoff is the pause of a client that was not served.
+	// backoff is how long a client waits after it was not served.
 	backoff = 50 * time.Millisecond
 	// holdMost is the longest hold, in seconds.
 	holdMost = 3
 )
 
-// A client asks for one thing after the other. What it asks for follows from the
-// seed; when, and what comes of it, does not.
+// A client sends one request after the other. What it asks for follows from the seed; the
+// timing and the outcomes do not.
 type client struct {
 	shop   *shop
 	number int
@@ -49,13 +49,13 @@ type client struct {
 	sent   map[string]int
 }
 
-// A mine is an order that the client has.
+// A mine is a confirmed order of the client.
 type mine struct {
 	load.Op
-	changed bool // it was cancelled or confirmed, or was to be
+	changed bool // it was cancelled or confirmed, or that was tried
 }
 
-// step asks for one thing.
+// step makes one request of a random kind.
 func (c *client) step(ctx context.Context) {
 	switch draw := c.random.IntN(100); {
 	case draw < 42:
@@ -73,7 +73,7 @@ func (c *client) step(ctx context.Context) {
 	}
 }
 
-// lines draws so many SKUs, the first ones more often than the last.
+// lines draws n SKUs, the first ones more often than the last.
 func (c *client) lines(n int) []load.Line {
 	drawn := map[int]bool{}
 	var lines []load.Line
@@ -87,8 +87,7 @@ func (c *client) lines(n int) []load.Line {
 	return lines
 }
 
-// order places an order, most often with a key, and so until it knows what
-// became of it.
+// order places an order, usually with a key; then it retries until the outcome is known.
 func (c *client) order(ctx context.Context, kind string, op load.Op) {
 	c.made++
 	c.sent[kind]++
@@ -128,7 +127,7 @@ func (c *client) place(ctx context.Context, op load.Op) load.Op {
 	return op
 }
 
-// again sends an order that was placed once more, whatever became of it since.
+// again repeats an order with a key that was confirmed, whatever became of it since.
 func (c *client) again(ctx context.Context) {
 	if m := c.one(func(m *mine) bool { return m.Key != "" }); m != nil {
 		c.sent[replay]++
@@ -136,7 +135,7 @@ func (c *client) again(ctx context.Context) {
 	}
 }
 
-// change has the client change its mind about one of its orders, at times twice.
+// change cancels or confirms one of the client's orders, at times twice.
 func (c *client) change(ctx context.Context, deed load.ActionKind, may func(*mine) bool) {
 	m := c.one(func(m *mine) bool { return !m.changed && may(m) })
 	if m == nil {
@@ -148,23 +147,23 @@ func (c *client) change(ctx context.Context, deed load.ActionKind, may func(*min
 		times = 2
 	}
 	for range times {
-		act := load.Action{Deed: deed, OrderID: m.OrderID}
+		act := load.Action{Kind: deed, OrderID: m.OrderID}
 		c.do(ctx, &act)
 		for try := 1; act.Outcome == load.Unknown && try < persistence && ctx.Err() == nil; try++ {
 			rest(ctx)
-			act = load.Action{Deed: deed, OrderID: m.OrderID}
+			act = load.Action{Kind: deed, OrderID: m.OrderID}
 			c.do(ctx, &act)
 		}
 	}
 }
 
-// restock fills a shelf, most often with a key: then it is tried until it is known
-// what became of it, and at times once more. Without one it is not: it could not be
-// told from another.
+// restock adds units to a SKU, usually with a key: then it retries until the outcome is
+// known, and at times repeats it once more. Without a key it does not retry, because one
+// restock could not be told from the other.
 func (c *client) restock(ctx context.Context) {
 	c.made++
 	asked := load.Action{
-		Deed: load.Restock, SKU: c.shop.skus[c.random.IntN(skus)], Delta: 1 + c.random.Int64N(restockMost),
+		Kind: load.Restock, SKU: c.shop.skus[c.random.IntN(skus)], Delta: 1 + c.random.Int64N(restockMost),
 		Reason: fmt.Sprintf("restock_%d", c.made),
 	}
 	times := 1
@@ -187,14 +186,14 @@ func (c *client) restock(ctx context.Context) {
 }
 
 func (c *client) do(ctx context.Context, act *load.Action) {
-	c.sent[map[load.ActionKind]string{load.Cancel: cancel, load.Confirm: confirm, load.Restock: restock}[act.Deed]]++
+	c.sent[map[load.ActionKind]string{load.Cancel: cancel, load.Confirm: confirm, load.Restock: restock}[act.Kind]]++
 	act.Call = time.Since(c.shop.clock)
 	c.shop.client.Do(ctx, c.random.IntN(c.shop.targets), act)
 	act.Return = time.Since(c.shop.clock)
 	c.acts = append(c.acts, *act)
 }
 
-// one draws an order that will do, if the client has one.
+// one draws an order that will accepts, nil if the client has none.
 func (c *client) one(will func(*mine) bool) *mine {
 	var those []*mine
 	for _, m := range c.mine {

@@ -11,35 +11,34 @@ import (
 	"orderd/loadtest/report"
 )
 
-// What a replica may hold more of at the end than after the warm-up.
+// Bounds on what a replica may hold more of at the end than after the warm-up.
 //
-// Its pools open a connection when all they have are in use, and keep it: the
-// busiest moment may come late, above all behind a restart, so that they may still
-// grow towards their bounds (16 to Postgres, 20 to each Redis). A connection takes
-// a goroutine or two where a library reads ahead. What leaks does so with each
-// request, or each restart of a server, of which there are hundreds and dozens
-// with pools that are full: it passes these bounds before the end.
+// Its pools open a connection when all they have are in use, and keep it. The busiest moment
+// may come late, above all after a restart, so that they may still grow towards their limits
+// (16 to Postgres, 20 to each Redis). A connection takes a goroutine or two where a library
+// reads ahead. A leak grows with each request, or with each restart of a server while the
+// pools are full, and so passes these bounds before the end.
 const (
 	moreGoroutines = 20
 	moreFiles      = 32
 	morePostgres   = 16
 	moreRedis      = 60 // of three replicas
-	// moreHeapMiB is for what is kept on purpose and bounded: buffers of connections,
-	// levels, samples of figures. 200 bytes that stay of each request are more, in the
-	// soak of ten minutes.
+	// moreHeapMiB allows for what is kept on purpose and is bounded: connection buffers,
+	// levels, samples of metrics. A leak of 200 bytes for each request exceeds it in a soak
+	// of ten minutes.
 	moreHeapMiB = 3
-	// moreResident is in proportion: the collector gives pages back when it likes,
-	// below the 48 MiB at which it becomes frugal.
+	// moreResident is a factor: the garbage collector returns pages when it likes, below the
+	// 48 MiB at which it becomes frugal.
 	moreResident, moreResidentMiB = 1.25, 12
 )
 
 const (
-	looks    = 5 // of which the least counts: what had not ended yet is not held
+	looks    = 5 // samples, of which the least counts: what was about to end is not held
 	lookRest = 300 * time.Millisecond
 	mib      = 1 << 20
 )
 
-// holdings looks at what the first replica holds while nobody orders.
+// holdings measures what the first replica holds while nobody orders.
 func (s *part) holdings(ctx context.Context) (report.Holdings, error) {
 	var least report.Holdings
 	for n := range looks {
@@ -77,7 +76,7 @@ func (s *part) look(ctx context.Context) (h report.Holdings, err error) {
 		if err != nil {
 			return h, err
 		}
-		h.Redis += strings.Count(list, "id=") - 1 // this one
+		h.Redis += strings.Count(list, "id=") - 1 // without this one
 	}
 	return h, nil
 }
@@ -95,7 +94,7 @@ func flat(before, after report.Holdings) []audit.Invariant {
 		after.Files <= before.Files+moreFiles && after.Postgres <= before.Postgres+morePostgres && after.Redis <= before.Redis+moreRedis,
 		"open files %d, then %d; to Postgres %d, then %d; to Redis from all replicas %d, then %d",
 		before.Files, after.Files, before.Postgres, after.Postgres, before.Redis, after.Redis)
-	if before.Postgres == 0 || before.Redis == 0 { // a replica has some: they were not found
+	if before.Postgres == 0 || before.Redis == 0 { // a replica has some, so they were not found
 		links.Verdict = audit.Undecided
 	}
 	return []audit.Invariant{

@@ -11,8 +11,8 @@ import (
 	"orderd/loadtest/report"
 )
 
-// Names of the invariants that a soak adds to the audit's: what only somebody
-// who was there has seen.
+// Names of the invariants that a soak adds to the audit's: those that can only be observed
+// during the run.
 const (
 	itHappened = "replicas and servers ended and came back"
 	noneFailed = "no order through the balancer failed while replicas were replaced"
@@ -24,11 +24,11 @@ const (
 
 var added = []string{itHappened, noneFailed, booksRight, flatCode, flatLinks, flatMemory}
 
-// settleLimit is how long after the last order all may take to be right: the
-// last holds end, and the reconciler has a pass.
+// settleLimit is how long after the last order it may take until all is right: the last holds
+// end, and the reconciler makes a pass.
 const settleLimit = 30 * time.Second
 
-// settle waits until nothing is under way any more, and has the books checked.
+// settle waits until the last hold has ended, and has the books checked.
 func (s *part) settle(ctx context.Context) error {
 	began := time.Now()
 	if err := await(ctx, settleLimit, "the last hold to end", func() (bool, error) {
@@ -60,22 +60,22 @@ func (s *part) settle(ctx context.Context) error {
 func (s *part) judge(cell *report.Cell, r audit.Records) {
 	sent := s.shop.sent()
 	sent[replaced] = len(s.rolled)
-	cell.Soak = &report.Soak{Sent: sent, Done: s.weather.done, Before: s.before, After: s.after}
-	cell.Timeline = &s.weather.timeline
+	cell.Soak = &report.Soak{Sent: sent, Done: s.chaos.done, Before: s.before, After: s.after}
+	cell.Timeline = &s.chaos.timeline
 	cell.Judge(r, time.Since(s.clock))
-	cell.Invariants = append(cell.Invariants, s.weather.happened())
+	cell.Invariants = append(cell.Invariants, s.chaos.happened())
 	cell.Invariants = append(cell.Invariants, s.seen...)
 	cell.Invariants = append(cell.Invariants, flat(s.before, s.after)...)
 	cell.Conclude()
 	cell.Story = []string{
 		fmt.Sprintf("%d requests: %s.", s.shop.requests()+len(s.rolled), told(sent, kinds)),
-		fmt.Sprintf("Meanwhile: %s.", s.weather),
+		fmt.Sprintf("Meanwhile: %s.", s.chaos),
 		fmt.Sprintf("%d orders confirmed, %d refused as sold out, %d busy, %d of unknown outcome, %d refused otherwise.",
 			cell.Orders.Confirmed, cell.Orders.SoldOut, cell.Orders.Busy, cell.Orders.Unknown, cell.Orders.Failed),
 	}
 }
 
-// happened guards against a verdict on fair weather.
+// happened guards against a verdict without disruptions.
 func (w *chaos) happened() audit.Invariant {
 	i := audit.Invariant{Name: itHappened, Verdict: audit.Held, Evidence: w.String()}
 	for _, what := range append([]string{killed, ended}, w.restarts()...) {
@@ -86,8 +86,8 @@ func (w *chaos) happened() audit.Invariant {
 	return i
 }
 
-// Again judges a part of a finished soak once more. What was seen while it ran is
-// taken from the cell.
+// Again judges a part of a finished soak once more. What could only be observed during the
+// run is taken from the cell.
 func Again(cell *report.Cell, r audit.Records) {
 	seen := slices.DeleteFunc(slices.Clone(cell.Invariants), func(i audit.Invariant) bool { return !slices.Contains(added, i.Name) })
 	cell.Judge(r, time.Duration(cell.Seconds*float64(time.Second)))

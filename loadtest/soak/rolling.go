@@ -24,13 +24,13 @@ const (
 type round struct {
 	shop   *shop
 	client *load.Client
-	served [replicas]atomic.Int64 // by each
+	served [replicas]atomic.Int64 // orders answered by each replica
 	mu     sync.Mutex
 	ops    []load.Op
 }
 
-// replaceAll has each replica end politely and another take its place, one after
-// the other, and notes whether any order through the balancer failed meanwhile.
+// replaceAll ends the replicas by SIGTERM and starts others in their place, one after the
+// other, and records whether any order through the balancer failed meanwhile.
 func (s *part) replaceAll(ctx context.Context) error {
 	url, err := s.fleet.Balance(ctx, s.replicas)
 	if err != nil {
@@ -56,7 +56,8 @@ func (s *part) replaceAll(ctx context.Context) error {
 	return err
 }
 
-// replaceOne replaces the nth replica, and waits until the new one is sent orders.
+// replaceOne replaces the nth replica, and waits until the balancer sends orders to the new
+// one.
 func (s *part) replaceOne(ctx context.Context, r *round, n int) error {
 	p := s.replicas.Processes[n]
 	if err := p.Stop(ctx); err != nil {
@@ -71,7 +72,7 @@ func (s *part) replaceOne(ctx context.Context, r *round, n int) error {
 	})
 }
 
-// drive sends one order after the other until it is over.
+// drive sends one order after the other until open ends.
 func (r *round) drive(ctx, open context.Context, c *client) {
 	for open.Err() == nil {
 		op := load.Op{Client: c.number, Lines: c.lines(1), Call: time.Since(r.shop.clock)}
@@ -85,11 +86,11 @@ func (r *round) drive(ctx, open context.Context, c *client) {
 		r.mu.Lock()
 		r.ops = append(r.ops, op)
 		r.mu.Unlock()
-		time.Sleep(think) // a client is no storm
+		time.Sleep(think) // so as not to saturate the replicas
 	}
 }
 
-// judge looks for orders that were not served.
+// judge counts the orders that were not served.
 func (r *round) judge() audit.Invariant {
 	i := audit.Invariant{Name: noneFailed, Verdict: audit.Held}
 	failed := 0
@@ -108,7 +109,7 @@ func (r *round) judge() audit.Invariant {
 	return i
 }
 
-// await looks until it is so.
+// await polls until so returns true or an error, or the limit is reached.
 func await(ctx context.Context, limit time.Duration, what string, so func() (bool, error)) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("waited %v for %s", limit, what))
 	defer cancel()

@@ -19,13 +19,13 @@ const (
 	skus        = 12
 	firstStock  = 100
 	restockMost = 100
-	// restockEvery is how often it is looked whether more was sold than has come in.
-	// As much comes in as is sold, and not where: what many want is sold out now and
-	// then, and comes back.
+	// restockEvery is how often it is checked whether more was sold than restocked. As much
+	// is restocked as is sold, but not of the same SKUs: popular ones sell out now and then,
+	// and come back.
 	restockEvery = 50 * time.Millisecond
 )
 
-// A shop is the clients, and the administrator who fills the shelves.
+// A shop is the clients, and the administrator who restocks.
 type shop struct {
 	client  *load.Client
 	targets int
@@ -34,7 +34,7 @@ type shop struct {
 	pace    *rate.Limiter
 	clients []*client
 	admin   *client
-	sold    atomic.Int64 // units, less those that were restocked
+	sold    atomic.Int64 // units sold, less those restocked
 }
 
 func newShop(urls []string, p Plan, clock time.Time) *shop {
@@ -58,7 +58,7 @@ func (s *shop) newClient(n int, seed uint64) *client {
 
 func (s *shop) close() { s.client.Close() }
 
-// stock puts the first units on the shelves.
+// stock sets the initial levels.
 func (s *shop) stock(ctx context.Context) error {
 	for _, sku := range s.skus {
 		if err := s.client.SetStock(ctx, sku, firstStock, "predicate"); err != nil {
@@ -68,8 +68,8 @@ func (s *shop) stock(ctx context.Context) error {
 	return nil
 }
 
-// open has everybody ask for something again and again until it is called off,
-// which waits for the last answers.
+// open has all clients send requests until closing is called, which waits for the last
+// answers.
 func (s *shop) open(ctx context.Context) (closing func()) {
 	open, lock := context.WithCancel(ctx)
 	var all sync.WaitGroup
@@ -97,13 +97,13 @@ func (s *shop) open(ctx context.Context) (closing func()) {
 	return func() {
 		lock()
 		all.Wait()
-		s.client.Close() // idle connections are not to be counted as the replicas' own
+		s.client.Close() // so that idle connections do not count as the replicas' own
 	}
 }
 
 func (s *shop) everybody() []*client { return append(slices.Clone(s.clients), s.admin) }
 
-// history is what everybody asked for, by when.
+// history returns the orders of all clients, and their other requests sorted by Call.
 func (s *shop) history() (ops []load.Op, acts []load.Action) {
 	for _, c := range s.everybody() {
 		ops, acts = append(ops, c.ops...), append(acts, c.acts...)
@@ -112,7 +112,7 @@ func (s *shop) history() (ops []load.Op, acts []load.Action) {
 	return ops, acts
 }
 
-// numbered brings orders into the sequence they were sent in.
+// numbered sorts orders by Call and numbers them.
 func numbered(ops []load.Op) []load.Op {
 	slices.SortStableFunc(ops, func(a, b load.Op) int { return cmp.Compare(a.Call, b.Call) })
 	for i := range ops {

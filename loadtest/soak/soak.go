@@ -1,6 +1,6 @@
-// Package soak drives a shop for long, with all that clients ask for, while its
-// replicas and servers come and go, and looks whether anything was lost, done
-// twice, or is growing.
+// Package soak drives a shop for a long time, with every kind of request, while its replicas
+// and servers end and come back, and checks whether anything was lost, done twice, or keeps
+// growing.
 package soak
 
 import (
@@ -17,28 +17,28 @@ import (
 const (
 	replicas = 3
 	clients  = 24
-	// lockTTL is short enough for a dead holder not to end the sales of its SKUs
-	// for long, and long enough to outlive a restart of ZooKeeper.
+	// lockTTL is short enough that a dead holder does not block its SKUs for long, and long
+	// enough to outlast a restart of ZooKeeper.
 	lockTTL  = 3 * time.Second
 	lockWait = 2 * time.Second
 	batchMax = 64
-	// warmUp is the part of the time after which everything that grows to a size
-	// and then stays so has grown: each server has been restarted by then.
+	// warmUp is the fraction of the time after which all that grows to a fixed size has
+	// reached it: each server has been restarted by then.
 	warmUp = 0.4
 )
 
-// A Plan is how to soak.
+// A Plan says how to soak.
 type Plan struct {
-	Modes []string      // of the lock; each has an equal part of the time
+	Modes []string      // lock modes; each gets an equal part of the time
 	Lasts time.Duration // of all parts, without what is done before and after
-	Rate  float64       // requests a second, about
+	Rate  float64       // requests per second, approximately
 	Seed  uint64
-	// Say tells how far it is.
+	// Say reports progress.
 	Say func(format string, args ...any)
 }
 
-// Run soaks on the fleet's servers and returns a cell for each mode, and what it
-// was judged by. An error means that the laboratory could not do its work.
+// Run soaks on the fleet's servers. It returns a cell for each mode, and the records by which
+// each was judged. An error means that the laboratory could not do its work.
 func Run(ctx context.Context, f *fleet.Fleet, p Plan) ([]report.Cell, []audit.Records, error) {
 	cells, records := make([]report.Cell, len(p.Modes)), make([]audit.Records, len(p.Modes))
 	for i, mode := range p.Modes {
@@ -55,13 +55,13 @@ func Run(ctx context.Context, f *fleet.Fleet, p Plan) ([]report.Cell, []audit.Re
 	return cells, records, nil
 }
 
-// A part is the time that one lock mode has.
+// A part is the soak of one lock mode.
 type part struct {
 	Plan
 	fleet    *fleet.Fleet
 	replicas *fleet.Replicas
 	shop     *shop
-	weather  *chaos
+	chaos    *chaos
 	clock    time.Time
 
 	before, after report.Holdings
@@ -74,7 +74,7 @@ func (p Plan) part(ctx context.Context, shared *fleet.Fleet, name string, cell *
 	if err != nil {
 		return records, err
 	}
-	defer func() { _ = f.CloseFork() }() // the fleet ends what it could not
+	defer func() { _ = f.CloseFork() }() // the fleet ends what this could not
 	r, err := f.Start(ctx, fleet.Setup{
 		Mode: cell.Lock, Replicas: replicas, LockWait: lockWait, LockTTL: lockTTL, BatchMax: batchMax, Balanced: true,
 	})
@@ -83,13 +83,13 @@ func (p Plan) part(ctx context.Context, shared *fleet.Fleet, name string, cell *
 	}
 	defer func() {
 		for _, process := range r.Processes {
-			_ = process.Kill() // nothing of theirs is kept
+			_ = process.Kill() // no need for a graceful end
 		}
 	}()
 	s := &part{Plan: p, fleet: f, replicas: r, clock: time.Now()}
 	s.shop = newShop(r.URLs, p, s.clock)
 	defer s.shop.close()
-	s.weather = newChaos(f, r, cell.Lock, p.Seed, s.clock)
+	s.chaos = newChaos(f, r, cell.Lock, p.Seed, s.clock)
 	if err := s.run(ctx); err != nil {
 		return records, err
 	}
@@ -100,8 +100,8 @@ func (p Plan) part(ctx context.Context, shared *fleet.Fleet, name string, cell *
 	return records, nil
 }
 
-// run is the part's time: a load under bad weather, twice, a look at what the
-// replicas hold after each, a replacement of all replicas, and quiet.
+// run is the part itself: load under chaos in two phases, each followed by a look at what the
+// first replica holds; then a replacement of all replicas; then quiet.
 func (s *part) run(ctx context.Context) error {
 	if err := s.shop.stock(ctx); err != nil {
 		return err
@@ -113,7 +113,7 @@ func (s *part) run(ctx context.Context) error {
 		holdings *report.Holdings
 	}{{first, &s.before}, {each - first, &s.after}} {
 		closing := s.shop.open(ctx)
-		err := s.weather.run(ctx, phase.lasts)
+		err := s.chaos.run(ctx, phase.lasts)
 		closing()
 		if err != nil {
 			return err
@@ -124,7 +124,7 @@ func (s *part) run(ctx context.Context) error {
 		if *phase.holdings, err = s.holdings(ctx); err != nil {
 			return err
 		}
-		s.Say("%v: %d requests so far; %s", time.Since(s.clock).Round(time.Second), s.shop.requests(), s.weather)
+		s.Say("%v: %d requests so far; %s", time.Since(s.clock).Round(time.Second), s.shop.requests(), s.chaos)
 	}
 	if err := s.replaceAll(ctx); err != nil {
 		return err
@@ -132,10 +132,10 @@ func (s *part) run(ctx context.Context) error {
 	return s.settle(ctx)
 }
 
-// records collects what the part is judged by.
+// records collects the records by which the part is judged.
 func (s *part) records(ctx context.Context) (audit.Records, error) {
 	ops, acts := s.shop.history()
-	r := audit.Records{Ops: numbered(append(ops, s.rolled...)), Acts: acts, Clients: clients, Fault: s.weather.fault()}
+	r := audit.Records{Ops: numbered(append(ops, s.rolled...)), Acts: acts, Clients: clients, Fault: s.chaos.fault()}
 	for _, sku := range s.shop.skus {
 		ledger, err := s.fleet.Ledger(ctx, sku)
 		if err != nil {

@@ -4,8 +4,8 @@ import (
 	"sync"
 )
 
-// A Gate holds the next message about one statement, and with it everything
-// behind it on its connection, until it is told what becomes of it.
+// A Gate holds the next message about one statement, and with it everything behind it on its
+// connection, until Pass or Sever.
 type Gate struct {
 	statement Statement
 	reply     bool // the answer is held, not the request
@@ -15,13 +15,13 @@ type Gate struct {
 	verdict   verdict
 }
 
-// Hold sets up a gate for the next such statement. A begin that is held means
-// that the order has passed its check and has written nothing; a commit, that
-// everything is written and the lease was found to be held.
+// Hold returns a gate for the next such statement. A begin that is held means that the order
+// has passed its check and has written nothing; a commit, that everything is written and the
+// lease was found to be held.
 func (p *Postgres) Hold(s Statement) *Gate { return p.gate(s, false) }
 
-// HoldReply sets up a gate for the answer to the next such statement: Postgres
-// has done it and the replica does not know.
+// HoldReply returns a gate for the answer to the next such statement: Postgres has executed
+// it and the replica does not know.
 func (p *Postgres) HoldReply(s Statement) *Gate { return p.gate(s, true) }
 
 func (p *Postgres) gate(s Statement, reply bool) *Gate {
@@ -36,7 +36,7 @@ func newGate(s Statement, reply bool) *Gate {
 	return &Gate{statement: s, reply: reply, arrived: make(chan struct{}), decided: make(chan struct{})}
 }
 
-// gateFor takes the gate for a statement, if there is one.
+// gateFor removes and returns the gate for a statement, nil if there is none.
 func (p *Postgres) gateFor(s Statement, reply bool) *Gate {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -57,13 +57,13 @@ func (g *Gate) String() string {
 	return "its " + string(g.statement)
 }
 
-// Arrived is closed once the message is there.
+// Arrived returns a channel that is closed once the message has arrived.
 func (g *Gate) Arrived() <-chan struct{} { return g.arrived }
 
 // Pass lets the message go on.
 func (g *Gate) Pass() { g.decide(pass) }
 
-// Sever loses the message and its connection.
+// Sever drops the message and closes its connection.
 func (g *Gate) Sever() { g.decide(sever) }
 
 func (g *Gate) decide(v verdict) {

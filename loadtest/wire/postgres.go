@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// A Statement names what orderd asks of Postgres, as far as schedules and
-// judgements need to know.
+// A Statement is a kind of SQL statement that orderd sends, as far as schedules and
+// judgements need to tell them apart.
 type Statement string
 
 // The statements.
@@ -20,10 +20,10 @@ const (
 	Begin    Statement = "begin"
 	Commit   Statement = "commit"
 	Rollback Statement = "rollback"
-	Place    Statement = "place" // one line's units, by the guard's leave
-	Claim    Statement = "claim" // the token, before the check
-	// A group's rows are locked and judged by the replica, or written at once as it has seen
-	// them before.
+	Place    Statement = "place" // takes one line's units, if the guard allows
+	Claim    Statement = "claim" // registers the token, before the check
+	// A group's rows are locked and then compared by the replica, or written at once if they
+	// are as it saw them before.
 	LockGroup  Statement = "lock group"
 	PlaceGroup Statement = "place group"
 	Other      Statement = ""
@@ -52,9 +52,8 @@ func statementOf(sql string) Statement {
 	}
 }
 
-// An Event is one statement: when the replica asked for it, when that was passed
-// on, and when and how Postgres answered. Tag is that of CommandComplete, or the
-// SQLSTATE of an error.
+// An Event is one statement: when the replica sent it, when the proxy passed it on, and when
+// and how Postgres answered. Tag is that of CommandComplete, or the SQLSTATE of an error.
 type Event struct {
 	Statement Statement
 	Asked     time.Time
@@ -64,11 +63,11 @@ type Event struct {
 	Failed    bool
 }
 
-// lockSessions begins the name of the sessions that hold advisory locks.
+// lockSessions begins the application name of the sessions that hold advisory locks.
 const lockSessions = "orderd lock "
 
-// Postgres is a proxy that understands the server's protocol, and can tell the
-// sessions that hold locks from those that place orders.
+// Postgres is a proxy that understands the server's protocol, and tells the sessions that
+// hold locks from those that place orders.
 type Postgres struct {
 	*Proxy
 
@@ -76,7 +75,7 @@ type Postgres struct {
 	events   []*Event
 	gates    []*Gate
 	frozen   chan struct{} // of the lock sessions only
-	lockDoom chan struct{} // the next reply to a lock session is lost; closed when it was
+	lockDoom chan struct{} // for losing the next reply to a lock session; closed once it was lost
 	doomText []byte
 	lockGate *Gate // for the next reply to a lock session's request with slowText
 	slowText []byte
@@ -93,7 +92,7 @@ func NewPostgres(server string) (*Postgres, error) {
 	return p, nil
 }
 
-// Events returns what was asked so far, and forgets nothing.
+// Events returns the statements so far, and keeps them.
 func (p *Postgres) Events() []Event {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -115,8 +114,8 @@ func (p *Postgres) Forget() {
 	}
 }
 
-// FreezeLocks lets nothing pass to or from the sessions that hold locks until
-// ThawLocks; orders go on.
+// FreezeLocks holds back everything to and from the sessions that hold locks until ThawLocks;
+// orders go on.
 func (p *Postgres) FreezeLocks() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -135,8 +134,8 @@ func (p *Postgres) ThawLocks() {
 	}
 }
 
-// LoseLockReply has the reply to the next request of a lock session that
-// contains the text lost, and the connection with it.
+// LoseLockReply drops the reply to the next request of a lock session that contains the text,
+// and its connection. The channel is closed once that has happened.
 func (p *Postgres) LoseLockReply(text string) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -144,8 +143,8 @@ func (p *Postgres) LoseLockReply(text string) <-chan struct{} {
 	return p.lockDoom
 }
 
-// HoldLockReply sets up a gate for the reply to the next request of a lock session
-// that contains the text.
+// HoldLockReply returns a gate for the reply to the next request of a lock session that
+// contains the text.
 func (p *Postgres) HoldLockReply(text string) *Gate {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -153,7 +152,7 @@ func (p *Postgres) HoldLockReply(text string) *Gate {
 	return p.lockGate
 }
 
-// message reads one message of the protocol. The client's first has no type.
+// message reads one message of the protocol. The client's first has no type byte.
 func message(r *bufio.Reader, fromClient, first bool) ([]byte, error) {
 	head := 5
 	if fromClient && first {
@@ -172,7 +171,7 @@ func message(r *bufio.Reader, fromClient, first bool) ([]byte, error) {
 	return frame, err
 }
 
-// text reads a string that ends with a zero byte.
+// text reads a string that ends with a zero byte, and returns what follows it.
 func text(b []byte) (s string, rest []byte) {
 	s2, rest, _ := bytes.Cut(b, []byte{0})
 	return string(s2), rest

@@ -14,7 +14,7 @@ type pgTap struct {
 	started  bool
 	locks    bool // a session that holds locks
 	prepared map[string]Statement
-	bound    Statement // of the portal without a name, which alone is used
+	bound    Statement // of the unnamed portal, the only one used
 	asked    time.Time // when it was bound: a gate may hold it before it is executed
 	pending  []*Event  // executed and not yet answered, in order
 	reply    *Gate     // holds the answer to COMMIT
@@ -58,8 +58,7 @@ func (t *pgTap) toServer(frame []byte, closed <-chan struct{}) verdict {
 	return pass
 }
 
-// follow returns the statement that a message is about, and whether the message
-// has it run.
+// follow returns the statement that a message is about, and whether the message executes it.
 func (t *pgTap) follow(frame []byte) (statement Statement, runs bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -73,7 +72,7 @@ func (t *pgTap) follow(frame []byte) (statement Statement, runs bool) {
 		name, rest := text(body)
 		sql, _ := text(rest)
 		t.prepared[name] = statementOf(sql)
-		return Other, false // pgx prepares ahead; it counts when it is bound
+		return Other, false // pgx prepares in advance; it counts when it is bound
 	case 'B':
 		_, rest := text(body)
 		name, _ := text(rest)
@@ -85,7 +84,7 @@ func (t *pgTap) follow(frame []byte) (statement Statement, runs bool) {
 	return Other, false
 }
 
-// askedAt is when the replica asked for the statement that runs.
+// askedAt is when the replica sent the statement that is executed.
 func (t *pgTap) askedAt() time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -113,15 +112,15 @@ func (t *pgTap) toClient(frame []byte, closed <-chan struct{}) verdict {
 		t.answered(sqlState(frame[5:]), true)
 	case 'Z':
 		t.mu.Lock()
-		// What an error left behind is never answered.
+		// Statements that were skipped after an error are never answered.
 		t.pending = nil
 		t.mu.Unlock()
 	}
 	return pass
 }
 
-// answered notes the answer to the oldest statement, and returns the gate that
-// is to hold it.
+// answered records the answer to the oldest statement, and returns the gate that is to hold
+// it, if any.
 func (t *pgTap) answered(tag string, failed bool) *Gate {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -142,7 +141,7 @@ func (t *pgTap) isLock() bool {
 	return t.locks
 }
 
-// arm remembers that the reply to this request is to be lost.
+// arm notes whether the reply to this request is to be lost or held.
 func (t *pgTap) arm(frame []byte) {
 	p := t.proxy
 	p.mu.Lock()
@@ -161,7 +160,7 @@ func (t *pgTap) arm(frame []byte) {
 	}
 }
 
-// holds takes the gate for the reply to a lock session, if there is one.
+// holds removes and returns the gate for the reply to a lock session, nil if there is none.
 func (t *pgTap) holds() *Gate {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -215,7 +214,7 @@ func (p *Postgres) answer(e *Event, tag string, failed bool) {
 	e.Done, e.Tag, e.Failed = time.Now(), tag, failed
 }
 
-// sqlState finds the code in the fields of an error.
+// sqlState returns the SQLSTATE from the fields of an error.
 func sqlState(fields []byte) string {
 	for len(fields) > 1 {
 		kind := fields[0]

@@ -1,10 +1,10 @@
-// Package wire stands between one replica and one server: it parts them, holds
-// back what one says to the other, and notes what a replica asks of Postgres.
+// Package wire stands between one replica and one server: it cuts them off from each other,
+// holds back messages, and records the statements that a replica sends to Postgres.
 //
-// It is the laboratory's own, and not a general proxy, for two reasons: a fault
-// is put at one message of a protocol (the COMMIT, its reply, the reply to an
-// acquire), which has to be recognised; and a connection that was silent has to
-// go on afterwards with nothing lost, as after a partition that healed.
+// It is written for the laboratory instead of using a general proxy, for two reasons: a fault
+// hits one message of a protocol (the COMMIT, its reply, the reply to an acquire), which has
+// to be recognised; and a frozen connection has to go on afterwards with nothing lost, as
+// after a partition that healed.
 package wire
 
 import (
@@ -14,28 +14,28 @@ import (
 	"sync"
 )
 
-// A Verdict is what becomes of a frame.
+// A verdict says what becomes of a frame.
 type verdict int
 
 const (
-	pass    verdict = iota // it goes on
-	swallow                // it is lost, and the connection stays
-	sever                  // it is lost, and the connection with it
+	pass    verdict = iota // it is forwarded
+	swallow                // it is dropped, and the connection stays
+	sever                  // it is dropped, and the connection closed
 )
 
-// A tap looks at the frames of one connection, in each direction in their
-// order. It may hold a frame back by taking its time, but not beyond closed.
+// A tap sees the frames of one connection, in order for each direction. It may hold a frame
+// back by blocking, but not once closed is closed.
 type tap interface {
 	toServer(frame []byte, closed <-chan struct{}) verdict
 	toClient(frame []byte, closed <-chan struct{}) verdict
 }
 
-// A framer reads the next piece that taps look at. first tells whether it is
-// the connection's first from that side.
+// A framer reads the next frame for the taps. first tells whether it is the connection's
+// first from that side.
 type framer func(r *bufio.Reader, fromClient, first bool) ([]byte, error)
 
-// A Proxy passes connections on to a server until it is told otherwise. Its
-// methods may be called from many goroutines at once.
+// A Proxy forwards connections to a server until it is told otherwise. Its methods are safe
+// for concurrent use.
 type Proxy struct {
 	listener net.Listener
 	server   string
@@ -46,7 +46,7 @@ type Proxy struct {
 	mu     sync.Mutex
 	closed bool
 	cut    bool
-	frozen chan struct{} // closed when frames go on; nil if they do
+	frozen chan struct{} // closed when frames go on; nil while they do
 	links  map[*link]struct{}
 }
 
@@ -78,7 +78,7 @@ func listen(server string, frame framer, newTap func() tap) (*Proxy, error) {
 	return p, nil
 }
 
-// Addr is where the replica finds the proxy.
+// Addr is the proxy's address, for the replica.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
 // Close ends the proxy and its connections.
@@ -91,7 +91,7 @@ func (p *Proxy) Close() {
 	p.running.Wait()
 }
 
-// Cut breaks every connection and refuses new ones until Heal.
+// Cut closes every connection and refuses new ones until Heal.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	p.cut = true
@@ -99,7 +99,7 @@ func (p *Proxy) Cut() {
 	p.drop()
 }
 
-// Freeze lets nothing pass, in either direction, and breaks nothing, until Heal.
+// Freeze lets nothing pass, in either direction, and closes nothing, until Heal.
 func (p *Proxy) Freeze() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -149,7 +149,7 @@ func (p *Proxy) serve(client net.Conn) {
 	}
 	server, err := net.Dial("tcp", p.server)
 	if err != nil {
-		return // as the server would refuse
+		return // the replica's connection is closed, too
 	}
 	p.mu.Lock()
 	l.server = server
@@ -183,7 +183,7 @@ func (p *Proxy) leave(l *link) {
 	delete(p.links, l)
 }
 
-// thawed waits until frames may go on, and reports whether the link is whole.
+// thawed waits until frames may go on, and reports whether the link is still open.
 func (p *Proxy) thawed(l *link) bool {
 	p.mu.Lock()
 	frozen := p.frozen

@@ -6,14 +6,14 @@ import (
 	"sync"
 )
 
-// A Raw proxy knows nothing of the protocol but where some text occurs.
+// A Raw proxy knows nothing of the protocol: it only looks for a text in requests.
 type Raw struct {
 	*Proxy
 
 	mu    sync.Mutex
-	armed []byte        // the request whose reply is to be lost
-	lost  chan struct{} // closed when it was
-	slow  []byte        // the request whose reply is to be held
+	armed []byte        // in the request whose reply is to be lost
+	lost  chan struct{} // closed once it was lost
+	slow  []byte        // in the request whose reply is to be held
 	gate  *Gate         // that holds it
 }
 
@@ -28,9 +28,9 @@ func NewRaw(server string) (*Raw, error) {
 	return r, nil
 }
 
-// LoseReply has the reply to the next request that contains the text lost, and
-// the connection with it: the server did what it was asked, and the replica
-// cannot know. The channel is closed once it happened.
+// LoseReply drops the reply to the next request that contains the text, and closes the
+// connection: the server did what it was asked, and the replica cannot know. The channel is
+// closed once that has happened.
 func (r *Raw) LoseReply(text string) <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -38,8 +38,8 @@ func (r *Raw) LoseReply(text string) <-chan struct{} {
 	return r.lost
 }
 
-// HoldReply sets up a gate for the reply to the next request that contains the text:
-// the server did what it was asked, and the replica does not know yet.
+// HoldReply returns a gate for the reply to the next request that contains the text: the
+// server did what it was asked, and the replica does not know yet.
 func (r *Raw) HoldReply(text string) *Gate {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -47,7 +47,7 @@ func (r *Raw) HoldReply(text string) *Gate {
 	return r.gate
 }
 
-// chunk reads what is there: requests and replies are smaller than a chunk.
+// chunk reads what has arrived: requests and replies are smaller than a chunk.
 func chunk(r *bufio.Reader, _, _ bool) ([]byte, error) {
 	if _, err := r.Peek(1); err != nil {
 		return nil, err
@@ -61,8 +61,8 @@ type rawTap struct {
 	raw *Raw
 
 	mu     sync.Mutex
-	doomed chan struct{} // to be closed with the reply that is lost
-	held   *Gate         // for the reply that is held
+	doomed chan struct{} // to be closed when the reply is lost
+	held   *Gate         // for the reply that is to be held
 }
 
 func (t *rawTap) toServer(frame []byte, _ <-chan struct{}) verdict {

@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// echo answers every byte with itself, and says what reached it.
+// echo starts a server that sends back all it gets, and reports what reached it.
 func echo(t *testing.T) (addr string, reached chan string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

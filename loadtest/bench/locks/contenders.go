@@ -12,16 +12,16 @@ const (
 	onMasters   = "masters" // independent Redis servers
 )
 
-// A Contender is a way of taking turns, known by that name to the program that
-// takes them.
+// A Contender is a lock to be measured, by the name that lockbench knows it by.
 type Contender struct {
 	Name string
-	// Mode says that it is orderd's own; the others are libraries.
+	// Mode tells that it is one of orderd's own; the others are libraries.
 	Mode bool
-	// Server is what it takes turns with, empty for none. Modes are compared
-	// with the libraries on the same server.
+	// Server is what it keeps the lock in, empty for none. Modes are compared with the
+	// libraries on the same server.
 	Server string
-	// OneProcess says that the turns of two processes may overlap.
+	// OneProcess tells that it excludes only within a process: turns of two processes may
+	// overlap.
 	OneProcess bool
 }
 

@@ -8,12 +8,12 @@ import (
 	"orderd/loadtest/bench/sample"
 )
 
-// Figures are what a run of the benchmark has found.
+// Figures are the results of a run of the benchmark.
 type Figures struct {
 	Rounds int           `json:"rounds"`
 	Window time.Duration `json:"window_ns"`
-	// RoundTrips are those of each server, in milliseconds, while nothing else
-	// was asked of it; medians.
+	// RoundTrips are the medians of the round trips to each server, in milliseconds, while it
+	// had nothing else to do.
 	RoundTrips map[string]float64 `json:"round_trip_ms"`
 	Cells      []Cell             `json:"cells"`
 	Goals      []bench.Goal       `json:"goals"`
@@ -32,39 +32,39 @@ type Cell struct {
 	Rounds []Measurement `json:"rounds"`
 }
 
-// A Measurement is what the samples of a round say, or the median of them.
+// A Measurement is the result of one round's samples, or the median over the rounds.
 type Measurement struct {
 	TurnsPerSecond float64 `json:"turns_per_second"`
 	Wait           Waits   `json:"wait_ms"`
 	Shares         Shares  `json:"shares_percent"`
-	HoldMS         float64 `json:"hold_ms"`  // mean, as it came out
-	Overlaps       int64   `json:"overlaps"` // turns granted while another was under way; a sum
+	HoldMS         float64 `json:"hold_ms"`  // mean of the actual holds
+	Overlaps       int64   `json:"overlaps"` // turns granted while another held the lock; a sum
 	Failures       int64   `json:"failures"` // a sum
 	Failure        string  `json:"failure,omitempty"`
 }
 
-// Waits are how long turns were waited for, in milliseconds. Those that had not
-// come when the window closed count with what they waited until they did.
+// Waits are how long turns were waited for, in milliseconds. Those not granted when the
+// window closed count with their whole wait.
 type Waits struct {
 	P50     float64 `json:"p50"`
 	P99     float64 `json:"p99"`
 	Longest float64 `json:"longest"`
 }
 
-// Shares are the turns of the process with the fewest and with the most, in
+// Shares are the turns of the process with the fewest and of the one with the most, in
 // percent of an equal share.
 type Shares struct {
 	Least float64 `json:"least"`
 	Most  float64 `json:"most"`
 }
 
-// contended tells whether there was anybody to wait for.
+// contended reports whether more than one waiter wants the lock.
 func (s Setting) contended() bool { return s.wanted() > 1 }
 
-// wanted is how many want the lock at a time.
+// wanted is how many waiters want the lock at a time.
 func (s Setting) wanted() int { return s.Processes * s.Waiters }
 
-// measure draws the samples of one round's processes together.
+// measure combines the samples of one round's processes.
 func measure(samples []sample.Sample, seconds float64) (Measurement, error) {
 	var m Measurement
 	waits := sample.NewWaits()
@@ -94,7 +94,7 @@ func measure(samples []sample.Sample, seconds float64) (Measurement, error) {
 	return m, nil
 }
 
-// conclude sets the cell's medians, each of its own: they need not be of the
+// conclude sets the cell's medians, that of each figure on its own: they need not be of the
 // same round.
 func (c *Cell) conclude() {
 	of := func(figure func(Measurement) float64) float64 {

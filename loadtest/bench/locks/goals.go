@@ -6,12 +6,11 @@ import (
 	"orderd/loadtest/bench"
 )
 
-// GoalHold is the hold that goals are set for: about what an order's check and
-// commit take. The other holds are published without a verdict.
+// GoalHold is the hold that goals are set for: about as long as an order's check and commit
+// take. The other holds are published without a verdict.
 const GoalHold = 2 * time.Millisecond
 
-// judge compares the figures with the goals, those of them that the figures
-// allow to.
+// judge compares the figures with those of the goals for which they suffice.
 func judge(f Figures) []bench.Goal {
 	var goals []bench.Goal
 	contended := func(c Cell) bool { return c.contended() && c.Hold == GoalHold }
@@ -39,7 +38,7 @@ func judge(f Figures) []bench.Goal {
 	return append(goals, f.exclusion()...)
 }
 
-// exclusion is the goal without which speed is worth nothing.
+// exclusion is the goal without which speed is worth nothing: that turns do not overlap.
 func (f Figures) exclusion() []bench.Goal {
 	var wrong int64
 	contended := false
@@ -65,8 +64,8 @@ func (f Figures) cell(where func(Cell) bool, contender string) *Cell {
 	return nil
 }
 
-// best returns the fastest library on a cell's server in its setting, nil if
-// there is none. One that let two in at once does not count.
+// best returns the fastest library on a cell's server in its setting, nil if there is none. A
+// library whose turns overlapped does not count.
 func (f Figures) best(c Cell) *Cell {
 	var best *Cell
 	for i, other := range f.Cells {

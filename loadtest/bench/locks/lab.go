@@ -16,11 +16,11 @@ import (
 	"orderd/internal/stack"
 )
 
-// module is where the contenders' program is, below the main module's folder.
+// module is the folder of lockbench below the main module's.
 const module = "loadtest/lockbench"
 
-// starters start the servers that contenders need and tell the contenders'
-// program where they are.
+// starters start the servers that contenders need, and return the flags that tell lockbench
+// where they are.
 var starters = map[string]func(context.Context, *stack.Stack) (string, error){
 	onRedis: func(ctx context.Context, s *stack.Stack) (string, error) {
 		r, err := s.Redis(ctx, "redis")
@@ -56,8 +56,8 @@ var starters = map[string]func(context.Context, *stack.Stack) (string, error){
 	},
 }
 
-// createTokens makes what orderd's migrations would: where the locks in
-// Postgres take their fencing tokens from.
+// createTokens creates the sequence from which locks in Postgres take their fencing tokens,
+// as orderd's migrations would.
 func createTokens(ctx context.Context, url string) error {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
@@ -70,15 +70,15 @@ func createTokens(ctx context.Context, url string) error {
 	return nil
 }
 
-// A Lab is the servers and the program that takes turns with them.
+// A Lab is the servers, and the program that measures locks on them.
 type Lab struct {
 	stack   *stack.Stack
 	program string
 	where   []string // arguments of the program
-	samples int      // taken so far; each has a key of its own
+	samples int      // taken so far; each has its own key
 }
 
-// Open starts what the contenders need. program is the binary of lockbench; it
+// Open starts the servers that the contenders need. program is the path of lockbench, which
 // is built if that is empty. The caller closes the lab.
 func Open(ctx context.Context, program string, contenders []Contender) (_ *Lab, err error) {
 	s, err := stack.Open()
@@ -88,7 +88,7 @@ func Open(ctx context.Context, program string, contenders []Contender) (_ *Lab, 
 	l := &Lab{stack: s}
 	defer func() {
 		if err != nil {
-			_ = l.Close() // what went wrong before matters more
+			_ = l.Close() // the first error matters more
 		}
 	}()
 	var mu sync.Mutex
@@ -116,10 +116,10 @@ func Open(ctx context.Context, program string, contenders []Contender) (_ *Lab, 
 	return l, nil
 }
 
-// build compiles the contenders' program into dir and returns the binary's
-// path. It works in a checkout of the source only.
+// build compiles lockbench into dir and returns the binary's path. It only works in a
+// checkout of the source.
 func build(ctx context.Context, dir string) (string, error) {
-	// The module's folder, wherever in it this runs.
+	// The main module's folder, from wherever in it this runs.
 	root, err := tool(ctx, "list", "-m", "-f", "{{.Dir}}", "orderd")
 	if err != nil {
 		return "", err

@@ -73,7 +73,7 @@ func TestCell_MediansAreOfEachFigureAndSumsOfWhatIsWrong(t *testing.T) {
 	}
 }
 
-// figures has redis and zookeeper meet every goal, and each by little.
+// figures has redis and zookeeper meet every goal, each narrowly.
 func figures() Figures {
 	alone, many := Setting{1, 1, 0}, Setting{4, 8, GoalHold}
 	cell := func(name string, s Setting, turns float64, w Waits) Cell {
@@ -172,7 +172,7 @@ func TestText(t *testing.T) {
 	Text(&b, f)
 	for _, want := range []string{
 		"Medians of 3 rounds of 1s", "redis 0.500 ms", "4 × 8, hold 2ms", "LET IN TWO AT ONCE, 3 times", "2 errors, first: gave up",
-		"each process by itself", "Whoever ends a turn",
+		"each process by itself", "A waiter that releases the lock",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the text lacks %q:\n%s", want, b.String())

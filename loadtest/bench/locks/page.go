@@ -6,7 +6,7 @@ import (
 	"orderd/loadtest/bench"
 )
 
-// Parts are the figures as tables and pictures, a part for each setting.
+// Parts returns the figures as tables and charts, a part for each setting.
 func (f Figures) Parts() []bench.Part {
 	var parts []bench.Part
 	for i, c := range f.Cells {

@@ -21,8 +21,8 @@ type Plan struct {
 // warmUp is how long turns do not count at first.
 func (p Plan) warmUp() time.Duration { return p.Window / 4 }
 
-// settings returns what each contender is measured in: alone, and then wanted by
-// many for each of the holds.
+// settings returns the settings in which each contender is measured: alone, and then
+// contended, once for each hold.
 func (p Plan) settings() []Setting {
 	settings := []Setting{{Processes: 1, Waiters: 1}}
 	for _, hold := range p.Holds {
@@ -31,7 +31,7 @@ func (p Plan) settings() []Setting {
 	return settings
 }
 
-// Parts is how many samples the plan takes.
+// Parts is the number of samples that the plan takes.
 func (p Plan) Parts() int {
 	return p.Rounds * (len(p.settings())*len(p.Contenders) + len(p.pinged()))
 }
@@ -44,10 +44,10 @@ func (p Plan) pinged() []string {
 	})
 }
 
-// Run takes the samples, round by round. In a round every contender has each
-// setting once, right after the others, and a round begins with another of them
-// than the last: what changes on the machine with time hits all alike. begin is
-// called with what comes next, end with what came of it.
+// Run takes the samples, round by round. In a round every contender has each setting once,
+// right after the others, and each round begins with a different contender: what changes on
+// the machine over time affects all alike. begin is called with what comes next, end with the
+// result.
 func (p Plan) Run(ctx context.Context, l *Lab, begin, end func(string, ...any)) (Figures, error) {
 	r := runner{plan: p, lab: l, begin: begin, end: end, about: map[string]string{}}
 	for _, s := range p.settings() {
@@ -83,11 +83,11 @@ func (p Plan) Run(ctx context.Context, l *Lab, begin, end func(string, ...any)) 
 	return f, nil
 }
 
-// A runner is a plan being carried out.
+// A runner carries out a plan.
 type runner struct {
 	plan       Plan
 	lab        *Lab
-	cells      []Cell // setting by setting, in each the plan's contenders
+	cells      []Cell // by setting, and in each by contender
 	begin, end func(string, ...any)
 	about      map[string]string // of each contender
 	versions   map[string]string

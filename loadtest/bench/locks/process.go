@@ -19,19 +19,18 @@ import (
 	"orderd/loadtest/bench/sample"
 )
 
-// sampleLimit is how long a sample may take beside its window: to connect, and
-// for the last turns to come.
+// sampleLimit is how long a sample may take besides its window: to connect, and for the last
+// turns to be granted.
 const sampleLimit = 90 * time.Second
 
-// A Setting is how many want the lock, and for how long each.
+// A Setting is how many waiters want the lock, and how long each holds it.
 type Setting struct {
 	Processes int           `json:"processes"`
-	Waiters   int           `json:"waiters"` // of each process
+	Waiters   int           `json:"waiters"` // per process
 	Hold      time.Duration `json:"hold_ns"`
 }
 
-// take has the contender's processes take turns for a window and returns what
-// each of them tells.
+// take has the contender's processes take turns for a window, and returns the sample of each.
 func (l *Lab) take(ctx context.Context, c Contender, s Setting, p Plan) ([]sample.Sample, error) {
 	ctx, cancel := context.WithTimeout(ctx, sampleLimit+p.warmUp()+p.Window)
 	l.samples++
@@ -46,7 +45,7 @@ func (l *Lab) take(ctx context.Context, c Contender, s Setting, p Plan) ([]sampl
 	defer func() {
 		cancel()
 		for _, p := range processes {
-			_ = p.end() // killed, if it had not ended
+			_ = p.end() // it has been killed by now, if it had not ended
 		}
 	}()
 	for range s.Processes {
@@ -56,7 +55,7 @@ func (l *Lab) take(ctx context.Context, c Contender, s Setting, p Plan) ([]sampl
 		}
 		processes = append(processes, p)
 	}
-	// When one fails the others are worth nothing, and are ended.
+	// If one fails the others are worth nothing, and are ended.
 	each := func(do func(i int, p *process) error) error {
 		var g errgroup.Group
 		for i, p := range processes {
@@ -113,7 +112,7 @@ func start(ctx context.Context, program string, args []string) (*process, error)
 	return p, nil
 }
 
-// ready waits until the process could begin.
+// ready waits until the process is ready to begin.
 func (p *process) ready() error {
 	if _, err := p.out.ReadString('\n'); err != nil {
 		return p.explain(err)
@@ -121,7 +120,7 @@ func (p *process) ready() error {
 	return nil
 }
 
-// sample lets the process begin and returns what it tells in the end.
+// sample has the process begin, and returns its result.
 func (p *process) sample() (s sample.Sample, err error) {
 	if _, err := io.WriteString(p.in, "go\n"); err != nil {
 		return s, p.explain(err)
@@ -135,7 +134,7 @@ func (p *process) sample() (s sample.Sample, err error) {
 	return s, nil
 }
 
-// explain tells why a process that said too little did so.
+// explain adds to an error how the process ended, and what it wrote to stderr.
 func (p *process) explain(err error) error {
 	ended := p.end()
 	return fmt.Errorf("lockbench: %w (%w)\n%s", err, ended, strings.TrimSpace(p.said.String()))

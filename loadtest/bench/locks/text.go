@@ -60,8 +60,7 @@ func grid(f Figures) string {
 	return t.Render()
 }
 
-// besideBest is the cell's throughput as a multiple of that of the best library
-// on the same server.
+// besideBest is the cell's throughput as a multiple of the best library's on the same server.
 func (f Figures) besideBest(c Cell) string {
 	best := f.best(c)
 	if best == nil || c.Server == "" {

@@ -8,20 +8,20 @@ import (
 	"orderd/loadtest/report"
 )
 
-// A crowd is far more clients than a replica lets in, at a replica that is slow:
-// on one SKU its lane is full, on many all its places are taken. Whoever is turned
-// away comes again at once. What matters is the memory that this takes.
+// A crowd is far more clients than a replica admits, at a replica that is slow: on one SKU
+// its lane is full, on many it has no room for more requests. A client that is refused
+// retries at once. What matters is the memory that this takes.
 const (
 	crowdClients = 1024
 	crowdOrders  = 200_000
 	crowdWork    = 500 * time.Millisecond // of each group
 	memoryGoal   = 64                     // MiB
-	// crowdLimit is when the orders that have not been sent by then are not.
+	// crowdLimit is when sending ends, even if some orders have not been sent.
 	crowdLimit = 2 * time.Minute
 )
 
-// crowd sends the orders and measures those that were turned away. Those that
-// were let in wait for their group, which is not what is measured.
+// crowd sends the orders and measures the refusals. Admitted orders wait for their group,
+// which is not what is measured.
 func crowd(ctx context.Context, r load.Generator) (Measurement, []load.Order, error) {
 	r.Lasts = crowdLimit
 	orders, err := r.Run(ctx)

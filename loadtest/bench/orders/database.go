@@ -22,25 +22,25 @@ var (
 )
 
 const (
-	// pastSales are in every database that is measured.
+	// pastSales is how many sales every database already has.
 	pastSales = 20_000
 	pastSKUs  = 100
-	// plenty is a level that nothing sells out.
+	// plenty is a level that no measurement sells out.
 	plenty = 1_000_000_000
 )
 
-// A database is one of the lab's. Every measurement has a fresh one, so that
-// none is slower for what those before have left.
+// A database is one of the lab's. Every measurement has a fresh one, so that what earlier
+// ones left behind does not slow it down.
 type database struct {
 	name, url string
 }
 
-// create makes a database from a template, or with orderd's schema and a past
-// of that many sales if template is empty.
+// create makes a database from a template or, if template is empty, with orderd's schema and
+// a past of that many sales.
 func (l *Lab) create(ctx context.Context, name, template string, sales int) (database, error) {
 	if template != "" {
-		// The server copies the files, which is faster than writing each page to its log. Before 15 it knew
-		// of no other way.
+		// The server copies the files, which is faster than writing each page to its log
+		// (WAL). Before version 15 it knew no other way.
 		copied := ""
 		if strings.Compare(l.admin.PgConn().ParameterStatus("server_version"), "15") >= 0 {
 			copied = " STRATEGY file_copy"
@@ -71,19 +71,19 @@ func (l *Lab) create(ctx context.Context, name, template string, sales int) (dat
 func (l *Lab) named(name string) database {
 	u, err := url.Parse(l.fleet.DatabaseURL())
 	if err != nil {
-		panic(err) // it is how we got here
+		panic(err) // the fleet has connected with it
 	}
 	u.Path = "/" + name
 	return database{name, u.String()}
 }
 
-// drop removes a database, whoever is connected.
+// drop removes a database, even if there are connections to it.
 func (l *Lab) drop(ctx context.Context, d database) error {
 	_, err := l.admin.Exec(ctx, "DROP DATABASE IF EXISTS "+d.name+" WITH (FORCE)")
 	return problem("drop the database", err)
 }
 
-// with connects for as long as do takes.
+// with calls do with a connection to the database.
 func (d database) with(ctx context.Context, do func(*pgx.Conn) error) error {
 	conn, err := pgx.Connect(ctx, d.url)
 	if err != nil {
@@ -93,7 +93,7 @@ func (d database) with(ctx context.Context, do func(*pgx.Conn) error) error {
 	return do(conn)
 }
 
-// stock puts n SKUs on the shelves and returns their names.
+// stock creates n SKUs with that many units each, and returns their names.
 func (d database) stock(ctx context.Context, prefix string, n int, units int64) ([]string, error) {
 	skus := make([]string, n)
 	for i := range skus {
@@ -105,7 +105,7 @@ func (d database) stock(ctx context.Context, prefix string, n int, units int64) 
 	})
 }
 
-// ledgers reads what became of the SKUs.
+// ledgers reads the movements of each SKU.
 func (d database) ledgers(ctx context.Context, skus []string) ([][]load.Movement, error) {
 	all := make([][]load.Movement, len(skus))
 	return all, d.with(ctx, func(conn *pgx.Conn) error {

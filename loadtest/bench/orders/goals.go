@@ -7,7 +7,7 @@ import (
 	"orderd/loadtest/bench"
 )
 
-// figure returns a shape's figure; one without measurements if there is none.
+// figure returns a scenario's figure; one without measurements if there is none.
 func (f Figures) figure(s Scenario) Figure {
 	for _, figure := range f.Table {
 		if figure.Scenario == s {
@@ -17,8 +17,8 @@ func (f Figures) figure(s Scenario) Figure {
 	return Figure{Scenario: s}
 }
 
-// reference returns the fastest of pgbench's figures, of the three statements in
-// one transaction, on so many SKUs.
+// reference returns the fastest of pgbench's figures, for the three statements in one
+// transaction, on that many SKUs.
 func (f Figures) reference(skus int) Figure {
 	best := Figure{}
 	for _, figure := range f.Table {
@@ -29,8 +29,7 @@ func (f Figures) reference(skus int) Figure {
 	return best
 }
 
-// judge compares the figures with the goals, those of them that the figures
-// allow to.
+// judge compares the figures with those of the goals for which they suffice.
 func judge(f Figures) []bench.Goal {
 	var goals []bench.Goal
 	ratio := func(limit float64, s Scenario, to Figure, beside string) {
@@ -63,8 +62,7 @@ func judge(f Figures) []bench.Goal {
 	return append(goals, f.sound()...)
 }
 
-// sound is the goal without which speed is worth nothing; none where nothing was
-// audited.
+// sound is the goal without which speed is worth nothing; none if nothing was audited.
 func (f Figures) sound() []bench.Goal {
 	wrong, audited := 0, 0
 	count := func(figures []Figure) {

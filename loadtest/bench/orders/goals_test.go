@@ -8,7 +8,7 @@ import (
 	"orderd/loadtest/report"
 )
 
-// Where nothing of orderd's was measured nothing is met.
+// Without a measurement of orderd there are no goals, and so none is met.
 func TestJudge_NothingAudited(t *testing.T) {
 	t.Parallel()
 	pgbenchAlone := Figures{Table: []Figure{{Scenario: Scenario{What: three, SKUs: 1, Clients: 1}, Median: Measurement{PerSecond: 1000}}}}
@@ -17,7 +17,7 @@ func TestJudge_NothingAudited(t *testing.T) {
 	}
 }
 
-// A bound that lets nobody in does not serve those inside well.
+// A bound that admits nobody does not serve the admitted well.
 func TestOverload_WantsSomebodyServed(t *testing.T) {
 	t.Parallel()
 	o := Overload{

@@ -1,6 +1,6 @@
-// Package orders measures how fast orders are placed, beside pgbench with the
-// same schema on the same servers, in the same run. Every figure of orderd's is
-// audited: what the ledger does not have does not count.
+// Package orders measures how fast orders are placed, compared with pgbench on the same
+// schema and servers, in the same run. Every figure of orderd's is audited: an order that is
+// not in the ledger does not count.
 package orders
 
 import (
@@ -14,7 +14,7 @@ import (
 	"orderd/loadtest/fleet"
 )
 
-// A Lab is the servers that are measured on.
+// A Lab is the servers on which orders are measured.
 type Lab struct {
 	fleet *fleet.Fleet
 	admin *pgx.Conn
@@ -26,9 +26,8 @@ type Lab struct {
 
 const template = "bench_template"
 
-// Open starts the servers and fills the database that all others are copied
-// from. orderd is the binary; it is built if that is empty. The caller closes
-// the lab.
+// Open starts the servers and fills the database from which all others are copied. orderd is
+// the path of the binary, which is built if that is empty. The caller closes the lab.
 func Open(ctx context.Context, orderd string) (_ *Lab, err error) {
 	l := &Lab{}
 	if l.fleet, err = fleet.Open(ctx, orderd); err != nil {
@@ -36,10 +35,10 @@ func Open(ctx context.Context, orderd string) (_ *Lab, err error) {
 	}
 	defer func() {
 		if err != nil {
-			_ = l.Close(ctx) // what went wrong before matters more
+			_ = l.Close(ctx) // the first error matters more
 		}
 	}()
-	// In the stack's folder, which is gone with it however this process ends.
+	// In the stack's folder, which is removed however this process ends.
 	if l.dir, err = os.MkdirTemp(l.fleet.Dir(), "bench-"); err != nil {
 		return nil, err
 	}
@@ -53,7 +52,7 @@ func Open(ctx context.Context, orderd string) (_ *Lab, err error) {
 	return l, err
 }
 
-// fresh makes a database with a past.
+// fresh makes a database that has past sales.
 func (l *Lab) fresh(ctx context.Context) (database, error) {
 	return l.create(ctx, l.next("bench_"), template, 0)
 }
@@ -67,10 +66,10 @@ func (l *Lab) next(prefix string) string {
 // Close ends the servers and removes their files.
 func (l *Lab) Close(ctx context.Context) error {
 	if l.admin != nil {
-		_ = l.admin.Close(ctx) // the server goes next
+		_ = l.admin.Close(ctx) // the server is ended next
 	}
 	return l.fleet.Close()
 }
 
-// SaveLogs copies the logs of all that ran into dir.
+// SaveLogs copies the logs of all processes into dir.
 func (l *Lab) SaveLogs(dir string) error { return l.fleet.SaveLogs(dir) }

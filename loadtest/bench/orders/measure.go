@@ -16,26 +16,24 @@ import (
 	"orderd/loadtest/report"
 )
 
-// A Measurement is what one round found, or the median of several, each figure
-// of its own.
+// A Measurement is the result of one round, or the medians over the rounds, that of each
+// figure on its own.
 type Measurement struct {
-	// PerSecond are orders confirmed and found in the ledger; refusals of a
-	// shape that is sold out or crowded, transactions of pgbench, answers of
-	// nothing.
+	// PerSecond are orders confirmed and found in the ledger; refusals, in a scenario that is
+	// sold out or crowded; transactions, of pgbench; answers, of nothing.
 	PerSecond float64            `json:"per_second"`
 	Latency   report.Percentiles `json:"latency_ms"` // of an open loop: from when the order was due
-	// Shares are those of the replicas with the fewest orders and the most, in
-	// percent of an equal one.
+	// Least and Most are the shares of the replicas with the fewest and the most orders, in
+	// percent of an equal share.
 	Least float64 `json:"least_share_percent,omitempty"`
 	Most  float64 `json:"most_share_percent,omitempty"`
-	Group float64 `json:"orders_per_group,omitempty"` // mean; a group is what has one token
-	// Others were answered neither as confirmed nor, where that is right, as
-	// sold out.
+	Group float64 `json:"orders_per_group,omitempty"` // mean; a group is the orders with one token
+	// Others are the orders with another answer than the scenario should give.
 	Others   int     `json:"others,omitempty"`
 	Audited  int     `json:"audited,omitempty"`             // orders that the ledger was compared with
-	ClientUS float64 `json:"client_us_per_order,omitempty"` // CPU that the clients took, µs
-	// PeakMiB is the most memory of its own that a replica had resident, and
-	// ProgramMiB are the pages of its program beside it.
+	ClientUS float64 `json:"client_us_per_order,omitempty"` // CPU time of the clients, µs
+	// PeakMiB is the most memory that a replica had resident without the pages of its
+	// program's file, and ProgramMiB are those pages.
 	PeakMiB    float64 `json:"peak_resident_mib,omitempty"`
 	ProgramMiB float64 `json:"program_resident_mib,omitempty"`
 	// Violations are what the audit found; there must be none.
@@ -82,7 +80,7 @@ func (l *Lab) orderd(ctx context.Context, s Scenario, warmUp, window time.Durati
 	if err != nil {
 		return m, err
 	}
-	defer func() { err = errors.Join(err, replicas.Stop(ctx)) }() // before the database goes
+	defer func() { err = errors.Join(err, replicas.Stop(ctx)) }() // before the database is dropped
 	rush := load.Generator{
 		Targets: hosts(replicas.URLs), Clients: s.Clients, Lasts: warmUp + window,
 		SKUs: skus, Pick: s.picks(rand.Uint64()), PerSecond: s.Rate, Orders: s.Orders,
@@ -142,7 +140,7 @@ func (s Scenario) rush(ctx context.Context, r load.Generator, warmUp, window tim
 	return m, orders, nil
 }
 
-// cpuTime is what this process has taken so far.
+// cpuTime is the CPU time that this process has used so far.
 func cpuTime() time.Duration {
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
@@ -151,7 +149,7 @@ func cpuTime() time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// audit compares what the clients were told with the ledger.
+// audit compares the answers that the clients got with the ledger.
 func (d database) audit(ctx context.Context, skus []string, orders []load.Order, m *Measurement) error {
 	ledgers, err := d.ledgers(ctx, skus)
 	if err != nil {
@@ -170,7 +168,7 @@ func (d database) audit(ctx context.Context, skus []string, orders []load.Order,
 			}
 		}
 		for _, invariant := range audit.Judge(audit.Records{Ops: ops[i], Ledger: ledgers[i]}).Invariants {
-			// Undecided is what was not put to the test: here, that the stock runs out.
+			// Undecided is only what was not put to the test: here, that the stock runs out.
 			if invariant.Verdict == audit.Violated {
 				m.Violations = append(m.Violations, skus[i]+": "+invariant.Name+": "+invariant.Evidence)
 			}

@@ -18,14 +18,14 @@ import (
 const nothingAnswer = `{"title":"Conflict","status":409,"detail":"only 0 of 1 units of C1-1 are left","code":"sold_out",` +
 	`"retryable":false,"sku":"C1-1","requested":1,"remaining":0}`
 
-// ServeNothing serves on a port of loopback until ctx ends: it reads each
-// request's body and refuses it, and does nothing else. It is what a server in
-// Go on this machine can do at best.
+// ServeNothing serves on a loopback port until ctx ends: it reads each request's body and
+// refuses it, and does nothing else. It is the most that a server in Go can do on this
+// machine.
 func ServeNothing(ctx context.Context, port int) error {
 	server := &http.Server{
 		ReadHeaderTimeout: time.Second,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body) // who does not send it whole gets the same answer
+			_, _ = io.Copy(io.Discard, r.Body) // an incomplete body gets the same answer
 			w.Header().Set("Content-Type", "application/problem+json")
 			w.WriteHeader(http.StatusConflict)
 			_, _ = io.WriteString(w, nothingAnswer)
@@ -42,7 +42,7 @@ func ServeNothing(ctx context.Context, port int) error {
 	return nil
 }
 
-// nothing measures that server, as a process of its own.
+// nothing measures that server, in a process of its own.
 func (l *Lab) nothing(ctx context.Context, s Scenario, warmUp, window time.Duration) (m Measurement, err error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -67,7 +67,7 @@ func (l *Lab) nothing(ctx context.Context, s Scenario, warmUp, window time.Durat
 		return m, err
 	}
 	defer func() { err = errors.Join(err, server.Stop(ctx)) }()
-	s.SoldOut = true // as it says
+	s.SoldOut = true // which is its answer
 	m, _, err = s.rush(ctx, load.Generator{Targets: []string{address}, Clients: s.Clients, Lasts: warmUp + window, SKUs: []string{"C1-1"}}, warmUp, window)
 	return m, err
 }

@@ -14,8 +14,8 @@ import (
 	"orderd/loadtest/report"
 )
 
-// A Bound is one on what orderd takes on at a time, with a load just below it and
-// one far beyond.
+// A Bound is a limit on what orderd admits at a time, with a load just below it and one far
+// beyond.
 type Bound struct {
 	Name  string   `json:"name"`
 	Flags []string `json:"flags,omitempty"` // of orderd serve
@@ -24,19 +24,18 @@ type Bound struct {
 	Over  Load     `json:"over"`
 }
 
-// A Load is how many clients there are, and how many orders they send a second;
-// 0: each sends its next when the last is answered.
+// A Load is a number of clients, and how many orders they send a second; 0: a closed loop.
 type Load struct {
 	Clients   int     `json:"clients"`
 	PerSecond float64 `json:"per_second,omitempty"`
 }
 
-// pause is the least that a client rests that was told to come again, and a third
-// of the most: half of what it is told.
+// pause is the shortest wait of a client that was refused, half of its Retry-After; the
+// longest is three times as long.
 const pause = 500 * time.Millisecond
 
-// bounds are orderd's. A lane has room for 512 orders, and the process for 640: where
-// there is one lane, as on 2 processors, its room is the bound, whatever is ordered.
+// bounds are orderd's. A lane has room for 512 orders, and the process for 640: with a single
+// lane, as on 2 processors, the lane's room is the bound, whatever is ordered.
 var bounds = []Bound{
 	{Name: "a lane's queue (one SKU)", SKUs: 1, Below: Load{Clients: 500}, Over: Load{Clients: 3000}},
 	{Name: "requests in flight (1,000 SKUs)", SKUs: 1000, Below: Load{Clients: 500}, Over: Load{Clients: 2500}},
@@ -50,34 +49,35 @@ var bounds = []Bound{
 	},
 }
 
-// An Overload is what became of a bound's two loads.
+// An Overload is the results of a bound's two loads.
 type Overload struct {
 	Bound
 	BelowIt Side `json:"below_it"`
 	OverIt  Side `json:"over_it"`
 }
 
-// A Side is what a load came to: figures of its own of several rounds.
+// A Side is the result of one load, or the medians over the rounds, that of each figure on
+// its own.
 type Side struct {
 	Accepted   float64            `json:"accepted_per_second"`
 	Latency    report.Percentiles `json:"accepted_ms"`
-	Confirmed  int                `json:"confirmed"`          // in all, also outside of the window
+	Confirmed  int                `json:"confirmed"`          // in total, also outside of the window
 	Refused    float64            `json:"refused_per_second"` // by 429 or 503
 	Refusal    report.Percentiles `json:"refused_ms"`
-	Others     int                `json:"others"` // answered neither so nor so
+	Others     int                `json:"others"` // answered in neither way
 	Broken     int                `json:"broken"` // not answered at all
 	FirstOther string             `json:"first_other,omitempty"`
 	PeakMiB    float64            `json:"peak_resident_mib"`
 	Violations []string           `json:"violations,omitempty"`
 }
 
-// Overloads is what a run of the benchmark has found.
+// Overloads are the results of a run of the benchmark.
 type Overloads struct {
 	Table []Overload   `json:"table"`
 	Goals []bench.Goal `json:"goals"`
 }
 
-// OverloadParts is how many measurements take so many rounds.
+// OverloadParts is the number of measurements in that many rounds.
 func OverloadParts(rounds int) int { return 2 * rounds * len(bounds) }
 
 // Overload measures each bound on both sides, round by round.
@@ -125,7 +125,7 @@ func (l *Lab) side(ctx context.Context, b Bound, of Load, window time.Duration) 
 	if err != nil {
 		return s, err
 	}
-	defer func() { err = errors.Join(err, replicas.Stop(ctx)) }() // before the database goes
+	defer func() { err = errors.Join(err, replicas.Stop(ctx)) }() // before the database is dropped
 	warmUp := window / 2
 	orders, err := load.Generator{
 		Targets: hosts(replicas.URLs), Clients: of.Clients, Lasts: warmUp + window, SKUs: skus,

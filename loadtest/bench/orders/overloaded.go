@@ -9,8 +9,8 @@ import (
 	"orderd/loadtest/report"
 )
 
-// What a bound is for: those who are turned away know it at once, and those who
-// are let in hardly notice the others.
+// What a bound is for: clients that are refused learn it at once, and those that are admitted
+// hardly notice the others.
 const (
 	refusalLimit = 50 // ms
 	slowerLimit  = 2  // times
@@ -30,7 +30,7 @@ func (o Overload) goals() []bench.Goal {
 	}
 }
 
-// medianSide takes each figure's own median.
+// medianSide takes the median of each figure on its own.
 func medianSide(rounds []Side) Side {
 	of := func(figure func(Side) float64) float64 {
 		values := make([]float64, len(rounds))
@@ -51,7 +51,7 @@ func medianSide(rounds []Side) Side {
 		Latency: percentiles(func(s Side) report.Percentiles { return s.Latency }),
 		Refusal: percentiles(func(s Side) report.Percentiles { return s.Refusal }),
 	}
-	for _, s := range rounds { // what was, whenever, and what must not be is summed
+	for _, s := range rounds { // totals, and what must not happen, are summed
 		median.Confirmed += s.Confirmed
 		median.Others += s.Others
 		median.Broken += s.Broken
@@ -61,7 +61,7 @@ func medianSide(rounds []Side) Side {
 	return median
 }
 
-// Part is the figures, to be shown.
+// Part returns the figures as a table.
 func (o Overloads) Part() bench.Part {
 	t := bench.Grid{Words: 2, Header: []string{
 		"bound", "", "clients", "sent /s", "accepted /s", "p50 ms", "p99 ms", "refused /s", "p50 ms", "p99 ms", "peak MiB",

@@ -7,7 +7,7 @@ import (
 	"orderd/loadtest/bench"
 )
 
-// Parts are the figures as tables and pictures.
+// Parts returns the figures as tables and charts.
 func (f Figures) Parts() []bench.Part {
 	reference := f.reference(1)
 	orders := bench.Part{
@@ -72,7 +72,7 @@ func lineOf(name string, figures []Figure, at func(Scenario) int, of func(Measur
 	return line
 }
 
-// references are pgbench's rates on one SKU by its clients.
+// references are pgbench's rates on one SKU, by the number of clients.
 func (f Figures) references() []bench.Line {
 	var lines []bench.Line
 	for _, what := range []string{three, one} {
@@ -84,7 +84,7 @@ func (f Figures) references() []bench.Line {
 	return lines
 }
 
-// beside compares orderd with pgbench at its best on so many SKUs.
+// beside compares orderd with pgbench at its best, on that many SKUs.
 func (f Figures) beside(skus int, title string) bench.Chart {
 	chart := bench.Chart{Title: title, X: "orders per second"}
 	for _, what := range []string{three, one} {
@@ -126,7 +126,7 @@ func (f Figures) table(figures []Figure, reference float64) bench.Grid {
 	return t
 }
 
-// row is the figure's line of a table; what was not measured is empty.
+// row is the figure's line in a table; what was not measured is empty.
 func (f Figure) row(reference float64) []string {
 	m := f.Median
 	row := []string{f.String(), fmt.Sprintf("%.0f", m.PerSecond), fmt.Sprintf("%.0f–%.0f", f.least(), f.most()), "", "", "", "", "", "", ""}

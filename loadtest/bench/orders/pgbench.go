@@ -22,14 +22,14 @@ var (
 	oneStatement string
 )
 
-// referenceClients are those that pgbench is tried with: it is compared at its
-// best, which is at few clients on a hot row and at many on cold ones.
+// referenceClients are the numbers of clients that pgbench is tried with: it is compared at
+// its best, which is at few clients on a hot row and at many on cold ones.
 var referenceClients = []int{1, 2, 4, 8, 16, 32, 64, 128}
 
 var tps = regexp.MustCompile(`(?m)^tps = ([0-9.]+) \(without initial connection time\)`)
 
-// pgbench runs a script on a fresh database, first to warm up, and returns its
-// transactions per second after that.
+// pgbench runs a script on a fresh database, once to warm up, and returns the transactions
+// per second of a second run.
 func (l *Lab) pgbench(ctx context.Context, script string, clients, skus int, warmUp, window time.Duration) (rate float64, err error) {
 	d, err := l.fresh(ctx)
 	if err != nil {
@@ -53,9 +53,10 @@ func (l *Lab) pgbench(ctx context.Context, script string, clients, skus int, war
 
 func (l *Lab) runPgbench(ctx context.Context, file, url string, clients, skus int, lasts time.Duration) (float64, error) {
 	cmd := exec.CommandContext(ctx, l.fleet.PostgresTool("pgbench"), "--no-vacuum", "--protocol=prepared", "--file="+file,
-		// As many threads as there are processors: with fewer it would be the one that is waited for.
+		// As many threads as there are processors: with fewer, pgbench itself would be the
+		// bottleneck.
 		"--client="+strconv.Itoa(clients), "--jobs="+strconv.Itoa(min(clients, runtime.NumCPU())), "--define=skus="+strconv.Itoa(skus),
-		// It counts whole seconds.
+		// It takes whole seconds.
 		"--time="+strconv.Itoa(max(1, int(lasts.Round(time.Second).Seconds()))), url)
 	out, err := cmd.CombinedOutput()
 	if err != nil {

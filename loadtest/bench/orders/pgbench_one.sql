@@ -1,6 +1,6 @@
--- Published beside the reference, without a verdict: the same order as one statement. It holds the
--- row's lock for one round trip less.
--- skus: from how many SKUs one is chosen
+-- Published beside the reference, without a verdict: the same order as one statement. It
+-- holds the row lock for one round trip less.
+-- skus: how many SKUs there are to choose from
 \set n random(1, :skus)
 WITH placed AS (
     INSERT INTO orders (id, status) VALUES (gen_random_uuid(), 'confirmed') RETURNING id

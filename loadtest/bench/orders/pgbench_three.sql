@@ -1,6 +1,6 @@
--- The reference: an order as three statements in one transaction, on orderd's schema, without a
--- lock: the constraint alone keeps the stock right. The row that all want is locked last but one.
--- skus: from how many SKUs one is chosen
+-- The reference: an order as three statements in one transaction, on orderd's schema, without
+-- a lock: the constraint alone protects the stock. The hot row is locked last but one.
+-- skus: how many SKUs there are to choose from
 \set n random(1, :skus)
 BEGIN;
 INSERT INTO orders (id, status) VALUES (gen_random_uuid(), 'confirmed') RETURNING id AS order_id \gset

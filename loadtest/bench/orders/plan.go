@@ -15,17 +15,17 @@ import (
 type Plan struct {
 	Rounds int
 	Window time.Duration // in which orders count, after a quarter of it to warm up
-	Large  int           // sales that the large database has already; 0: none is made
+	Large  int           // sales that the large database already has; 0: none is made
 	Curves bool
-	Only   *regexp.Regexp // of the names of the shapes that are measured
+	Only   *regexp.Regexp // matches the names of the scenarios that are measured
 }
 
 func (p Plan) warmUp() time.Duration { return p.Window / 4 }
 
-// hotClients are those on the one SKU that all want, spread over the replicas.
+// hotClients is how many clients the scenarios with a single replica have.
 const hotClients = 64
 
-// Shapes that goals are about.
+// Scenarios that goals are about.
 var (
 	hot       = Scenario{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1}
 	hotFour   = Scenario{What: ours, Lock: "redis", Replicas: 4, BatchMax: 64, Clients: 32, SKUs: 1}
@@ -38,14 +38,14 @@ var (
 	hotLarge  = Scenario{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1, Large: true}
 )
 
-// inShop is a shape as a shop runs it.
+// inShop is a scenario as a shop would run it.
 func inShop(s Scenario) Scenario {
 	s.Shop = true
 	return s
 }
 
-// shapes are measured in every round: the references, what goals are about, and
-// what is worth knowing beside it.
+// shapes are the scenarios that are measured in every round: the references, those that goals
+// are about, and others that are worth knowing.
 func (p Plan) shapes() []Scenario {
 	var shapes []Scenario
 	for _, skus := range []int{1, spread.SKUs} {
@@ -69,7 +69,7 @@ func (p Plan) shapes() []Scenario {
 	return slices.DeleteFunc(shapes, func(s Scenario) bool { return !p.Only.MatchString(s.String()) })
 }
 
-// Curves are what is drawn: one thing changes, all else is as in the hot shape.
+// curves are what is drawn: one parameter changes, all else is as in a scenario above.
 func curves() map[string][]Scenario {
 	with := func(base Scenario, change func(*Scenario)) Scenario { change(&base); return base }
 	all := map[string][]Scenario{}
@@ -91,7 +91,7 @@ func curves() map[string][]Scenario {
 	return all
 }
 
-// The curves, by what changes along them.
+// The curves, by the parameter that changes along them.
 const (
 	byClients  = "clients"
 	byReplicas = "replicas"
@@ -100,10 +100,10 @@ const (
 	byGroup    = "largest group"
 )
 
-// curveNames are the curves in the order that they are told in.
+// curveNames are the curves in the order in which they are shown.
 var curveNames = []string{byClients, byReplicas, byGroup, bySKUs, byZipf}
 
-// Parts is how many measurements the plan takes.
+// Parts is the number of measurements that the plan takes.
 func (p Plan) Parts() int {
 	parts := p.Rounds * len(p.shapes())
 	if slices.Contains(p.shapes(), hot) {
@@ -117,7 +117,7 @@ func (p Plan) Parts() int {
 	return parts
 }
 
-// Figures are what a run of the benchmark has found.
+// Figures are the results of a run of the benchmark.
 type Figures struct {
 	Rounds int                 `json:"rounds"`
 	Window time.Duration       `json:"window_ns"`
@@ -127,8 +127,8 @@ type Figures struct {
 	Notes  []string            `json:"notes"`
 }
 
-// Run measures, round by round: what changes on the machine with time hits all
-// shapes alike. begin is called with what comes next, end with what came of it.
+// Run measures, round by round: what changes on the machine over time affects all scenarios
+// alike. begin is called with what comes next, end with the result.
 func (p Plan) Run(ctx context.Context, l *Lab, begin, end func(string, ...any)) (Figures, error) {
 	if p.Large > 0 {
 		begin("filling a database with %d sales", p.Large)
@@ -168,8 +168,8 @@ func (p Plan) Run(ctx context.Context, l *Lab, begin, end func(string, ...any)) 
 	return f, nil
 }
 
-// open adds an open loop. A closed one waits for the answers that are late, and
-// so measures them too rarely.
+// open adds an open loop. A closed one waits for late answers, and so measures them too
+// rarely (coordinated omission).
 func (r runner) open(ctx context.Context, f *Figures) error {
 	found := f.figure(hot)
 	if len(found.Rounds) == 0 {
@@ -187,9 +187,9 @@ func (r runner) open(ctx context.Context, f *Figures) error {
 }
 
 const (
-	// openShare is the part of what was found possible that the open loop sends.
+	// openShare is the share of the measured rate at which the open loop sends.
 	openShare = 0.7
-	// openClients are enough for it never to wait for a connection.
+	// openClients are enough that no order waits for a connection.
 	openClients = 512
 )
 
@@ -199,7 +199,7 @@ type runner struct {
 	begin, end func(string, ...any)
 }
 
-// add takes one more measurement of a figure.
+// add adds one more measurement to a figure.
 func (r runner) add(ctx context.Context, f *Figure, round int) error {
 	r.begin("round %d, %s", round+1, f.Scenario)
 	m, err := r.lab.measure(ctx, f.Scenario, r.plan.warmUp(), r.plan.Window)
@@ -212,7 +212,7 @@ func (r runner) add(ctx context.Context, f *Figure, round int) error {
 	return nil
 }
 
-// medianOf takes each figure's own median: they need not be of the same round.
+// medianOf takes the median of each figure on its own: they need not be of the same round.
 func medianOf(rounds []Measurement) Measurement {
 	of := func(figure func(Measurement) float64) float64 {
 		values := make([]float64, len(rounds))
@@ -236,7 +236,7 @@ func medianOf(rounds []Measurement) Measurement {
 		PeakMiB:    of(func(m Measurement) float64 { return m.PeakMiB }),
 		ProgramMiB: of(func(m Measurement) float64 { return m.ProgramMiB }),
 	}
-	for _, m := range rounds { // what must not be is summed
+	for _, m := range rounds { // totals, and what must not happen, are summed
 		median.Others += m.Others
 		median.Audited += m.Audited
 		median.Violations = append(median.Violations, m.Violations...)

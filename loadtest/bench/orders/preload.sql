@@ -1,10 +1,11 @@
--- Fills a fresh database with a shop's past: sales of other SKUs than those that are measured, in
--- orders of one unit. Statistics gathered on empty tables give plans that no shop sees.
+-- Fills a fresh database with a shop's past: sales of SKUs other than those that are
+-- measured, in orders of one unit. Statistics gathered on empty tables give plans that no
+-- shop sees.
 -- bench.sales  how many
 -- bench.skus   SKUs that were sold; a divisor of the sales
--- These are settings of the session: several statements at once can have no parameters.
+-- These are settings of the session, as several statements at once cannot have parameters.
 BEGIN;
--- What the foreign keys would look up for each row is true by construction.
+-- Skips the foreign-key check of each row, which holds by construction.
 SET LOCAL session_replication_role = replica;
 
 CREATE TEMP TABLE past ON COMMIT DROP AS

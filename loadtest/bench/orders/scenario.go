@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// What a shape measures.
+// What a scenario measures.
 const (
 	ours    = "orderd"
 	three   = "pgbench"     // three statements in a transaction
@@ -16,7 +16,7 @@ const (
 	nothing = "nothing"     // a server whose handler does nothing
 )
 
-// A Scenario is how something is measured.
+// A Scenario is one setup to be measured.
 type Scenario struct {
 	What     string  `json:"what"`
 	Lock     string  `json:"lock,omitempty"`
@@ -24,18 +24,18 @@ type Scenario struct {
 	BatchMax int     `json:"batch_max,omitempty"`
 	Clients  int     `json:"clients"` // at each replica
 	SKUs     int     `json:"skus"`
-	Zipf     bool    `json:"zipf,omitempty"`       // the nth SKU is wanted 1/n times as often as the first
-	SoldOut  bool    `json:"sold_out,omitempty"`   // there is nothing on the shelf
-	Large    bool    `json:"large,omitempty"`      // the database has many sales already
+	Zipf     bool    `json:"zipf,omitempty"`       // the nth SKU is ordered 1/n times as often as the first
+	SoldOut  bool    `json:"sold_out,omitempty"`   // the SKUs have no units
+	Large    bool    `json:"large,omitempty"`      // the database already has many sales
 	Shop     bool    `json:"shop,omitempty"`       // clients and orders have keys, and events are delivered
 	Rate     float64 `json:"per_second,omitempty"` // open loop; 0: closed
-	// Of a crowd: how many orders are sent, and how long each group takes, so
-	// that they wait and are turned away.
+	// Of a crowd: how many orders are sent, and how long each group takes, so that orders
+	// wait and are refused.
 	Orders int           `json:"orders,omitempty"`
 	Work   time.Duration `json:"work_ns,omitempty"`
 }
 
-// String names the shape in tables.
+// String names the scenario in tables.
 func (s Scenario) String() string {
 	name := s.What
 	if s.What == ours {
@@ -71,7 +71,7 @@ func (s Scenario) String() string {
 	return name
 }
 
-// picks returns how each client chooses its next SKU.
+// picks returns how each client chooses its next SKU; nil with a single SKU.
 func (s Scenario) picks(seed uint64) func(client int) func() int {
 	if s.SKUs == 1 {
 		return nil
@@ -93,14 +93,14 @@ func (s Scenario) picks(seed uint64) func(client int) func() int {
 	}
 }
 
-// A Figure is a shape and what was measured of it.
+// A Figure is a scenario and its measurements.
 type Figure struct {
 	Scenario
 	Median Measurement   `json:"median"`
 	Rounds []Measurement `json:"rounds"`
 }
 
-// least and most are those of the rounds' rates: how far they lie apart.
+// least and most are the lowest and the highest rate of the rounds.
 func (f Figure) least() float64 { return f.of(slices.Min[[]float64]) }
 func (f Figure) most() float64  { return f.of(slices.Max[[]float64]) }
 

@@ -1,5 +1,5 @@
--- Puts the SKUs on the shelves that are measured, each with a level that no measurement sells out.
--- $1 what their names begin with; a number from 1 follows
+-- Creates the SKUs to be measured.
+-- $1 what their names begin with, followed by a number from 1
 -- $2 how many
 -- $3 units of each
 WITH put AS (

@@ -8,11 +8,11 @@ import (
 	"orderd/loadtest/fleet"
 )
 
-// A shop is what replicas have that a shop would run and that costs each order
-// something: clients are told apart, and what is sold is told to others.
+// A shop is what replicas have in a shop and what costs each order something: clients with
+// API keys, and events about what was sold.
 type shop struct {
-	apiKey string // of the one client
-	file   string // that lets it in
+	apiKey string // of the only client
+	file   string // of the API keys, with the line that admits it
 }
 
 func newShop(ctx context.Context, f *fleet.Fleet, dir string) (shop, error) {
@@ -24,7 +24,7 @@ func newShop(ctx context.Context, f *fleet.Fleet, dir string) (shop, error) {
 	return s, os.WriteFile(s.file, []byte(line+"\n"), 0o600)
 }
 
-// flags are those of orderd serve.
+// flags returns the flags of orderd serve.
 func (s shop) flags() []string {
 	return []string{"--api-keys", s.file, "--events-stream", "bench:events"}
 }

@@ -1,5 +1,5 @@
-// Package sample is what one process tells of the turns that it took with a
-// lock. It is all that the laboratory shares with the program that takes them,
+// Package sample is what one process of lockbench reports of its turns with a lock: each
+// acquires it, holds it and releases it. It is all that the laboratory shares with lockbench,
 // which is a module of its own.
 package sample
 
@@ -10,13 +10,13 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// A Sample tells of the turns of one process, and of what it took them with.
+// A Sample reports the turns of one process, and the lock that it took them with.
 type Sample struct {
 	Turns       int64   `json:"turns"`        // granted within the window
-	HeldSeconds float64 `json:"held_seconds"` // how long those were held, together
+	HeldSeconds float64 `json:"held_seconds"` // how long those were held, in total
 	Waits       string  `json:"waits"`        // histogram in microseconds, encoded: the waits that ended within the window or after it
-	Overlaps    int64   `json:"overlaps"`     // turns granted while another was under way; warm-up included
-	Failures    int64   `json:"failures"`     // errors where a turn or its end was asked for
+	Overlaps    int64   `json:"overlaps"`     // turns granted while another held the lock; warm-up included
+	Failures    int64   `json:"failures"`     // turns that failed
 	Failure     string  `json:"failure"`      // the first of them
 
 	About    string            `json:"about"`    // how the contender was set up
@@ -29,7 +29,7 @@ type Tally struct {
 	waits Waits
 }
 
-// NewTally counts nothing yet.
+// NewTally returns an empty tally.
 func NewTally() *Tally { return &Tally{waits: NewWaits()} }
 
 // Turn counts a turn of the window.
@@ -49,7 +49,7 @@ func (t *Tally) Fail(err error) {
 	}
 }
 
-// Add counts what another tally has counted.
+// Add adds the counts of another tally.
 func (t *Tally) Add(o *Tally) {
 	t.Turns += o.Turns
 	t.HeldSeconds += o.HeldSeconds
@@ -81,12 +81,12 @@ func NewWaits() Waits {
 	return Waits{hdrhistogram.New(1, (10 * time.Minute).Microseconds(), 3)}
 }
 
-// add counts a wait; one beyond the histogram's range counts as its end.
+// add counts a wait; one outside the histogram's range counts as its nearest end.
 func (w Waits) add(d time.Duration) {
 	_ = w.h.RecordValue(min(max(d.Microseconds(), 1), w.h.HighestTrackableValue()))
 }
 
-// Merge counts the waits of a sample too.
+// Merge adds the waits of a sample.
 func (w Waits) Merge(s Sample) error {
 	h, err := hdrhistogram.Decode([]byte(s.Waits))
 	if err != nil {
@@ -96,8 +96,7 @@ func (w Waits) Merge(s Sample) error {
 	return nil
 }
 
-// Quantile returns, in milliseconds, what q percent of the waits stayed below;
-// 0 if there were none.
+// Quantile returns the qth percentile of the waits in milliseconds; 0 if there were none.
 func (w Waits) Quantile(q float64) float64 { return float64(w.h.ValueAtQuantile(q)) / 1000 }
 
 // Longest returns the longest wait in milliseconds.

@@ -1,5 +1,5 @@
-// The matrix of faults: choosing a cell opens what is known of it below its
-// fault. Only the one that is open is drawn.
+// The matrix of faults: choosing a cell opens its details below its fault. Only the open cell
+// is drawn.
 
 const matrix = document.getElementById("matrix");
 let opened = null;
@@ -27,7 +27,7 @@ function open(number) {
   fill(panel, cell);
 }
 
-// fit keeps the panel as wide as what is seen of the table.
+// fit keeps the panel as wide as the visible part of the table.
 function fit() {
   if (opened) opened.panel.style.maxWidth = printing ? "none" : matrix.parentElement.clientWidth + "px";
 }
@@ -55,8 +55,8 @@ function fill(panel, cell) {
   }
 }
 
-// lockHeld tells whether the picture shows who held the lock: of a fault under load it
-// shows only what was away.
+// lockHeld tells whether the timeline shows who held the lock: under load it shows only what
+// was down.
 const lockHeld = (data) => (data.spans || []).some((span) => span.kind === "holds" || span.kind === "expired");
 
 function outcome(cell) {
@@ -78,8 +78,8 @@ function asTable(data) {
   return node("div", { class: "scroll" }, node("table", {}, node("thead", {}, node("tr", {}, ...head)), node("tbody", {}, ...body)));
 }
 
-// wanted is the cell that the address names, or the first that shows most: one
-// that had to break and did.
+// wanted is the cell that the address names, or the first of those that show most: best an
+// oversell with a pause, a cut or a crash.
 function wanted() {
   const named = /^#cell-(\d+)$/.exec(location.hash);
   if (named) return Number(named[1]);

@@ -1,10 +1,11 @@
 "use strict";
 
-// What all parts of a page share: the colours, and charts that are drawn again when the window, the colour scheme or the medium changes.
+// What all parts of a page share: the colours, and charts that are redrawn when the window,
+// the colour scheme or the medium changes.
 
 let printing = false;
 
-// On paper it is light, whatever the screen is.
+// Paper is light, whatever the screen is.
 const light = { ink: "#000", faint: "#444", line: "#bbb", paper: "#fff", soft: "#f5f5f3", held: "#0072b2", broke: "#c14f00", wrong: "#a3347a", sold: "#00805c" };
 
 function palette() {
@@ -21,7 +22,7 @@ function node(tag, attributes, ...children) {
   return made;
 }
 
-const drawn = new Map(); // element -> its chart, and what makes its option for colours and a width
+const drawn = new Map(); // element -> its chart, and the function that makes its option for colours and a width
 
 function draw(element, make) {
   element.setAttribute("role", "img");

@@ -41,7 +41,7 @@ function bars(title, figure, words) {
   });
 }
 
-// mix is a colour between two, a share of the way from the first.
+// mix returns a colour between two, a share of the way from the first.
 function mix(from, to, share) {
   const parts = (hex) => [1, 2, 3].map((i) => parseInt(hex.length === 4 ? hex[i] + hex[i] : hex.slice(2 * i - 1, 2 * i + 1), 16));
   const [a, b] = [parts(from), parts(to)];
@@ -50,7 +50,7 @@ function mix(from, to, share) {
 
 const decade = Math.pow(10, 0.1); // from one bucket of the histogram to the next
 
-// latencies shows where the orders of each row are, on a logarithmic scale.
+// latencies shows the distribution of each row's latencies, on a logarithmic scale.
 function latencies(colours, width) {
   const known = rows.map((cell) => cell.latency_histogram || []);
   const most = known.map((buckets) => Math.max(1, ...buckets.map((bucket) => bucket.orders)));
@@ -88,7 +88,7 @@ function band(colours, most, api) {
 function point(colours, api, points) {
   const [x, y] = api.coord([api.value(0), api.value(1)]);
   const style = { fill: colours.paper, stroke: colours.ink, lineWidth: 1.6 };
-  // A dimension that holds words comes back from the data, not from the axis.
+  // A dimension that holds words is looked up in the data: the axis does not return it.
   if (points.some((p) => p[0] === api.value(0) && p[1] === api.value(1) && p[2] === "p50")) {
     return { type: "circle", shape: { cx: x, cy: y, r: 5 }, style };
   }

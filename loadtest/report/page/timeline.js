@@ -1,5 +1,4 @@
-// The picture of one cell under a fault: a lane for each replica and server, on
-// one clock.
+// The timeline of one cell under a fault: a lane for each replica and server, on one clock.
 
 const laneHeight = 84, barHeight = 18;
 
@@ -47,10 +46,9 @@ function timeline(data) {
   };
 }
 
-// stretch makes the axis of some moments. A schedule waits for a lease to end, and
-// then all happens within milliseconds: so a while between two moments has the
-// less width for its length, the longer it is. Of many moments, as in a storm,
-// each has its width by itself.
+// stretch makes the axis of some moments. A schedule waits for a lease to end, and then all
+// happens within milliseconds: so the longer the time between two moments, the more it is
+// compressed. With many moments, as under load, the axis is linear.
 function stretch(moments) {
   const sorted = [...new Set([0, ...moments])].sort((a, b) => a - b), last = Math.max(1, sorted[sorted.length - 1]);
   if (sorted.length > 40) return { place: (at) => at, end: last, name: "milliseconds since the run began" };
@@ -68,7 +66,7 @@ function stretch(moments) {
   };
 }
 
-// together finds when two lanes were in the critical section at once.
+// together finds when two lanes were in their critical sections at once.
 function together(spans) {
   const inside = spans.filter((span) => span.kind === "holds" || span.kind === "expired");
   const found = [];
@@ -85,8 +83,8 @@ function together(spans) {
   }, []);
 }
 
-// sameUnit pairs each sale of a unit that was not there with the last one before
-// it that was.
+// sameUnit pairs each sale of a unit that was not there with the last sale before it of one
+// that was.
 function sameUnit(marks) {
   const inOrder = [...marks].sort((a, b) => a.at_ms - b.at_ms);
   return inOrder.flatMap((mark, i) => {
@@ -95,8 +93,8 @@ function sameUnit(marks) {
   });
 }
 
-// placeLabels gives each mark the lowest of two rows above its lane's bar that
-// is still free there.
+// placeLabels gives each mark the lower of two rows above its lane's bar if that is free
+// there, else the upper one.
 function placeLabels(marks, lanes, x) {
   const ends = lanes.map(() => [-Infinity, -Infinity]);
   const rowOf = new Array(marks.length).fill(0);
@@ -118,8 +116,8 @@ const markWords = (mark) => `<b>${escape(mark.lane)}</b> ${escape(markLabel(mark
 
 const words = (text, x, y, colours, more) => ({ type: "text", silent: true, style: { text, x, y, fill: colours.ink, fontSize: 12, fontFamily: getComputedStyle(document.body).fontFamily, verticalAlign: "middle", ...more } });
 
-// stripes are lines at a slant in a rectangle, for paper and for eyes that do
-// not tell its colour.
+// stripes are slanted lines in a rectangle, for paper and for readers who cannot tell its
+// colour.
 function stripes(x, y, width, height, gap, style) {
   const lines = [];
   for (let at = x - height; at < x + width; at += gap) {
@@ -139,8 +137,8 @@ function drawInside(span, api, plot, colours) {
   ];
 }
 
-// firstIn is the moment of the first mark in a span, or its end: up to there it
-// has room for words.
+// firstIn is the moment of the first mark in a span, or its end: up to there is room for
+// words.
 function firstIn(span, marks) {
   return Math.min(span.to_ms, ...marks.filter((mark) => mark.lane === span.lane && mark.at_ms > span.from_ms).map((mark) => mark.at_ms));
 }
@@ -215,7 +213,7 @@ function drawMark(mark, lane, api, plot, colours, row) {
   ];
 }
 
-// describe says in words what the picture shows, for those who do not see it.
+// describe says in words what the timeline shows, for readers who cannot see it.
 function describe(data) {
   const spans = (data.spans || []).map((span) => `${span.lane} ${spanLabel(span)} from ${number(span.from_ms)} to ${number(span.to_ms)} ms`);
   const marks = (data.marks || []).map((mark) => `${mark.lane} ${markLabel(mark)} at ${number(mark.at_ms)} ms`);
