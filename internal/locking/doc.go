@@ -44,7 +44,9 @@
 // A ZooKeeper lease is counted from a write that a majority of the servers has acknowledged: a
 // server that is cut off from the others goes on answering reads for a while, when they may have
 // let the next holder in already. So a renewal, too, rests on a write: the latest one, if it was
-// just made, or else one of its own, which changes no data.
+// just made, or else one of its own, which changes no data. And it is counted for five twelfths of
+// the session's time-out: what the leader, which ends sessions, knows of one that is connected to a
+// follower may be older than the write by the client's ping interval and half a tick.
 //
 // All this protects only a holder that runs. One that is paused, by a garbage collector, a
 // hypervisor or SIGSTOP, learns of its loss only afterwards: it can check its lease, be paused for

@@ -112,7 +112,7 @@ func (h *zkHolder) renew(ctx context.Context, held []grant) (time.Duration, erro
 		return 0, err
 	}
 	ask := h.there
-	if time.Since(h.session.heard()) > h.session.timeout()/8 {
+	if !h.session.recently() {
 		ask = h.confirmed
 	}
 	if err := ask(ctx, held); err != nil {
@@ -122,7 +122,7 @@ func (h *zkHolder) renew(ctx context.Context, held []grant) (time.Duration, erro
 	if h.session.life.Err() != nil {
 		return 0, ErrLost
 	}
-	return h.session.timeout() - time.Since(h.session.heard()), nil
+	return h.session.trust() - time.Since(h.session.heard()), nil
 }
 
 // confirmed has a majority of the servers confirm that the nodes are there.

@@ -54,7 +54,7 @@ func (p *zkPlace) first() bool { return p.err == nil && p.before == "" }
 func (p *zkPlace) grant(key string) grant {
 	return grant{
 		key: key, node: p.node, token: p.token, unconfirmed: p.passed,
-		until: p.as.Add(trusted(p.session.timeout())),
+		until: p.as.Add(trusted(p.session.trust())),
 	}
 }
 

@@ -44,13 +44,30 @@ func (s *zkSession) hear(asked time.Time) {
 	}
 }
 
-// heard returns a time from which on the servers keep the session for at least its time-out:
-// when the latest write that they have made for it was begun.
+// heard returns when the latest write that the servers have made for the session was begun.
 func (s *zkSession) heard() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.alive
 }
+
+// trust returns for how long after heard the servers are sure to keep the session. That is
+// less than its time-out. A write that went through a follower tells the leader, which ends
+// sessions, nothing of them: it learns when the follower last heard of a session with the
+// follower's next answer to a ping, which it sends every half tick, at most a quarter of the
+// time-out as that is two ticks or more. So the last that the leader knows of may be that much
+// older, and by the client's own ping interval of a third: if the follower is cut off right
+// after the write, together with the client, that is all it will ever know.
+//
+// It does not cover a client that was paused for long before it wrote.
+func (s *zkSession) trust() time.Duration {
+	const ping, half = 1. / 3, 1. / 4 // of the time-out: the client's ping interval, half a tick at most
+	return time.Duration(float64(s.timeout()) * (1 - ping - half))
+}
+
+// recently reports whether heard is new enough to take a turn without a write of its own: most
+// of the trust is then left.
+func (s *zkSession) recently() bool { return time.Since(s.heard()) <= s.timeout()/8 }
 
 // owns returns a request for a node that must exist and be the session's. ErrLost means that
 // it does not exist, or is not the session's.

@@ -61,8 +61,8 @@ func TestZooKeeper_trustsTheServersTimeOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if left := time.Until(lease.Until()); left <= most/2 || left > most {
-		t.Errorf("the lease has %v left, want nearly %v", left, most)
+	if left := time.Until(lease.Until()); left <= most/3 || left > most*5/12 {
+		t.Errorf("the lease has %v left, want nearly five twelfths of %v", left, most)
 	}
 	if err := lease.Release(t.Context()); err != nil {
 		t.Errorf("Release() = %v", err)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path"
 	"sync"
-	"time"
 
 	"github.com/go-zookeeper/zk"
 )
@@ -27,7 +26,7 @@ func (p *zkPlace) look(ctx context.Context) error {
 	}
 	// The server that says so may be cut off from the others, which may have let another
 	// holder in.
-	if before == "" && time.Since(p.session.heard()) > p.session.timeout()/4 {
+	if before == "" && !p.session.recently() {
 		if _, err := zkAsk(ctx, p.zk, p.zk.confirm(p.node)); err != nil {
 			return fmt.Errorf("confirm the place %s: %w", p.node, err)
 		}
@@ -93,11 +92,10 @@ func (p *zkPlace) watch(ctx context.Context) (released bool, err error) {
 // lately: the servers told of the release within that session. Whether the node still exists,
 // and was not deleted by hand, is checked while the holder is at work.
 func (p *zkPlace) pass() bool {
-	heard := p.session.heard()
-	if p.session.life.Err() != nil || time.Since(heard) > p.session.timeout()/4 {
+	if p.session.life.Err() != nil || !p.session.recently() {
 		return false
 	}
-	p.before, p.as, p.passed = "", heard, true
+	p.before, p.as, p.passed = "", p.session.heard(), true
 	return true
 }
 

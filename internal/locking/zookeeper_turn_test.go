@@ -156,6 +156,41 @@ func TestZooKeeper_aServerThatIsCutOffKeepsNoLease(t *testing.T) {
 	}
 }
 
+// A server that is cut off together with its client: the others end the session, which they
+// have heard of for the last time before the latest write, and let the next holder in.
+func TestZooKeeper_noLeaseOutlivesItsSessionAtTheLeader(t *testing.T) {
+	t.Parallel()
+	e, err := stacktest.Stack(t).ZooKeeperEnsemble(t.Context(), "follower", 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leader, err := e.Leader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	follower := e.Servers[(leader+1)%3]
+	const timeout = 6 * time.Second
+	next := awaitAnswer(t, openZooKeeper(t, e.Addrs[leader], timeout))
+	giveBack(t, take(t, next, "k"))
+	l := awaitAnswer(t, openZooKeeper(t, e.Addrs[(leader+1)%3], timeout))
+	time.Sleep(timeout * 5 / 8) // the time itself is tested: right before the client's second ping
+	lease := take(t, l, "k")
+	if err := follower.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = follower.Signal(syscall.SIGCONT) })
+	ctx, cancel := context.WithTimeout(t.Context(), 4*timeout)
+	defer cancel()
+	second, err := next.Acquire(ctx, "k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lease.Check(0) == nil {
+		t.Errorf("two leases are trusted at once, the first for %v more", time.Until(lease.Until()))
+	}
+	giveBack(t, second)
+}
+
 // Whoever enters the queue of a kept place comes before the process that keeps it.
 func TestZooKeeper_aPlaceThatIsKeptIsNobodysTurn(t *testing.T) {
 	t.Parallel()

@@ -87,11 +87,12 @@ func (s *Scene) unsilence(a *Actor) {
 	a.Postgres.ThawLocks()
 }
 
-// makeQueue has the SKU's queue exist in ZooKeeper, so that the next request for the lock
-// creates a node in it: the third replica takes the lock for an order that cannot be filled.
-func (s *Scene) makeQueue() error {
-	if s.mode != zookeeper {
-		return nil
+// primeLock makes the actor's next request for the lock one that is granted: its client has
+// loaded its scripts by an order for something else, and in ZooKeeper the SKU's queue exists,
+// since the third replica has taken the lock for an order that cannot be filled.
+func (s *Scene) primeLock(a *Actor) error {
+	if err := s.sells(a); err != nil || s.mode != zookeeper {
+		return err
 	}
 	op := load.Op{Client: s.C.n, Quantity: 2}
 	s.client.Order(s.ctx, s.C.n-1, s.sku, &op)

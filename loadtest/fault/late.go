@@ -55,7 +55,7 @@ var acquireReplyLate = Fault{
 // holdAcquireReply holds the answers to the actor's next request for the lock, from as many
 // servers as a lock needs.
 func (s *Scene) holdAcquireReply(a *Actor) ([]*wire.Gate, error) {
-	if err := s.makeQueue(); err != nil {
+	if err := s.primeLock(a); err != nil {
 		return nil, err
 	}
 	if s.mode == postgres {

@@ -84,7 +84,7 @@ var acquireReplyLost = Fault{
 	Modes: leases, TTL: shortTTL, Excludes: true,
 	Breaks: never,
 	Schedule: func(s *Scene) error {
-		if err := s.makeQueue(); err != nil {
+		if err := s.primeLock(s.A); err != nil {
 			return err
 		}
 		lost := s.loseAcquireReply(s.A)
