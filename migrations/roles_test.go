@@ -132,6 +132,26 @@ func TestUp_WithoutTheRightToMakeRoles(t *testing.T) {
 }
 
 // Rights that were granted by hand, or by another version, are revoked.
+// In the schema there may be somebody else's tables, which the migrating role has no right to.
+func TestUp_LeavesOthersTablesAlone(t *testing.T) {
+	t.Parallel()
+	database := stacktest.Postgres(t)
+	admin := connect(t, database)
+	owner, ownerURL := newUser(t, database, "CREATEROLE")
+	for _, statement := range []string{
+		"GRANT USAGE, CREATE ON SCHEMA public TO " + owner, "CREATE TABLE scratch (n int)", "REVOKE ALL ON scratch FROM PUBLIC",
+	} {
+		if _, err := admin.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if _, err := migrations.Up(t.Context(), ownerURL); err != nil {
+			t.Errorf("Up beside another's table = %v", err)
+		}
+	}
+}
+
 func TestUp_TakesBackWhatItDoesNotGrant(t *testing.T) {
 	t.Parallel()
 	database := stacktest.Postgres(t)

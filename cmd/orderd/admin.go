@@ -31,8 +31,13 @@ func newRegistry(db *pgxpool.Pool, pools *redisPools) *prometheus.Registry {
 // adminHandler serves what only operators should reach: the metrics and, to this machine alone,
 // the profiles, which expose memory contents. (A port that is forwarded to a container counts
 // as this machine.)
-func adminHandler(reg *prometheus.Registry) http.Handler {
+//
+// It answers /livez and /readyz, too: clients that use up the API's connections must not keep
+// probes out, and have all replicas restarted.
+func adminHandler(reg *prometheus.Registry, health http.Handler) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("GET /livez", health)
+	mux.Handle("GET /readyz", health)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{EnableOpenMetrics: true}))
 	for path, handler := range map[string]http.HandlerFunc{
 		"":        pprof.Index,

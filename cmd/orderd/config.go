@@ -77,8 +77,8 @@ func (c *serveCommand) Validate() error {
 		return fmt.Errorf("--lock-wait: must be above 0s")
 	case c.LockWait+c.Work > turnMax:
 		return fmt.Errorf("--lock-wait: with --work at most %s together, so that Redis and Postgres have the rest of a request's %s", turnMax, order.RequestLimit)
-	case c.LockMargin < 0 || c.LockMargin > c.LockTTL/2:
-		return fmt.Errorf("--lock-margin: must be 0s to half of --lock-ttl")
+	case c.LockMargin < 0 || c.LockMargin > c.LockTTL/4: // in ZooKeeper five twelfths of the TTL are trusted
+		return fmt.Errorf("--lock-margin: must be 0s to a quarter of --lock-ttl")
 	case c.LockAcks < 0 || c.LockAcks > 0 && c.LockMode != locking.ModeRedis:
 		return fmt.Errorf("--lock-acks: must not be negative, and may be above 0 only with --lock-mode redis")
 	case c.BatchMax < 1 || c.BatchMax > 1024:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -43,14 +44,20 @@ func (d *databaseFlags) checkDatabase() error {
 		return err
 	}
 	config := pool.ConnConfig
-	inTheClear := config.TLSConfig == nil && beyond(config.Host)
+	inTheClear := unverified(config.TLSConfig) && beyond(config.Host)
 	for _, other := range config.Fallbacks { // such as the same host without TLS, with sslmode=prefer
-		inTheClear = inTheClear || other.TLSConfig == nil && beyond(other.Host)
+		inTheClear = inTheClear || unverified(other.TLSConfig) && beyond(other.Host)
 	}
 	if inTheClear {
-		return fmt.Errorf("--database-url: Postgres at %s could be reached without TLS: add sslmode=verify-full, or %s", config.Host, sayInsecure)
+		return fmt.Errorf("--database-url: Postgres at %s could be reached without TLS, or without verifying its certificate: add sslmode=verify-full, or %s", config.Host, sayInsecure)
 	}
 	return nil
+}
+
+// unverified reports whether a server need not show a certificate that is trusted, as with
+// sslmode=require: then anybody in between can ask for the password.
+func unverified(config *tls.Config) bool {
+	return config == nil || config.InsecureSkipVerify && config.VerifyPeerCertificate == nil && config.VerifyConnection == nil
 }
 
 // beyond reports whether a Postgres host is neither a Unix socket nor this machine.

@@ -22,6 +22,7 @@ func TestRun_RefusesServersInTheClear(t *testing.T) {
 		serve("postgres://db.example/x?sslmode=disable", stock),
 		serve("postgres://db.example/x?sslmode=prefer", stock),
 		serve("postgres://db.example/x?sslmode=allow", stock),
+		serve("postgres://db.example/x?sslmode=require", stock),
 		serve("postgres://127.0.0.1,db.example/x?sslmode=disable", stock),
 		{"migrate", "--database-url", "postgres://192.0.2.1/x?sslmode=disable"},
 		serve(database, "redis://redis.example"),

@@ -25,7 +25,8 @@ type followed struct {
 	name  string
 	load  func() error
 	files []string
-	seen  []fs.FileInfo // as of the last load; nil where there is no file
+	seen  []fs.FileInfo // as of the last load, nil where there is no file; nil if it failed
+	fault string        // the last load's error
 }
 
 // follow loads now, and again when one of the files changes. It returns the error of the first
@@ -63,11 +64,16 @@ func (f *followed) follow(log *slog.Logger, asked bool) {
 	if !asked && slices.EqualFunc(f.seen, now, same) {
 		return
 	}
-	f.seen = now
 	if err := f.load(); err != nil {
-		log.Error("not reloaded: what was there before stays in use", "what", f.name, "err", err)
+		// What was in the way may go without the files changing, such as their mode.
+		f.seen = nil
+		if asked || err.Error() != f.fault {
+			log.Error("not reloaded: what was there before stays in use", "what", f.name, "err", err)
+		}
+		f.fault = err.Error()
 		return
 	}
+	f.seen, f.fault = now, ""
 	log.Info("reloaded", "what", f.name)
 }
 

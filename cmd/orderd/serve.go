@@ -69,7 +69,7 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 	})
 	// Until Run returns: SIGHUP must not end the process while requests are being answered.
 	defer inBackground(context.WithoutCancel(ctx), edge.changes.run)()
-	return c.serve(ctx, log, health, c.apiServer(traces.http(api), edge.tls, log), newServer(adminHandler(metrics), log))
+	return c.serve(ctx, log, health, c.apiServer(traces.http(api), edge.tls, log), newServer(adminHandler(metrics, health.Handler()), log))
 }
 
 // newHealth returns the checks of all that an order needs.
@@ -80,6 +80,10 @@ func newHealth(store *stock.Store, cache *stock.Cache, backend locking.Locker) *
 		order.Check{Name: "lock", Ask: pingOf(backend)},
 	)
 }
+
+// adminConnections is how many connections the admin listener has at a time: scrapers, probes
+// and a few operators.
+const adminConnections = 64
 
 // serve listens, serves until ctx ends, and stops in the order that loses
 // nothing: not ready, no new connections, requests in flight answered. The
@@ -96,7 +100,7 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, health *orde
 	}
 	failed := make(chan error, 2)
 	go func() { failed <- serveOn(apiServer, netutil.LimitListener(apiListener, c.MaxConnections)) }()
-	go func() { failed <- adminServer.Serve(adminListener) }()
+	go func() { failed <- adminServer.Serve(netutil.LimitListener(adminListener, adminConnections)) }()
 	defer adminServer.Close()
 	log.Info("listening", "address", apiListener.Addr().String(), "admin", adminListener.Addr().String(),
 		"lock_mode", c.LockMode, "version", version())

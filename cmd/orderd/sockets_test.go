@@ -257,7 +257,7 @@ func TestAdmin_ProfilesStayHere(t *testing.T) {
 			t.Errorf("the API answers %s with %d, want 404", path, resp.StatusCode)
 		}
 	}
-	far := adminHandler(prometheus.NewRegistry())
+	far := adminHandler(prometheus.NewRegistry(), http.NotFoundHandler())
 	for address, want := range map[string]int{"192.0.2.1:1000": http.StatusForbidden, "[2001:db8::1]:1000": http.StatusForbidden, "[::1]:1000": http.StatusOK} {
 		for _, path := range []string{"", "cmdline", "heap", "symbol"} {
 			req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/debug/pprof/"+path, http.NoBody)

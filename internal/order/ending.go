@@ -82,7 +82,7 @@ func (l *Ledger) Confirm(ctx context.Context, client string, id uuid.UUID) (o Or
 	switch o.Status {
 	case StatusConfirmed:
 		if !kept { // this call wrote nothing: the COMMIT that did may be on this server alone
-			if err := l.waitDurable(ctx); err != nil {
+			if err := stock.WaitDurable(ctx, l.db); err != nil {
 				return Order{}, false, stock.Unavailable("confirm the order", err)
 			}
 		}

@@ -34,6 +34,17 @@ func NewHealth(checks ...Check) *Health { return &Health{checks: checks} }
 // requests.
 func (h *Health) Drain() { h.draining.Store(true) }
 
+// Handler serves /livez and /readyz alone.
+func (h *Health) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", h.live)
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, _ := withRecord(r.Context(), nil)
+		h.ready(w, r.WithContext(ctx))
+	})
+	return mux
+}
+
 // live reports that the process runs. It checks no dependency: a restart would not bring
 // one back.
 func (h *Health) live(w http.ResponseWriter, _ *http.Request) {

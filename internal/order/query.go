@@ -63,7 +63,7 @@ func (l *Ledger) replays(ctx context.Context, requests []Request) (map[claimedKe
 		return nil, err
 	}
 	if len(orders) > 0 {
-		if err := l.waitDurable(ctx); err != nil {
+		if err := stock.WaitDurable(ctx, l.db); err != nil {
 			return nil, stock.Unavailable("secure what was placed", err)
 		}
 	}

@@ -68,18 +68,10 @@ func (l *Ledger) resolve(ctx context.Context, d uncertainCommit) (at time.Time, 
 		err = tx.QueryRow(ctx, `SELECT created_at FROM orders WHERE id = $1`, d.id).Scan(&at)
 	}
 	if err == nil {
-		err = errors.Join(tx.Rollback(ctx), l.waitDurable(ctx))
+		err = errors.Join(tx.Rollback(ctx), stock.WaitDurable(ctx, l.db))
 	}
 	if err != nil {
 		return at, errors.Join(ErrUnknown, d.cause, err)
 	}
 	return at, nil
-}
-
-// waitDurable commits an otherwise empty WAL message: when that COMMIT returns, everything
-// visible before it is as durable as a COMMIT has to be, on disk and on synchronous
-// standbys.
-func (l *Ledger) waitDurable(ctx context.Context) error {
-	_, err := l.db.Exec(ctx, `SELECT pg_logical_emit_message(true, 'orderd', '')`)
-	return err
 }

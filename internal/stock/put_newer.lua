@@ -15,6 +15,7 @@ end
 local level, version, guard = known[1], known[2], known[3]
 local digits = '^-?%d+$'
 if level and guard and (tonumber(version) or -1) >= tonumber(ARGV[2])
+	and #level <= 18 and #version <= 18 -- more overflow a reader
 	and string.match(level, digits) and string.match(version, digits) then
 	return 0
 end

@@ -57,11 +57,19 @@ const writing = `
 // locks after that: a writer that appears in neither has committed in between, and later
 // queries see it.
 func (r reader) mark(ctx context.Context) (m mark, err error) {
+	var standby bool
 	err = r.db.QueryRow(ctx, `
-		SELECT (SELECT coalesce(max(id), 0) FROM movements), ARRAY(SELECT DISTINCT virtualtransaction`+writing+`)`,
-	).Scan(&m.id, &m.writers)
+		SELECT (SELECT coalesce(max(id), 0) FROM movements), ARRAY(SELECT DISTINCT virtualtransaction`+writing+`),
+			pg_is_in_recovery()`,
+	).Scan(&m.id, &m.writers, &standby)
+	if err == nil && standby {
+		err = errStandby
+	}
 	return m, Unavailable("find the ledger's end", err)
 }
+
+// errStandby: a standby shows no locks of those that write on the primary.
+var errStandby = errors.New("a standby answers: see target_session_attrs in DATABASE_URL")
 
 const (
 	settleLimit    = time.Second

@@ -168,14 +168,16 @@ func (r *Relay) deliver(ctx context.Context, upTo mark) (n int, err error) {
 	defer cancel()
 	err = pgx.BeginFunc(ctx, r.reader.db, func(tx pgx.Tx) error {
 		var position int64
+		var replicated bool
 		// A crash of Postgres may lose the new position: the batch is then delivered again.
 		_, err := tx.Exec(ctx, `SET LOCAL synchronous_commit = off;
 			SET LOCAL idle_in_transaction_session_timeout = '`+deliveryEnds+`'`)
 		if err != nil {
 			return err
 		}
-		err = tx.QueryRow(ctx, `SELECT position FROM ledger_readers WHERE name = $1 FOR UPDATE SKIP LOCKED`,
-			r.reader.name).Scan(&position)
+		err = tx.QueryRow(ctx, `
+			SELECT position, current_setting('synchronous_standby_names') <> '' FROM ledger_readers
+			WHERE name = $1 FOR UPDATE SKIP LOCKED`, r.reader.name).Scan(&position, &replicated)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}
@@ -189,6 +191,11 @@ func (r *Relay) deliver(ctx context.Context, upTo mark) (n int, err error) {
 		events, err := pgx.CollectRows(rows, scanEvent)
 		if err != nil || len(events) == 0 {
 			return err
+		}
+		if replicated { // what is visible may have been broken off while it waited for a standby
+			if err := WaitDurable(ctx, r.reader.db); err != nil {
+				return err
+			}
 		}
 		if err := r.append(ctx, events); err != nil {
 			return err

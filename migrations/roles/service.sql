@@ -26,7 +26,14 @@ BEGIN
         EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC', current_schema());
     EXCEPTION WHEN insufficient_privilege THEN NULL; -- it is somebody else's, and theirs to decide
     END;
-    EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA %I FROM orderd_service', current_schema());
+    -- On its own tables alone: others' may be in the schema, such as an extension's views.
+    FOR rights IN
+        SELECT c.oid::regclass AS name FROM pg_class AS c
+        WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
+          AND pg_has_role(c.relowner, 'USAGE')
+    LOOP
+        EXECUTE format('REVOKE ALL ON TABLE %s FROM orderd_service', rights.name);
+    END LOOP;
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO orderd_service', current_schema());
     FOR rights IN
         SELECT * FROM (VALUES
