@@ -34,7 +34,9 @@ type Inspector interface {
 type Evictor interface {
 	Inspector
 	// NextToken returns a token that is larger than that of every lease granted on the key so
-	// far, and no larger than that of any to come.
+	// far, and no larger than that of any to come. In mode redlock an attempt that most masters
+	// have granted already, and none confirmed yet, may still get a smaller one: its writes are
+	// then refused as those of an evicted holder are.
 	NextToken(ctx context.Context, key string) (int64, error)
 	// Evict ends the lease of owner, named as Inspect names it, if it holds the key: the key
 	// then goes to its next waiter, or is free. It reports whether it did. Any other holder
