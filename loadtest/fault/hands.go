@@ -118,7 +118,8 @@ func (s *Scene) loseAcquireReply(a *Actor) []<-chan struct{} {
 // sells waits until an actor sells another SKU. It is not enough that it is ready: it says so
 // until its lock service has failed it several times.
 func (s *Scene) sells(a *Actor) error {
-	other := s.sku + "-" + a.ID
+	// Not a name with the SKU's in it: what is still said of it would be taken for the SKU's.
+	other := fmt.Sprintf("elsewhere-%s-%d", a.ID, s.clock.UnixNano())
 	if err := s.observer.SetStock(s.ctx, other, 1, predicate); err != nil {
 		return err
 	}
