@@ -18,7 +18,7 @@ import (
 // Kinds of disruptions, as they are counted.
 const (
 	killed    = "replicas killed"
-	ended     = "replicas ended politely"
+	ended     = "replicas stopped by SIGTERM"
 	restarted = " restarts" // of a server; its name goes before it
 )
 

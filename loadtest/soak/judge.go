@@ -14,7 +14,7 @@ import (
 // Names of the invariants that a soak adds to the audit's: those that can only be observed
 // during the run.
 const (
-	itHappened = "replicas and servers ended and came back"
+	itHappened = "replicas and servers were stopped and restarted"
 	noneFailed = "no order through the balancer failed while replicas were replaced"
 	booksRight = "orderd reconcile --check finds nothing"
 	flatCode   = "goroutines are as many as before"

@@ -50,7 +50,7 @@ function fill(panel, cell) {
   if (cell.invariants?.length) {
     const line = (i, attributes, before) => node("li", attributes, `${before}${i.verdict}: ${i.name} (${i.evidence})`);
     const checks = cell.invariants.map((i) => line(i, i.verdict === "held" ? {} : { class: "bad" }, ""));
-    const counted = (cell.counted || []).map((i) => line(i, {}, "only counted, "));
+    const counted = (cell.counted || []).map((i) => line(i, {}, "informational, "));
     panel.append(node("details", {}, node("summary", {}, "What was checked"), node("ul", { class: "checks" }, ...checks, ...counted)));
   }
 }
