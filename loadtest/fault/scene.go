@@ -127,8 +127,16 @@ func (s *Scene) await(what string, so func() (bool, error)) error {
 func (s *Scene) checked(a *Actor) (*wire.Gate, error) { return s.upTo(a, a.Postgres.Hold(begin)) }
 
 // written sends the actor's order and waits until it has written everything and
-// found its lease held: its COMMIT is held.
-func (s *Scene) written(a *Actor) (*wire.Gate, error) { return s.upTo(a, a.Postgres.Hold(commit)) }
+// found its lease held: its COMMIT is held. A group sends its COMMIT along with the statement
+// before, so that its arrival does not tell that the rows are locked yet: Postgres does.
+func (s *Scene) written(a *Actor) (*wire.Gate, error) {
+	gate, err := s.upTo(a, a.Postgres.Hold(commit))
+	if err != nil {
+		return nil, err
+	}
+	err = s.await(a.ID+"'s write", func() (bool, error) { return s.fleet.Written(s.ctx, a.n) })
+	return gate, err
+}
 
 // committed sends the actor's order and waits until it is placed, but the actor does not
 // know: the answer to its COMMIT is held.

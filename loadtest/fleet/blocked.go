@@ -19,6 +19,21 @@ func (f *Fleet) Blocked(ctx context.Context, n int) (bool, error) {
 	return blocked, nil
 }
 
+// Written reports whether a transaction of the nth replica, counted from 1, has written and
+// waits for its next statement: its rows are locked.
+func (f *Fleet) Written(ctx context.Context, n int) (bool, error) {
+	var written bool
+	err := f.db.QueryRow(ctx, `
+		SELECT EXISTS (SELECT FROM pg_stat_activity
+			WHERE datname = current_database() AND application_name = $1
+				AND backend_xid IS NOT NULL AND wait_event = 'ClientRead')`,
+		fmt.Sprintf("orderd r%d", n)).Scan(&written)
+	if err != nil {
+		return false, fmt.Errorf("ask who has written: %w", err)
+	}
+	return written, nil
+}
+
 // EndLockSessions has Postgres terminate the connections on which the nth replica, counted
 // from 1, holds advisory locks, and returns how many there were.
 func (f *Fleet) EndLockSessions(ctx context.Context, n int) (int, error) {
