@@ -46,12 +46,8 @@ var serviceDown = Fault{
 				return err
 			}
 		}
-		first, err := s.checked(s.A)
+		first, err := s.contended()
 		if err != nil {
-			return err
-		}
-		s.order(s.B)
-		if err := s.waiting(s.B); err != nil {
 			return err
 		}
 		first.Pass()

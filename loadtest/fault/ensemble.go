@@ -44,12 +44,8 @@ var quorumLost = Fault{
 // bereft has r1 hold the lock and r2 wait for it while n servers of the ensemble are killed,
 // the leader among them. They are restarted once r1's order is answered.
 func (s *Scene) bereft(n int, seen func() error) error {
-	gate, err := s.checked(s.A)
+	gate, err := s.contended()
 	if err != nil {
-		return err
-	}
-	s.order(s.B)
-	if err := s.waiting(s.B); err != nil {
 		return err
 	}
 	leader, err := s.fleet.Ensemble.Leader(s.ctx)

@@ -8,12 +8,8 @@ var slowWork = Fault{
 	Modes: leases, TTL: shortTTL, Excludes: true,
 	Breaks: never,
 	Schedule: func(s *Scene) error {
-		gate, err := s.checked(s.A)
+		gate, err := s.contended()
 		if err != nil {
-			return err
-		}
-		s.order(s.B)
-		if err := s.waiting(s.B); err != nil {
 			return err
 		}
 		if err := s.holdsOn(s.A); err != nil {

@@ -46,12 +46,8 @@ var redlockMinority = Fault{
 	Modes: []string{redlock}, TTL: shortTTL, Excludes: true,
 	Breaks: never,
 	Schedule: func(s *Scene) error {
-		gate, err := s.checked(s.A)
+		gate, err := s.contended()
 		if err != nil {
-			return err
-		}
-		s.order(s.B)
-		if err := s.waiting(s.B); err != nil {
 			return err
 		}
 		away := s.fleet.Masters[3:]

@@ -43,12 +43,8 @@ var waiterKilled = Fault{
 	Modes: leases, TTL: shortTTL, Excludes: true,
 	Breaks: never,
 	Schedule: func(s *Scene) error {
-		gate, err := s.checked(s.A)
+		gate, err := s.contended()
 		if err != nil {
-			return err
-		}
-		s.order(s.B)
-		if err := s.waiting(s.B); err != nil {
 			return err
 		}
 		s.order(s.C)

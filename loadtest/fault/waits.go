@@ -108,6 +108,16 @@ func (s *Scene) isBlocked(a *Actor) (bool, error) {
 	return blocked, err
 }
 
+// contended has r1 hold the lock, past its check, and r2 wait for it. The gate holds r1's BEGIN.
+func (s *Scene) contended() (*wire.Gate, error) {
+	gate, err := s.checked(s.A)
+	if err != nil {
+		return nil, err
+	}
+	s.order(s.B)
+	return gate, s.waiting(s.B)
+}
+
 // holdsOn waits until the actor has held the lock, from now on, for longer than a lease of
 // shortTTL.
 func (s *Scene) holdsOn(a *Actor) error {

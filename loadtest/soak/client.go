@@ -136,7 +136,7 @@ func (c *client) again(ctx context.Context) {
 }
 
 // change cancels or confirms one of the client's orders, at times twice.
-func (c *client) change(ctx context.Context, deed load.ActionKind, may func(*mine) bool) {
+func (c *client) change(ctx context.Context, kind load.ActionKind, may func(*mine) bool) {
 	m := c.one(func(m *mine) bool { return !m.changed && may(m) })
 	if m == nil {
 		return
@@ -147,11 +147,11 @@ func (c *client) change(ctx context.Context, deed load.ActionKind, may func(*min
 		times = 2
 	}
 	for range times {
-		act := load.Action{Kind: deed, OrderID: m.OrderID}
+		act := load.Action{Kind: kind, OrderID: m.OrderID}
 		c.do(ctx, &act)
 		for try := 1; act.Outcome == load.Unknown && try < persistence && ctx.Err() == nil; try++ {
 			rest(ctx)
-			act = load.Action{Kind: deed, OrderID: m.OrderID}
+			act = load.Action{Kind: kind, OrderID: m.OrderID}
 			c.do(ctx, &act)
 		}
 	}

@@ -75,10 +75,8 @@ type Postgres struct {
 	events   []*Event
 	gates    []*Gate
 	frozen   chan struct{} // of the lock sessions only
-	lockDoom chan struct{} // for losing the next reply to a lock session; closed once it was lost
-	doomText []byte
-	lockGate *Gate // for the next reply to a lock session's request with slowText
-	slowText []byte
+	lockGate *Gate         // for the next reply to a lock session's request with lockText
+	lockText []byte
 }
 
 // NewPostgres starts a proxy to the server at that address.
@@ -137,10 +135,9 @@ func (p *Postgres) ThawLocks() {
 // LoseLockReply drops the reply to the next request of a lock session that contains the text,
 // and its connection. The channel is closed once that has happened.
 func (p *Postgres) LoseLockReply(text string) <-chan struct{} {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.doomText, p.lockDoom = []byte(text), make(chan struct{})
-	return p.lockDoom
+	g := p.HoldLockReply(text)
+	g.Sever()
+	return g.Arrived()
 }
 
 // HoldLockReply returns a gate for the reply to the next request of a lock session that
@@ -148,7 +145,7 @@ func (p *Postgres) LoseLockReply(text string) <-chan struct{} {
 func (p *Postgres) HoldLockReply(text string) *Gate {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.slowText, p.lockGate = []byte(text), newGate("request for "+Statement(text), true)
+	p.lockText, p.lockGate = []byte(text), newGate("request for "+Statement(text), true)
 	return p.lockGate
 }
 

@@ -18,8 +18,7 @@ type pgTap struct {
 	asked    time.Time // when it was bound: a gate may hold it before it is executed
 	pending  []*Event  // executed and not yet answered, in order
 	reply    *Gate     // holds the answer to COMMIT
-	doomed   chan struct{}
-	held     *Gate // for the reply to a lock session that is held
+	held     *Gate     // for the reply to a lock session that is held
 }
 
 func (t *pgTap) toServer(frame []byte, closed <-chan struct{}) verdict {
@@ -93,9 +92,6 @@ func (t *pgTap) askedAt() time.Time {
 
 func (t *pgTap) toClient(frame []byte, closed <-chan struct{}) verdict {
 	if t.isLock() {
-		if t.dooms() {
-			return sever
-		}
 		if g := t.holds(); g != nil {
 			return g.hold(closed)
 		}
@@ -141,22 +137,16 @@ func (t *pgTap) isLock() bool {
 	return t.locks
 }
 
-// arm notes whether the reply to this request is to be lost or held.
+// arm notes whether the reply to this request is to be held.
 func (t *pgTap) arm(frame []byte) {
 	p := t.proxy
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.doomText != nil && bytes.Contains(frame, p.doomText) {
-		t.mu.Lock()
-		t.doomed = p.lockDoom
-		t.mu.Unlock()
-		p.doomText = nil
-	}
-	if p.slowText != nil && bytes.Contains(frame, p.slowText) {
+	if p.lockText != nil && bytes.Contains(frame, p.lockText) {
 		t.mu.Lock()
 		t.held = p.lockGate
 		t.mu.Unlock()
-		p.slowText = nil
+		p.lockText = nil
 	}
 }
 
@@ -167,17 +157,6 @@ func (t *pgTap) holds() *Gate {
 	g := t.held
 	t.held = nil
 	return g
-}
-
-func (t *pgTap) dooms() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.doomed == nil {
-		return false
-	}
-	close(t.doomed)
-	t.doomed = nil
-	return true
 }
 
 func (p *Postgres) thawLocks(closed <-chan struct{}) verdict {

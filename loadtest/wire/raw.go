@@ -10,11 +10,9 @@ import (
 type Raw struct {
 	*Proxy
 
-	mu    sync.Mutex
-	armed []byte        // in the request whose reply is to be lost
-	lost  chan struct{} // closed once it was lost
-	slow  []byte        // in the request whose reply is to be held
-	gate  *Gate         // that holds it
+	mu   sync.Mutex
+	text []byte // of the request whose reply is to be held; nil: none
+	gate *Gate  // that holds it
 }
 
 // NewRaw starts a proxy to the server at that address.
@@ -32,10 +30,9 @@ func NewRaw(server string) (*Raw, error) {
 // connection: the server did what it was asked, and the replica cannot know. The channel is
 // closed once that has happened.
 func (r *Raw) LoseReply(text string) <-chan struct{} {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.armed, r.lost = []byte(text), make(chan struct{})
-	return r.lost
+	g := r.HoldReply(text)
+	g.Sever()
+	return g.Arrived()
 }
 
 // HoldReply returns a gate for the reply to the next request that contains the text: the
@@ -43,7 +40,7 @@ func (r *Raw) LoseReply(text string) <-chan struct{} {
 func (r *Raw) HoldReply(text string) *Gate {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.slow, r.gate = []byte(text), newGate("request for "+Statement(text), true)
+	r.text, r.gate = []byte(text), newGate("request for "+Statement(text), true)
 	return r.gate
 }
 
@@ -60,22 +57,15 @@ func chunk(r *bufio.Reader, _, _ bool) ([]byte, error) {
 type rawTap struct {
 	raw *Raw
 
-	mu     sync.Mutex
-	doomed chan struct{} // to be closed when the reply is lost
-	held   *Gate         // for the reply that is to be held
+	mu   sync.Mutex
+	held *Gate // for the reply that is held
 }
 
 func (t *rawTap) toServer(frame []byte, _ <-chan struct{}) verdict {
 	t.raw.mu.Lock()
 	defer t.raw.mu.Unlock()
-	if t.raw.armed != nil && bytes.Contains(frame, t.raw.armed) {
-		t.raw.armed = nil
-		t.mu.Lock()
-		t.doomed = t.raw.lost
-		t.mu.Unlock()
-	}
-	if t.raw.slow != nil && bytes.Contains(frame, t.raw.slow) {
-		t.raw.slow = nil
+	if t.raw.text != nil && bytes.Contains(frame, t.raw.text) {
+		t.raw.text = nil
 		t.mu.Lock()
 		t.held = t.raw.gate
 		t.mu.Unlock()
@@ -85,15 +75,11 @@ func (t *rawTap) toServer(frame []byte, _ <-chan struct{}) verdict {
 
 func (t *rawTap) toClient(_ []byte, closed <-chan struct{}) verdict {
 	t.mu.Lock()
-	doomed, held := t.doomed, t.held
-	t.doomed, t.held = nil, nil
+	held := t.held
+	t.held = nil
 	t.mu.Unlock()
-	switch {
-	case doomed != nil:
-		close(doomed)
-		return sever
-	case held != nil:
-		return held.hold(closed)
+	if held == nil {
+		return pass
 	}
-	return pass
+	return held.hold(closed)
 }

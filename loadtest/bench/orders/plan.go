@@ -44,9 +44,9 @@ func inShop(s Scenario) Scenario {
 	return s
 }
 
-// shapes are the scenarios that are measured in every round: the references, those that goals
+// scenarios are the scenarios that are measured in every round: the references, those that goals
 // are about, and others that are worth knowing.
-func (p Plan) shapes() []Scenario {
+func (p Plan) scenarios() []Scenario {
 	var shapes []Scenario
 	for _, skus := range []int{1, spread.SKUs} {
 		for _, what := range []string{three, one} {
@@ -105,8 +105,8 @@ var curveNames = []string{byClients, byReplicas, byGroup, bySKUs, byZipf}
 
 // Parts is the number of measurements that the plan takes.
 func (p Plan) Parts() int {
-	parts := p.Rounds * len(p.shapes())
-	if slices.Contains(p.shapes(), hot) {
+	parts := p.Rounds * len(p.scenarios())
+	if slices.Contains(p.scenarios(), hot) {
 		parts += p.Rounds // the open loop
 	}
 	if p.Curves {
@@ -139,7 +139,7 @@ func (p Plan) Run(ctx context.Context, l *Lab, begin, end func(string, ...any)) 
 	}
 	r := runner{p, l, begin, end}
 	f := Figures{Rounds: p.Rounds, Window: p.Window, Curves: map[string][]Figure{}}
-	for _, s := range p.shapes() {
+	for _, s := range p.scenarios() {
 		f.Table = append(f.Table, Figure{Scenario: s})
 	}
 	for round := range p.Rounds {
