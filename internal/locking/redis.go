@@ -39,7 +39,8 @@ type RedisConfig struct {
 }
 
 // Redis locks keys in one Redis, first come, first served. Leases last for the TTL and are
-// renewed. A release passes the lock on to the longest waiter and notifies that one alone.
+// renewed. A release passes the lock on to the longest waiter and notifies that one alone; a
+// lock that expires goes to whoever asks first, and the others queue anew.
 type Redis struct {
 	wakeups
 	client          redis.UniversalClient

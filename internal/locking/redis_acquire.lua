@@ -4,8 +4,6 @@
 -- KEYS    for each lock three: the lock, its queue, its token counter
 -- ARGV[1] the owner
 -- ARGV[2] the TTL of the locks taken, and of a queue, in milliseconds
--- ARGV[3] the hand-over TTL: how long a lock is kept for the waiter it is passed to, in milliseconds
--- ARGV[4] 1 in a Cluster
 --
 -- Returns {left, last, token, ..., note, ...}: one token for each lock taken, then, if the
 -- previous holder of any of these left a note, one note for each. If not all were taken, left
@@ -16,7 +14,7 @@
 -- It may be sent twice. An owner that asks again, because it does not know whether the first
 -- request arrived or because the lock was passed on to it, finds its lock and keeps its
 -- token.
-local owner, ttl, claim, clustered = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local owner, ttl = ARGV[1], ARGV[2]
 
 -- queueUp puts the owner into the queue, unless it is there, and renews the queue's TTL. It
 -- reports whether the owner was put into an empty queue.
@@ -26,21 +24,26 @@ local function queueUp(queue)
   return first
 end
 
+-- want notifies a lock's holder, named in the lock's value, that others wait.
+local function want(lock, value)
+  local holder = string.match(value, '^(.*:%w+:%d+)|%d+|%d+$')
+    or string.match(value, '^(.*:%w+:%d+)|[^|:]*|%d+|%d+$')
+  if holder then -- otherwise the lock was made by hand
+    tell(holder, lock, '0', '')
+  end
+end
+
 -- take returns the owner's token and the note for it, or nothing if it has to wait.
 local function take(lock, queue, counter)
   local both = call('MGET', lock, counter)
   local value, last = both[1], both[2]
   if not value then
-    if call('EXISTS', queue) == 0 then
-      return (grant(lock, counter, last, owner, ttl, '')), ''
-    end
-    -- The lock expired, and others wait: the first of them whose process is alive gets it. If
-    -- there is none, this owner does.
-    queueUp(queue)
-    if not pass(lock, queue, counter, last, claim, clustered, '') then
-      return (grant(lock, counter, call('GET', counter), owner, ttl, '')), ''
-    end
-    value = call('GET', lock)
+    -- If others wait, it has expired: its holder died, or the waiter that it was passed to did
+    -- not show up, and any number in the queue may be dead or paused, too. So the owner that
+    -- asks, which is alive, gets it, and the queue begins anew: those that are alive ask again
+    -- within half the hand-over TTL.
+    call('DEL', queue)
+    return (grant(lock, counter, last, owner, ttl, '')), ''
   end
   if isHeldBy(value, owner) then
     call('PEXPIRE', lock, ttl)

@@ -119,6 +119,55 @@ func TestRedis_turnOfAProcessThatIsGonePasses(t *testing.T) {
 	mustGiveBack(t, <-next)
 }
 
+// A process that is paused still counts as a listener. It holds the others up for one hand-over
+// TTL, however many of its callers are in the queue.
+func TestRedis_onlyOneTurnIsLostToAPausedProcess(t *testing.T) {
+	t.Parallel()
+	url := stacktest.Redis(t)
+	l, client := openRedis(t, url, longest).(*locking.Redis), redisClient(t, url)
+	paused := client.Subscribe(t.Context(), "orderd:wake:PAUSED")
+	t.Cleanup(func() { _ = paused.Close() })
+	if _, err := paused.Receive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	lease := mustHold(t, l, "a")
+	_, queue, _ := locking.RedisNames("a")
+	for i := range 5 {
+		if err := client.RPush(t.Context(), queue, fmt.Sprintf("r9:PAUSED:%d", i)).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, second := waitFor(t, l, "a"), waitFor(t, l, "a")
+	mustGiveBack(t, lease)
+	for range 2 {
+		select {
+		case lease := <-first:
+			first = nil
+			mustGiveBack(t, lease)
+		case lease := <-second:
+			second = nil
+			mustGiveBack(t, lease)
+		}
+	}
+	if err := client.Publish(t.Context(), "orderd:wake:PAUSED", "end").Err(); err != nil {
+		t.Fatal(err)
+	}
+	turns := 0
+	for {
+		message, err := paused.ReceiveMessage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if message.Payload == "end" {
+			break
+		}
+		turns++
+	}
+	if turns != 1 {
+		t.Errorf("the paused process was passed the lock %d times, want once", turns)
+	}
+}
+
 // A lock that is passed on is granted for a short time at first.
 func TestRedis_aLeaseThatWasPassedOnIsKept(t *testing.T) {
 	t.Parallel()

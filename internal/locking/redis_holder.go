@@ -137,8 +137,7 @@ func (h *redisHolder) ask(ctx context.Context, keys []string) acquireReply {
 func (h *redisHolder) send(ctx context.Context, keys []string) acquireReply {
 	r := h.redis
 	a := acquireReply{sent: time.Now()}
-	reply, err := r.runSafe(ctx, acquireScript, keys,
-		h.owner, r.ttl.Milliseconds(), r.handoverTTL.Milliseconds(), r.clustered).Slice()
+	reply, err := r.runSafe(ctx, acquireScript, keys, h.owner, r.ttl.Milliseconds()).Slice()
 	h.reached = h.reached || err == nil || !neverSent(err)
 	if err != nil {
 		a.err = fmt.Errorf("acquire lock: %w", err)

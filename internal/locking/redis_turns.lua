@@ -46,34 +46,3 @@ local function tell(owner, lock, digits, note)
   local message = digits .. '|' .. #owner .. '|' .. owner .. lock
   return call('PUBLISH', channel, note == '' and message or message .. '\n' .. note)
 end
-
--- want notifies a lock's holder, named in the lock's value, that others wait.
-local function want(lock, value)
-  local holder = string.match(value, '^(.*:%w+:%d+)|%d+|%d+$')
-    or string.match(value, '^(.*:%w+:%d+)|[^|:]*|%d+|%d+$')
-  if holder then -- otherwise the lock was made by hand
-    tell(holder, lock, '0', '')
-  end
-end
-
--- pass grants a lock to the longest waiter, with the note, for the hand-over TTL: a short
--- time, in which the waiter has to show that it is alive, by a renewal or an acquire. It
--- returns false if there is no waiter left that is alive; the lock may then be granted to a
--- dead one, and the caller has to overwrite or delete it. last is the token counter's value.
---
--- A process that nobody hears on its channel is dead, or will ask again once it is back. In a
--- Cluster a server knows only its own subscribers, so there a dead waiter keeps the lock
--- until the hand-over TTL is over.
-local function pass(lock, queue, counter, last, claim, clustered, note)
-  while true do
-    local owner = call('LPOP', queue)
-    if not owner then
-      return false
-    end
-    local digits
-    last, digits = grant(lock, counter, last, owner, claim, note)
-    if tell(owner, lock, digits, note) > 0 or clustered == '1' then
-      return true
-    end
-  end
-end
