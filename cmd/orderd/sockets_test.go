@@ -21,7 +21,12 @@ import (
 // dial opens a connection to the replica's API that is closed with the test.
 func (r *replica) dial(t *testing.T) net.Conn {
 	t.Helper()
-	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(r.url, "http://"))
+	return dialTo(t, r.url)
+}
+
+func dialTo(t *testing.T, url string) net.Conn {
+	t.Helper()
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(url, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,33 +187,39 @@ func TestServe_ReadsRequestsInOneWayOnly(t *testing.T) {
 func TestServe_BoundsConnections(t *testing.T) {
 	t.Parallel()
 	r := newDeployment(t).start(t, "r1", "none", "--max-connections", "2")
-	const request = "GET /livez HTTP/1.1\r\nHost: shop\r\n\r\n"
-	ask := func(conn net.Conn) error {
-		if _, err := io.WriteString(conn, request); err != nil {
-			return err
+	for name, listener := range map[string]struct {
+		url  string
+		most int
+	}{"API": {r.url, 2}, "admin": {r.admin, adminConnections}} {
+		ask := func(conn net.Conn) error {
+			if _, err := io.WriteString(conn, "GET /livez HTTP/1.1\r\nHost: shop\r\n\r\n"); err != nil {
+				return err
+			}
+			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				return err
+			}
+			return resp.Body.Close()
 		}
-		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err != nil {
-			return err
+		var last net.Conn
+		for range listener.most {
+			last = dialTo(t, listener.url)
+			if err := ask(last); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
 		}
-		return resp.Body.Close()
-	}
-	first, second, third := r.dial(t), r.dial(t), r.dial(t)
-	for _, conn := range []net.Conn{first, second} {
-		if err := ask(conn); err != nil {
-			t.Fatal(err)
+		further, answered := dialTo(t, listener.url), make(chan error, 1)
+		go func() { answered <- ask(further) }()
+		select {
+		case err := <-answered:
+			t.Errorf("%s: a connection was served (%v) beside %d that are open", name, err, listener.most)
+			continue
+		case <-time.After(300 * time.Millisecond): // if it were served, that would take far less
 		}
-	}
-	answered := make(chan error, 1)
-	go func() { answered <- ask(third) }()
-	select {
-	case err := <-answered:
-		t.Fatalf("a third connection was served (%v) while two are open", err)
-	case <-time.After(300 * time.Millisecond): // if it were served, that would take far less
-	}
-	first.Close()
-	if err := <-answered; err != nil {
-		t.Errorf("the third was not served once there was room: %v", err)
+		last.Close()
+		if err := <-answered; err != nil {
+			t.Errorf("%s: a connection was not served once there was room: %v", name, err)
+		}
 	}
 }
 
