@@ -41,7 +41,7 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 	counts := order.NewMetrics(metrics)
 	store := stock.NewStore(s.db, c.ID)
 	cache, truth := stock.NewCache(s.stock, store), stock.NewShortages(store)
-	health := newHealth(store, cache, s.locks)
+	health := newHealth(log, store, cache, s.locks)
 	metrics.MustRegister(health.Collector())
 	service := &order.Service{
 		Locks: locking.Instrument(s.locks, c.LockMode, metrics), LockWait: c.LockWait, LockMargin: c.LockMargin,
@@ -73,8 +73,8 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 }
 
 // newHealth returns the checks of all that an order needs.
-func newHealth(store *stock.Store, cache *stock.Cache, backend locking.Locker) *order.Health {
-	return order.NewHealth(
+func newHealth(log *slog.Logger, store *stock.Store, cache *stock.Cache, backend locking.Locker) *order.Health {
+	return order.NewHealth(log,
 		order.Check{Name: "postgres", Ask: store.Ping},
 		order.Check{Name: "stock_redis", Ask: cache.Ping},
 		order.Check{Name: "lock", Ask: pingOf(backend)},

@@ -125,17 +125,11 @@ func (l *Ledger) Sweep(ctx context.Context, limit int) (n int, levels []stock.Le
 	return n, levels, nil
 }
 
-// inTx runs change in a transaction, and again if Postgres rolled it back for a deadlock or
-// serialization failure, up to groupTries times. orderd's own transactions that lock out of
-// order time out before a deadlock is detected; a foreign client's may make this one the
-// victim.
-func (l *Ledger) inTx(ctx context.Context, change func(pgx.Tx) error) (err error) {
-	for range groupTries {
-		if err = pgx.BeginFunc(ctx, l.db, change); !l.rolledBack(err) {
-			break
-		}
-	}
-	return err
+// inTx runs change in a transaction, which is retried as retry says. orderd's own transactions
+// that lock out of order time out before a deadlock is detected; a foreign client's may make
+// this one the victim.
+func (l *Ledger) inTx(ctx context.Context, change func(pgx.Tx) error) error {
+	return l.retry(func() error { return pgx.BeginFunc(ctx, l.db, change) })
 }
 
 // end returns the units of orders that still have them and whose rows are locked, in one

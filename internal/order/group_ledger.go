@@ -18,9 +18,9 @@ import (
 //go:embed group_lock.sql
 var groupLock string
 
-// groupTries is how often a transaction is attempted if Postgres rolls it back for a
+// txTries is how often a transaction is attempted if Postgres rolls it back for a
 // deadlock or serialization failure.
-const groupTries = 3
+const txTries = 3
 
 // A groupDraft is a group of orders that is about to be committed.
 type groupDraft struct {
@@ -57,33 +57,50 @@ func (l *Ledger) CommitGroup(ctx context.Context, d groupDraft) (placed []Order,
 func (l *Ledger) commitGroup(ctx context.Context, d groupDraft) (placed []Order, refused []error, err error) {
 	if d.expected != nil {
 		placed, err = l.tryOptimistic(ctx, d)
-		if !errors.Is(err, errStockChanged) && !l.rolledBack(err) && !errors.Is(err, ErrInFlight) {
+		switch {
+		case errors.Is(err, errStockChanged), errors.Is(err, ErrInFlight):
+		case rolledBack(err) != "":
+			l.countRetry(rolledBack(err))
+		default:
 			return placed, d.expected.refused, err
 		}
 	}
-	for range groupTries {
+	err = l.retry(func() (err error) {
 		placed, refused, err = l.tryGroup(ctx, d)
-		if !l.rolledBack(err) {
-			break
-		}
-	}
+		return err
+	})
 	return placed, refused, err
+}
+
+// retry runs a transaction, and again if Postgres rolled it back because of others, up to
+// txTries times in all.
+func (l *Ledger) retry(try func() error) error {
+	for tries := 1; ; tries++ {
+		err := try()
+		code := rolledBack(err)
+		if code == "" || tries == txTries {
+			return err
+		}
+		l.countRetry(code)
+	}
+}
+
+func (l *Ledger) countRetry(code string) {
+	if l.metrics != nil {
+		l.metrics.retries.WithLabelValues(code).Inc()
+	}
 }
 
 // rolledBackCodes are the SQLSTATEs of transactions that Postgres rolled back because of
 // others: serialization failure, deadlock.
 var rolledBackCodes = []string{"40001", "40P01"}
 
-// rolledBack reports whether err has one of these codes, and counts it.
-func (l *Ledger) rolledBack(err error) bool {
-	var pg *pgconn.PgError
-	if !errors.As(err, &pg) || !slices.Contains(rolledBackCodes, pg.Code) {
-		return false
+// rolledBack returns which of these codes err has, or "".
+func rolledBack(err error) string {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && slices.Contains(rolledBackCodes, pg.Code) {
+		return pg.Code
 	}
-	if l.metrics != nil {
-		l.metrics.retries.WithLabelValues(pg.Code).Inc()
-	}
-	return true
+	return ""
 }
 
 // errStockChanged means that the rows were not as expected, or could not be locked in time,

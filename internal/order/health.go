@@ -3,6 +3,7 @@ package order
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -22,13 +23,17 @@ type Check struct {
 
 // Health answers /livez and /readyz.
 type Health struct {
+	log      *slog.Logger
 	checks   []Check
 	asking   singleflight.Group
 	draining atomic.Bool
 }
 
-// NewHealth returns the health of a process with these dependencies.
-func NewHealth(checks ...Check) *Health { return &Health{checks: checks} }
+// NewHealth returns the health of a process with these dependencies. The log gets the reason
+// for which one is unavailable, whoever asks.
+func NewHealth(log *slog.Logger, checks ...Check) *Health {
+	return &Health{log: log, checks: checks}
+}
 
 // Drain makes /readyz answer 503 from now on, so that balancers send no more
 // requests.
@@ -38,10 +43,7 @@ func (h *Health) Drain() { h.draining.Store(true) }
 func (h *Health) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", h.live)
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, _ := withRecord(r.Context(), nil)
-		h.ready(w, r.WithContext(ctx))
-	})
+	mux.HandleFunc("GET /readyz", h.ready)
 	return mux
 }
 
@@ -53,7 +55,7 @@ func (h *Health) live(w http.ResponseWriter, _ *http.Request) {
 
 // ready reports whether orders can be taken, and which dependencies are unavailable. The
 // reason is only in the log.
-func (h *Health) ready(w http.ResponseWriter, r *http.Request) {
+func (h *Health) ready(w http.ResponseWriter, _ *http.Request) {
 	if h.draining.Load() {
 		writeStatus(w, http.StatusServiceUnavailable, map[string]string{"status": "draining"})
 		return
@@ -64,7 +66,6 @@ func (h *Health) ready(w http.ResponseWriter, r *http.Request) {
 		body[c.Name] = "ok"
 		if results[i] != nil {
 			status, body["status"], body[c.Name] = http.StatusServiceUnavailable, "unavailable", "unavailable"
-			recordOf(r.Context()).err = results[i]
 		}
 	}
 	writeStatus(w, status, body)
@@ -79,7 +80,11 @@ func (h *Health) ask() []error {
 		results := make([]error, len(h.checks))
 		var asking sync.WaitGroup
 		for i, c := range h.checks {
-			asking.Go(func() { results[i] = c.Ask(ctx) })
+			asking.Go(func() {
+				if results[i] = c.Ask(ctx); results[i] != nil {
+					h.log.Warn("not ready", "check", c.Name, "err", results[i])
+				}
+			})
 		}
 		asking.Wait()
 		return results, nil

@@ -1,9 +1,12 @@
 package order_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -371,10 +374,29 @@ func TestHTTP_Health(t *testing.T) {
 
 // Anybody may ask whether orders can be taken. The dependencies are asked once at a time,
 // however many callers there are.
+// The answer names what is unavailable; why is in the log, for every one.
+func TestHealth_LogsWhy(t *testing.T) {
+	t.Parallel()
+	var logged bytes.Buffer
+	down := func(context.Context) error { return errors.New("no route to host") }
+	h := order.NewHealth(slog.New(slog.NewTextHandler(&logged, nil)),
+		order.Check{Name: "postgres", Ask: down}, order.Check{Name: "lock", Ask: down})
+	rec := httptest.NewRecorder()
+	h.Handler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+	if strings.Contains(rec.Body.String(), "route") {
+		t.Errorf("the answer tells why: %s", rec.Body)
+	}
+	for _, name := range []string{"postgres", "lock"} {
+		if !strings.Contains(logged.String(), `check=`+name+` err="no route to host"`) {
+			t.Errorf("the log lacks why %s is unavailable:\n%s", name, logged.String())
+		}
+	}
+}
+
 func TestHealth_ManyWhoAskShareTheAnswer(t *testing.T) {
 	t.Parallel()
 	var asking, most atomic.Int64
-	health := order.NewHealth(order.Check{Name: "postgres", Ask: func(context.Context) error {
+	health := order.NewHealth(slog.New(slog.DiscardHandler), order.Check{Name: "postgres", Ask: func(context.Context) error {
 		defer asking.Add(-1)
 		if n := asking.Add(1); n > most.Load() {
 			most.Store(n)

@@ -74,7 +74,7 @@ func openShopOn(t *testing.T, databaseURL, redisURL string, locks locking.Locker
 		Store: store, Cache: cache, Shortages: truth, Ledger: order.NewLedger(db, "r1"),
 		Log: slog.New(slog.DiscardHandler), Metrics: order.NewMetrics(reg),
 	}}
-	s.health = order.NewHealth(order.Check{Name: "postgres", Ask: store.Ping})
+	s.health = order.NewHealth(s.Log, order.Check{Name: "postgres", Ask: store.Ping})
 	s.serve(t, nil, nil)
 	return s
 }
