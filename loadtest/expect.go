@@ -33,10 +33,7 @@ var (
 	guards    = []string{"none", "fence", "claim", "predicate"}
 )
 
-const (
-	guardNone      = "none"
-	guardPredicate = "predicate"
-)
+const guardPredicate = "predicate"
 
 // expect says what a cell should do without a fault. Tokens do not matter here: a mode
 // without a lock has none, and a lock that holds does not need them.

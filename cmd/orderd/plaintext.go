@@ -65,18 +65,16 @@ func beyond(host string) bool {
 	return !strings.HasPrefix(host, "/") && !strings.HasPrefix(host, "@") && !loopback(net.JoinHostPort(host, "0"))
 }
 
-// checkRedis rejects an invalid URL among those given by flag, and a Redis that would be
-// reached without TLS, or without verifying who it is.
-func (d *databaseFlags) checkRedis(byFlag map[string][]string) error {
-	for flag, urls := range byFlag {
-		for _, text := range urls {
-			o, err := parseRedisURL(strings.TrimSpace(text))
-			if err != nil {
-				return fmt.Errorf("%s: %w", flag, err)
-			}
-			if address := inTheClear(o); address != "" && !d.Insecure {
-				return fmt.Errorf("%s: Redis at %s would be reached without TLS, or without verifying its certificate: use rediss, without skip_verify, or %s", flag, address, sayInsecure)
-			}
+// checkRedis rejects the first URL that is invalid, or whose Redis would be reached without
+// TLS, or without verifying who it is.
+func (d *databaseFlags) checkRedis(urls []flagURL) error {
+	for _, u := range urls {
+		o, err := parseRedisURL(strings.TrimSpace(u.url))
+		if err != nil {
+			return fmt.Errorf("%s: %w", u.flag, err)
+		}
+		if address := inTheClear(o); address != "" && !d.Insecure {
+			return fmt.Errorf("%s: Redis at %s would be reached without TLS, or without verifying its certificate: use rediss, without skip_verify, or %s", u.flag, address, sayInsecure)
 		}
 	}
 	return nil

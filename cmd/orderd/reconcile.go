@@ -38,7 +38,7 @@ func (c *reconcileCommand) Validate() error {
 	if c.RedisURL == "" {
 		return nil
 	}
-	return c.checkRedis(map[string][]string{"--redis-url": {c.RedisURL}})
+	return c.checkRedis([]flagURL{{"--redis-url", c.RedisURL}})
 }
 
 // Run lists what is wrong, and how much was checked. Its errors are errFindings and

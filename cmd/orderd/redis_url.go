@@ -93,17 +93,22 @@ func trust(config *tls.Config, file string) error {
 	return nil
 }
 
-// redisURLs returns the Redis URLs by flag.
-func (c *serveCommand) redisURLs() map[string][]string {
-	urls := map[string][]string{"--redis-url": {c.RedisURL}}
+// A flagURL is a URL and the flag that it was given by.
+type flagURL struct{ flag, url string }
+
+// redisURLs returns the Redis URLs that are given.
+func (c *serveCommand) redisURLs() []flagURL {
+	urls := []flagURL{{"--redis-url", c.RedisURL}}
 	switch {
 	case c.LockMode == locking.ModeRedlock:
-		urls["--lock-redis-url"] = strings.Split(c.LockRedisURL, ",")
+		for master := range strings.SplitSeq(c.LockRedisURL, ",") {
+			urls = append(urls, flagURL{"--lock-redis-url", master})
+		}
 	case c.LockRedisURL != "":
-		urls["--lock-redis-url"] = []string{c.LockRedisURL}
+		urls = append(urls, flagURL{"--lock-redis-url", c.LockRedisURL})
 	}
 	if c.EventsRedisURL != "" {
-		urls["--events-redis-url"] = []string{c.EventsRedisURL}
+		urls = append(urls, flagURL{"--events-redis-url", c.EventsRedisURL})
 	}
 	return urls
 }

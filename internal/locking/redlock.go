@@ -14,10 +14,9 @@ import (
 // of this file run our own scripts, record what becomes of each lock on each master, and are
 // not cut short.
 
-// newMutex returns a mutex that tries once to take one lock.
+// newMutex returns a mutex for one lock, for a single attempt.
 func (r *Redlock) newMutex(lock, owner string) *redsync.Mutex {
 	return r.sync.NewMutex(lock,
-		redsync.WithTries(1),
 		redsync.WithFailFast(true),
 		redsync.WithExpiry(r.ttl),
 		redsync.WithGenValueFunc(func() (string, error) { return owner, nil }))

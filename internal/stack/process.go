@@ -31,8 +31,6 @@ type Command struct {
 	Args []string
 	// Env is added to this process's environment.
 	Env []string
-	// Dir is the working directory; empty means the stack's folder.
-	Dir string
 	// Ready is polled until it returns nil; nil means ready at once. It must
 	// make sure that it talks to this very program: another may have taken the
 	// port in between.

@@ -63,7 +63,7 @@ func TestStart_givesEnvironmentFolderAndLog(t *testing.T) {
 	s := mustOpen(t)
 	p := mustStart(t, s, Command{
 		Name: "env", Path: "sh", Args: []string{"-c", `echo "$WORD $PWD"; echo again >&2`},
-		Env: []string{"WORD=hello"}, Dir: "/",
+		Env: []string{"WORD=hello"},
 	})
 	<-p.Done()
 	if p.ExitCode() != 0 || p.Err() != nil {
@@ -73,7 +73,7 @@ func TestStart_givesEnvironmentFolderAndLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := string(text), "hello /\nagain\n"; got != want {
+	if got, want := string(text), "hello "+s.dir+"\nagain\n"; got != want {
 		t.Errorf("log = %q, want %q", got, want)
 	}
 }

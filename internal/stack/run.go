@@ -56,10 +56,7 @@ func (s *Stack) launch(c Command) (*run, error) {
 	args := append([]string{"-c", register, c.Name, strconv.Itoa(int(r.discard)), path}, c.Args...)
 	r.cmd = exec.Command("/bin/sh", args...)
 	r.cmd.Env = append(os.Environ(), c.Env...)
-	r.cmd.Dir = c.Dir
-	if c.Dir == "" {
-		r.cmd.Dir = s.dir
-	}
+	r.cmd.Dir = s.dir
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: c.user}
 
 	// A stack that is being closed must not miss a run that begins meanwhile.

@@ -38,7 +38,6 @@ func (r *Rig) heal() {
 	for _, a := range []*Actor{r.A, r.B} {
 		a.Postgres.Heal()
 		a.Postgres.ThawLocks()
-		a.Stock.Heal()
 		for _, p := range a.Locks {
 			p.Heal()
 		}

@@ -16,8 +16,12 @@ var redlockRestart = Fault{
 			if err := s.fleet.Masters[2].Kill(); err != nil {
 				return err
 			}
+			s.event("master 3", "killed")
+			if err := s.fleet.Masters[2].Restart(s.ctx); err != nil {
+				return err
+			}
 			s.event("master 3", "back, empty")
-			return s.fleet.Masters[2].Restart(s.ctx)
+			return nil
 		})
 	},
 }

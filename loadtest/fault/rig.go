@@ -46,7 +46,6 @@ type Rig struct {
 type Actor struct {
 	ID       string
 	Postgres *wire.Postgres
-	Stock    *wire.Raw
 	Locks    []*wire.Raw // to the lock service, unless that is Postgres
 	n        int
 	admin    string
@@ -90,7 +89,7 @@ func openRig(ctx context.Context, f *fleet.Fleet, mode string, fault Fault, batc
 	return r, nil
 }
 
-// connect puts a proxy between the actor and each of its servers, and returns the addresses
+// connect puts a proxy between the actor and each server that faults are about, and returns the addresses
 // that the actor is to use.
 func (a *Actor) connect(to fleet.Addresses, mode string) (_ fleet.Addresses, err error) {
 	if to.DatabaseURL, err = through(to.DatabaseURL, func(host string) (string, error) {
@@ -99,15 +98,6 @@ func (a *Actor) connect(to fleet.Addresses, mode string) (_ fleet.Addresses, err
 			return "", err
 		}
 		return a.Postgres.Addr(), nil
-	}); err != nil {
-		return to, err
-	}
-	if to.StockRedis, err = through(to.StockRedis, func(host string) (string, error) {
-		a.Stock, err = wire.NewRaw(host)
-		if err != nil {
-			return "", err
-		}
-		return a.Stock.Addr(), nil
 	}); err != nil {
 		return to, err
 	}
@@ -177,10 +167,8 @@ func (a *Actor) close() {
 	if a.Postgres != nil {
 		a.Postgres.Close()
 	}
-	for _, p := range append(a.Locks, a.Stock) {
-		if p != nil {
-			p.Close()
-		}
+	for _, p := range a.Locks {
+		p.Close()
 	}
 }
 

@@ -139,9 +139,6 @@ func (f *Fleet) Run(ctx context.Context, c stack.Command) (*stack.Process, error
 	return f.stack.Start(ctx, c)
 }
 
-// PostgresTool returns the path of a program that came with the Postgres server.
-func (f *Fleet) PostgresTool(name string) string { return f.Postgres.Tool(name) }
-
 // Close ends the replicas and the servers and removes their files.
 func (f *Fleet) Close() error {
 	if f.db != nil {

@@ -206,7 +206,6 @@ func (r *Replicas) Stop(ctx context.Context) error {
 // kernel does not report it.
 type Memory struct {
 	Peak    float64 // without Program: the most so far
-	Now     float64 // without Program
 	Program float64 // pages of the program's file, which the kernel can drop and read again
 }
 
@@ -231,7 +230,7 @@ func (r *Replicas) Memory() (Memory, error) {
 		}
 		program := kiB["RssFile"]
 		if peak := (kiB["VmHWM"] - program) / 1024; peak > most.Peak {
-			most = Memory{Peak: peak, Now: (kiB["VmRSS"] - program) / 1024, Program: program / 1024}
+			most = Memory{Peak: peak, Program: program / 1024}
 		}
 	}
 	return most, nil

@@ -9,10 +9,9 @@ import (
 
 // A Lock is the state of a SKU's lock, as a replica reports it.
 type Lock struct {
-	Held    bool   `json:"held"`
-	Owner   string `json:"owner"`
-	Token   int64  `json:"token"`
-	Waiters int    `json:"waiters"`
+	Held  bool   `json:"held"`
+	Owner string `json:"owner"`
+	Token int64  `json:"token"`
 }
 
 // Replica is the replica part of the owner's name, empty if the lock is free.
@@ -27,9 +26,4 @@ func (c *Client) Lock(ctx context.Context, sku string) (Lock, error) {
 	var l Lock
 	err := c.call(ctx, http.MethodGet, "/v1/locks/"+url.PathEscape(sku), "", &l)
 	return l, err
-}
-
-// Evict has the first target revoke the lease on a SKU, if there is one.
-func (c *Client) Evict(ctx context.Context, sku string) error {
-	return c.call(ctx, http.MethodDelete, "/v1/locks/"+url.PathEscape(sku), "", nil)
 }

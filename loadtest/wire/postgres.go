@@ -60,7 +60,6 @@ type Event struct {
 	Sent      time.Time // zero while a gate holds it
 	Done      time.Time // zero while there is no answer
 	Tag       string
-	Failed    bool
 }
 
 // lockSessions begins the application name of the sessions that hold advisory locks.

@@ -34,13 +34,13 @@ func (t *pgTap) toServer(frame []byte, closed <-chan struct{}) verdict {
 		t.arm(frame)
 		return t.proxy.thawLocks(closed)
 	}
-	statement, runs := t.follow(frame)
+	statement, asked, runs := t.follow(frame)
 	if statement == Other && !runs {
 		return pass
 	}
 	var e *Event
 	if runs {
-		e = t.proxy.note(statement, t.askedAt())
+		e = t.proxy.note(statement, asked)
 	}
 	if g := t.proxy.gateFor(statement, false); g != nil {
 		if v := g.hold(closed); v != pass {
@@ -57,8 +57,9 @@ func (t *pgTap) toServer(frame []byte, closed <-chan struct{}) verdict {
 	return pass
 }
 
-// follow returns the statement that a message is about, and whether the message executes it.
-func (t *pgTap) follow(frame []byte) (statement Statement, runs bool) {
+// follow returns the statement that a message is about, when the replica sent it, and whether
+// the message executes it.
+func (t *pgTap) follow(frame []byte) (statement Statement, asked time.Time, runs bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	body := frame[5:]
@@ -66,28 +67,21 @@ func (t *pgTap) follow(frame []byte) (statement Statement, runs bool) {
 	case 'Q':
 		sql, _ := text(body)
 		t.asked = time.Now()
-		return statementOf(sql), true
+		return statementOf(sql), t.asked, true
 	case 'P':
 		name, rest := text(body)
 		sql, _ := text(rest)
 		t.prepared[name] = statementOf(sql)
-		return Other, false // pgx prepares in advance; it counts when it is bound
+		return Other, t.asked, false // pgx prepares in advance; it counts when it is bound
 	case 'B':
 		_, rest := text(body)
 		name, _ := text(rest)
 		t.bound, t.asked = t.prepared[name], time.Now()
-		return t.bound, false
+		return t.bound, t.asked, false
 	case 'E':
-		return t.bound, true
+		return t.bound, t.asked, true
 	}
-	return Other, false
-}
-
-// askedAt is when the replica sent the statement that is executed.
-func (t *pgTap) askedAt() time.Time {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.asked
+	return Other, t.asked, false
 }
 
 func (t *pgTap) toClient(frame []byte, closed <-chan struct{}) verdict {
@@ -100,12 +94,12 @@ func (t *pgTap) toClient(frame []byte, closed <-chan struct{}) verdict {
 	switch frame[0] {
 	case 'C':
 		tag, _ := text(frame[5:])
-		g := t.answered(tag, false)
+		g := t.answered(tag)
 		if g != nil {
 			return g.hold(closed)
 		}
 	case 'E':
-		t.answered(sqlState(frame[5:]), true)
+		t.answered(sqlState(frame[5:]))
 	case 'Z':
 		t.mu.Lock()
 		// Statements that were skipped after an error are never answered.
@@ -117,7 +111,7 @@ func (t *pgTap) toClient(frame []byte, closed <-chan struct{}) verdict {
 
 // answered records the answer to the oldest statement, and returns the gate that is to hold
 // it, if any.
-func (t *pgTap) answered(tag string, failed bool) *Gate {
+func (t *pgTap) answered(tag string) *Gate {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.pending) == 0 {
@@ -125,7 +119,7 @@ func (t *pgTap) answered(tag string, failed bool) *Gate {
 	}
 	e := t.pending[0]
 	t.pending = t.pending[1:]
-	t.proxy.answer(e, tag, failed)
+	t.proxy.answer(e, tag)
 	g := t.reply
 	t.reply = nil
 	return g
@@ -187,10 +181,10 @@ func (p *Postgres) sent(e *Event) {
 	e.Sent = time.Now()
 }
 
-func (p *Postgres) answer(e *Event, tag string, failed bool) {
+func (p *Postgres) answer(e *Event, tag string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e.Done, e.Tag, e.Failed = time.Now(), tag, failed
+	e.Done, e.Tag = time.Now(), tag
 }
 
 // sqlState returns the SQLSTATE from the fields of an error.

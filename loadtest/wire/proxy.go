@@ -18,9 +18,8 @@ import (
 type verdict int
 
 const (
-	pass    verdict = iota // it is forwarded
-	swallow                // it is dropped, and the connection stays
-	sever                  // it is dropped, and the connection closed
+	pass  verdict = iota // it is forwarded
+	sever                // it is dropped, and the connection closed
 )
 
 // A tap sees the frames of one connection, in order for each direction. It may hold a frame
@@ -206,12 +205,8 @@ func (p *Proxy) pump(l *link, from io.Reader, to io.Writer, fromClient bool, loo
 		if err != nil || !p.thawed(l) {
 			return
 		}
-		switch look(frame, l.closed) {
-		case sever:
+		if look(frame, l.closed) == sever {
 			return
-		case swallow:
-			continue
-		case pass:
 		}
 		if _, err := to.Write(frame); err != nil {
 			return

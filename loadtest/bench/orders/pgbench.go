@@ -52,7 +52,7 @@ func (l *Lab) pgbench(ctx context.Context, script string, clients, skus int, war
 }
 
 func (l *Lab) runPgbench(ctx context.Context, file, url string, clients, skus int, lasts time.Duration) (float64, error) {
-	cmd := exec.CommandContext(ctx, l.fleet.PostgresTool("pgbench"), "--no-vacuum", "--protocol=prepared", "--file="+file,
+	cmd := exec.CommandContext(ctx, l.fleet.Postgres.Tool("pgbench"), "--no-vacuum", "--protocol=prepared", "--file="+file,
 		// As many threads as there are processors: with fewer, pgbench itself would be the
 		// bottleneck.
 		"--client="+strconv.Itoa(clients), "--jobs="+strconv.Itoa(min(clients, runtime.NumCPU())), "--define=skus="+strconv.Itoa(skus),
