@@ -161,7 +161,7 @@ func (c *compareCommand) driveOne(ctx context.Context, f *fleet.Fleet, replicas 
 	if err := client.SetStock(limited, cell.SKU, cell.Stock, cell.Guard); err != nil {
 		return audit.Records{}, err
 	}
-	r := audit.Records{Clients: cell.Clients}
+	r := audit.Records{Clients: cell.Clients, Starts: []audit.Start{{OnHand: cell.Stock}}}
 	drive := load.Drive{SKU: cell.SKU, Clients: cell.Clients, Orders: c.Orders, Quantity: 1, Progress: bar.step}
 	var took time.Duration
 	r.Ops, took = drive.Run(limited, client)
@@ -169,7 +169,7 @@ func (c *compareCommand) driveOne(ctx context.Context, f *fleet.Fleet, replicas 
 		return r, fmt.Errorf("%s × %d: %d of %d orders sent in %s (--timeout): %w",
 			cell.Lock, cell.Replicas, len(r.Ops), c.Orders, c.Timeout, context.Cause(limited))
 	}
-	if err := f.Aftermath(ctx, cell.SKU, quietLimit, &r); err != nil {
+	if err := f.Aftermath(ctx, quietLimit, &r, cell.SKU); err != nil {
 		return r, err
 	}
 	var err error

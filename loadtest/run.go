@@ -137,7 +137,7 @@ func (c *runCommand) drive(con *console, client *load.Client, cell *report.Cell)
 
 	bar := con.track(c.Orders)
 	bar.begin("%s, guard %s, %d at a time", cell.SKU, cell.Guard, cell.Clients)
-	r := audit.Records{Clients: cell.Clients}
+	r := audit.Records{Clients: cell.Clients, Starts: []audit.Start{{OnHand: c.Stock}}}
 	drive := load.Drive{SKU: cell.SKU, Clients: c.Clients, Orders: c.Orders, Quantity: c.Quantity, Progress: bar.step}
 	var took time.Duration
 	r.Ops, took = drive.Run(ctx, client)
@@ -147,7 +147,7 @@ func (c *runCommand) drive(con *console, client *load.Client, cell *report.Cell)
 	}
 	reading, cancel := context.WithTimeout(con.ctx, ledgerLimit)
 	defer cancel()
-	var row audit.Level // read before the ledger, which must contain it
+	var row audit.Level
 	if row.OnHand, row.Version, err = client.Level(reading, cell.SKU); err != nil {
 		return r, err
 	}

@@ -11,7 +11,7 @@ import (
 	"orderd/internal/stock"
 )
 
-//go:embed end_session.sql
+//go:embed resolve_session.sql
 var endSession string
 
 // endPatience is how long to wait for a session to end: a COMMIT that it is in has to

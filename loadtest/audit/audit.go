@@ -50,6 +50,7 @@ const (
 	ActsWritten     = "every cancel, confirm and restock is in the ledger as it was answered, and no other"
 	RefusalsTrue    = "every refusal as sold out was true"
 	RealTime        = "the sequence of sales respects real time"
+	NoneBroken      = "no request failed because of a bug"
 	PutToTheTest    = "the run exercised what it tests"
 	OncePerKey      = "one order for each idempotency key"
 	NoOrphans       = "no order without its movements, no movement without its order"
@@ -78,6 +79,7 @@ var gated = []check{
 	{ActsWritten, actsAreWritten},
 	{RefusalsTrue, soldOutWasTrue},
 	{RealTime, respectsRealTime},
+	{NoneBroken, noneBroken},
 	{PutToTheTest, putToTheTest},
 	{OncePerKey, oncePerKey},
 	{NoOrphans, noOrphans},

@@ -67,10 +67,18 @@ func TestJudge_CatchesSeededBugs(t *testing.T) {
 			r.Ledger[3].OnHand, r.Ledger[3].Delta = -1, -2
 			r.Ledger = append(r.Ledger, load.Movement{Version: 5, Delta: 1, Reason: "restock", OnHand: 0})
 		}, oversold, audit.Violated},
-		"no ledger":              {func(r *audit.Records) { r.Ledger = nil }, oversold, audit.Undecided},
-		"a version is missing":   {func(r *audit.Records) { r.Ledger[2].Version = 4 }, adds, audit.Violated},
-		"a level is off by one":  {func(r *audit.Records) { r.Ledger[2].OnHand++ }, adds, audit.Violated},
-		"a confirmed order lost": {func(r *audit.Records) { r.Ledger = r.Ledger[:3] }, written, audit.Violated},
+		"most orders failed": {func(r *audit.Records) {
+			for i := range 10 {
+				r.Ops = append(r.Ops, load.Op{Seq: 5 + i, Quantity: 1, Outcome: load.Failed, Code: "unavailable", Call: at(60 + i), Return: at(62 + i)})
+			}
+		}, tested, audit.Undecided},
+		"a bug":                       {func(r *audit.Records) { r.Ops[4].Code = "internal" }, audit.NoneBroken, audit.Violated},
+		"it began with another level": {func(r *audit.Records) { r.Starts = []audit.Start{{OnHand: 2}} }, adds, audit.Violated},
+		"the row is behind":           {func(r *audit.Records) { r.Levels = []audit.Level{{OnHand: 1, Version: 3}} }, adds, audit.Violated},
+		"no ledger":                   {func(r *audit.Records) { r.Ledger = nil }, oversold, audit.Undecided},
+		"a version is missing":        {func(r *audit.Records) { r.Ledger[2].Version = 4 }, adds, audit.Violated},
+		"a level is off by one":       {func(r *audit.Records) { r.Ledger[2].OnHand++ }, adds, audit.Violated},
+		"a confirmed order lost":      {func(r *audit.Records) { r.Ledger = r.Ledger[:3] }, written, audit.Violated},
 		"a confirmed order has no id": {func(r *audit.Records) {
 			r.Ops[0].OrderID = ""
 		}, written, audit.Violated},

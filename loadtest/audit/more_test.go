@@ -36,8 +36,8 @@ func complete() audit.Records {
 func TestJudge_EverythingKnownAndRight(t *testing.T) {
 	t.Parallel()
 	j := audit.Judge(complete())
-	if j.Stock() != audit.Held || len(j.Invariants) != 16 || len(j.Counted) != 0 || len(j.Trace) != 0 {
-		t.Errorf("Judge = %+v, want 16 invariants held", j)
+	if j.Stock() != audit.Held || len(j.Invariants) != 17 || len(j.Counted) != 0 || len(j.Trace) != 0 {
+		t.Errorf("Judge = %+v, want 17 invariants held", j)
 	}
 	for _, i := range j.Invariants {
 		if i.Verdict != audit.Held || i.Evidence == "" {
@@ -65,17 +65,22 @@ func TestJudge_CatchesMoreSeededBugs(t *testing.T) {
 		want string
 		as   audit.Verdict
 	}{
-		"a token goes back":                 {func(r *audit.Records) { r.Ledger[2].Token = 9 }, audit.TokensGrow, audit.Violated},
-		"two replicas have the same token":  {func(r *audit.Records) { r.Ledger[2].Token = 10 }, audit.TokensGrow, audit.Violated},
-		"two holders at once":               {func(r *audit.Records) { r.Leases[0].Left = at(13) }, audit.TurnsApart, audit.Violated},
-		"two holders, and a search":         {func(r *audit.Records) { r.Leases[0].Left = at(13) }, audit.OneHolder, audit.Violated},
-		"a short turn within a long one":    {func(r *audit.Records) { r.Leases[0].Left = at(90) }, audit.TurnsApart, audit.Violated},
-		"a lease with an old token":         {func(r *audit.Records) { r.Leases[2].Token = 1 }, audit.OneHolder, audit.Violated},
-		"a sale without a token":            {func(r *audit.Records) { r.Tokens, r.Ledger[2].Token = true, 0 }, audit.TokensGrow, audit.Violated},
-		"a row without a movement":          {func(r *audit.Records) { r.Levels[0].Version++ }, audit.AddsUp, audit.Violated},
-		"a row of another level":            {func(r *audit.Records) { r.Levels[0].OnHand-- }, audit.AddsUp, audit.Violated},
-		"an order without movements":        {func(r *audit.Records) { r.Placed = append(r.Placed, audit.Placed{ID: "x"}) }, audit.NoOrphans, audit.Violated},
-		"movements without an order":        {func(r *audit.Records) { r.Placed = r.Placed[:2] }, audit.NoOrphans, audit.Violated},
+		"a token goes back":                {func(r *audit.Records) { r.Ledger[2].Token = 9 }, audit.TokensGrow, audit.Violated},
+		"two replicas have the same token": {func(r *audit.Records) { r.Ledger[2].Token = 10 }, audit.TokensGrow, audit.Violated},
+		"two holders at once":              {func(r *audit.Records) { r.Leases[0].Left = at(13) }, audit.TurnsApart, audit.Violated},
+		"two holders, and a search":        {func(r *audit.Records) { r.Leases[0].Left = at(13) }, audit.OneHolder, audit.Violated},
+		"a short turn within a long one":   {func(r *audit.Records) { r.Leases[0].Left = at(90) }, audit.TurnsApart, audit.Violated},
+		"a lease with an old token":        {func(r *audit.Records) { r.Leases[2].Token = 1 }, audit.OneHolder, audit.Violated},
+		"a sale without a token":           {func(r *audit.Records) { r.Tokens, r.Ledger[2].Token = true, 0 }, audit.TokensGrow, audit.Violated},
+		"a row without a movement":         {func(r *audit.Records) { r.Levels[0].Version++ }, audit.AddsUp, audit.Violated},
+		"a row of another level":           {func(r *audit.Records) { r.Levels[0].OnHand-- }, audit.AddsUp, audit.Violated},
+		"an order without movements":       {func(r *audit.Records) { r.Placed = append(r.Placed, audit.Placed{ID: "x"}) }, audit.NoOrphans, audit.Violated},
+		"movements without an order":       {func(r *audit.Records) { r.Placed = r.Placed[:2] }, audit.NoOrphans, audit.Violated},
+		"a key denied, whose order nobody was told of": {func(r *audit.Records) {
+			r.Ops[0].Outcome, r.Ops[0].OrderID = load.Unknown, ""
+			r.Ops[3].Key = r.Ops[0].Key                                             // refused after a later version was answered
+			r.Placed[0].Key = "sha256 nsz3ZZYO9xvW1vJ3i6KMnMzt3pw2YBVnp+Yf2aefGXI=" // of a line feed and key-0
+		}, audit.OncePerKey, audit.Violated},
 		"one key, two orders in the base":   {func(r *audit.Records) { r.Placed[1].Key = r.Placed[0].Key }, audit.OncePerKey, audit.Violated},
 		"one key, two orders in answers":    {func(r *audit.Records) { r.Ops[1].Key = r.Ops[0].Key }, audit.OncePerKey, audit.Violated},
 		"Redis promises too much":           {func(r *audit.Records) { r.Levels[0].Quick.OnHand++ }, audit.QuickLevelRight, audit.Violated},

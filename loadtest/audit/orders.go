@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"orderd/loadtest/load"
 )
@@ -121,55 +120,6 @@ func took(movements []load.Movement) string {
 }
 
 func lineText(sku string, quantity int64) string { return fmt.Sprintf("%d %s", quantity, sku) }
-
-// oncePerKey checks that all attempts with one key were answered with the same order, that no
-// later one was denied it, and that the database has one order for each key.
-func oncePerKey(b *books) (Verdict, string) {
-	answered, digests := map[string]string{}, map[string]string{}
-	since := map[string]time.Duration{} // when the client was first told that the order is placed
-	keys := map[string]bool{}
-	for _, op := range b.Ops {
-		if op.Key == "" {
-			continue
-		}
-		keys[op.Key] = true
-		if op.Outcome != load.Confirmed {
-			continue
-		}
-		if other, again := answered[op.Key]; again && other != op.OrderID {
-			return found("key %s was answered as order %s and as order %s", op.Key, other, op.OrderID)
-		}
-		if other, again := digests[op.Key]; again && other != op.Digest {
-			return found("key %s was not answered alike each time: order %s", op.Key, op.OrderID)
-		}
-		if told, again := since[op.Key]; !again || op.Return < told {
-			since[op.Key] = op.Return
-		}
-		answered[op.Key], digests[op.Key] = op.OrderID, op.Digest
-	}
-	for _, op := range b.Ops {
-		if told, placed := since[op.Key]; placed && op.Call > told && deniesKey(op) {
-			return found("key %s was answered as order %s, and later as %s", op.Key, answered[op.Key], op.Code)
-		}
-	}
-	placed := map[[2]string]string{}
-	for _, o := range b.Placed {
-		key := [2]string{o.Client, o.Key}
-		if other, again := placed[key]; again && o.Key != "" {
-			return found("orders %s and %s were both placed with key %s", other, o.ID, o.Key)
-		}
-		placed[key] = o.ID
-	}
-	if len(keys) == 0 {
-		return silent()
-	}
-	return held("%d keys in %d attempts", len(keys), len(b.Ops))
-}
-
-// deniesKey reports whether an answer says that the key has no order, or another one.
-func deniesKey(op load.Op) bool {
-	return op.Outcome == load.SoldOut || slices.Contains([]string{"not_found", "invalid", "idempotency_mismatch"}, op.Code)
-}
 
 // noOrphans checks that each order in the database has a sale in the ledger, and each sale an
 // order.

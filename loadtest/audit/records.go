@@ -1,6 +1,8 @@
 package audit
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"time"
 
 	"orderd/loadtest/load"
@@ -14,6 +16,8 @@ type Records struct {
 	// Ledger has the movements of each SKU in version order, beginning with the one that the
 	// drive started from.
 	Ledger []load.Movement
+	// Starts are the levels that were set before the drive. Nil if nobody set any.
+	Starts []Start
 	// Clients is the number of concurrent clients.
 	Clients int
 
@@ -25,7 +29,8 @@ type Records struct {
 	Tokens bool
 	// Placed are the orders in the database. Nil if nobody looked.
 	Placed []Placed
-	// Levels are the stock levels after the last order. Nil if nobody looked.
+	// Levels are the stock levels, read after the last answer and before the ledger. Nil if
+	// nobody looked.
 	Levels []Level
 	// Left is what was still held once all was quiet. Nil if nobody looked.
 	Left *Left
@@ -52,7 +57,25 @@ type Lease struct {
 type Placed struct {
 	ID     string `json:"id"`
 	Client string `json:"client,omitempty"`
-	Key    string `json:"idempotency_key,omitempty"`
+	// Key is the client's, or, as orderd keeps it, "sha256 " and the hash of the client, a line
+	// feed and the key, in base64.
+	Key string `json:"idempotency_key,omitempty"`
+}
+
+// Has reports whether the order was placed with the client's key.
+func (p Placed) Has(key string) bool {
+	return key != "" && (p.Key == key || p.Key == storedKey(p.Client, key))
+}
+
+func storedKey(client, key string) string {
+	sum := sha256.Sum256([]byte(client + "\n" + key))
+	return "sha256 " + base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// A Start is a SKU's level that was set before the drive.
+type Start struct {
+	SKU    string `json:"sku,omitempty"` // empty in a drive of one SKU
+	OnHand int64  `json:"on_hand"`
 }
 
 // A Level is a SKU's stock in Postgres, and its copy in Redis if there is one.

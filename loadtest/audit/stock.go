@@ -49,10 +49,14 @@ func neverOversold(b *books) (Verdict, string) {
 	return held("%d versions, the last with %d left", len(b.Ledger), b.skus[0].last())
 }
 
-// addsUp checks that no version is missing or duplicated, that each level is the previous one
-// plus the change, and that the SKU's row agrees with the ledger.
+// addsUp checks that the drive began with the level that was set, that no version is missing
+// or duplicated, that each level is the previous one plus the change, and that the SKU's row
+// agrees with the ledger.
 func addsUp(b *books) (Verdict, string) {
 	verdict, evidence := b.each(func(one *book) (Verdict, string) {
+		if verdict, evidence := b.beganAsSet(one); verdict == Violated {
+			return verdict, evidence
+		}
 		for i := 1; i < len(one.ledger); i++ {
 			before, m := one.ledger[i-1], one.ledger[i]
 			if m.Version != before.Version+1 {
@@ -71,8 +75,24 @@ func addsUp(b *books) (Verdict, string) {
 	return held("%d movements", len(b.Ledger))
 }
 
-// rowFollows checks that the SKU's row, which was read before the ledger, has a version that
-// is in the ledger, and that version's level.
+// beganAsSet checks the level that the drive started from.
+func (b *books) beganAsSet(one *book) (Verdict, string) {
+	for _, set := range b.Starts {
+		switch {
+		case set.SKU != one.sku:
+		case len(one.ledger) == 0:
+			return found("the level%s was set to %d, and its ledger is empty", one.of(), set.OnHand)
+		case one.ledger[0].OnHand != set.OnHand:
+			return found("the drive began with %d left%s at version %d: %d had been set",
+				one.ledger[0].OnHand, one.of(), one.ledger[0].Version, set.OnHand)
+		}
+	}
+	return held("")
+}
+
+// rowFollows checks that the SKU's row has a version that is in the ledger, and that version's
+// level. It was read after the last answer and before the ledger: what the ledger has beyond
+// it was written in between, and nobody had been told of it.
 func (b *books) rowFollows(one *book) (Verdict, string) {
 	for _, l := range b.Levels {
 		if l.SKU != one.sku {
@@ -84,6 +104,11 @@ func (b *books) rowFollows(one *book) (Verdict, string) {
 		}
 		if m := one.ledger[i]; m.OnHand != l.OnHand {
 			return found("the row%s has %d left at version %d, the ledger %d", one.of(), l.OnHand, l.Version, m.OnHand)
+		}
+		for _, m := range one.ledger[i+1:] {
+			if b.when(m).to < forever {
+				return found("the row%s is still at version %d, although its client had been told of version %d", one.of(), l.Version, m.Version)
+			}
 		}
 	}
 	return held("")

@@ -20,8 +20,8 @@ const (
 	recoverLimit = 5 * time.Second
 	// restoreLimit is how long replicas and servers may take to be ready again.
 	restoreLimit = 20 * time.Second
-	// askAgain is how long a client waits after a refusal.
-	askAgain = 20 * time.Millisecond
+	// askEvery is how long a client waits after a refusal.
+	askEvery = 20 * time.Millisecond
 )
 
 // restore brings everything back to the state before a try.
@@ -77,7 +77,7 @@ func (s *Scene) settle(ctx context.Context) (healed time.Duration, err error) {
 	}
 	for _, o := range s.all {
 		if err == nil && o.op.Outcome == load.Unknown {
-			err = s.insist(ctx, buyer{client: o.op.Client, key: o.op.Key}, load.Confirmed, load.SoldOut)
+			err = s.askAgain(ctx, o)
 		}
 	}
 	if err == nil {
@@ -86,6 +86,20 @@ func (s *Scene) settle(ctx context.Context) (healed time.Duration, err error) {
 	s.over = time.Since(s.clock)
 	s.events = map[*Actor][]wire.Event{s.A: s.A.Postgres.Events(), s.B: s.B.Postgres.Events()}
 	return healed, err
+}
+
+// askAgain has the client of an order of unknown outcome send it again. If it is written, that
+// is what the client must be told.
+func (s *Scene) askAgain(ctx context.Context, o *order) error {
+	placed, err := s.fleet.Placed(ctx, s.sku)
+	if err != nil {
+		return err
+	}
+	wanted := []load.Outcome{load.Confirmed, load.SoldOut}
+	if slices.ContainsFunc(placed, func(p audit.Placed) bool { return p.Has(o.op.Key) }) {
+		wanted = wanted[:1]
+	}
+	return s.insist(ctx, buyer{client: o.op.Client, key: o.op.Key}, wanted...)
 }
 
 // insist has a client order at the third replica until the outcome is one of those wanted.
@@ -126,7 +140,7 @@ func (r *Rig) until(ctx context.Context, b buyer, wanted ...load.Outcome) ([]loa
 		case limited.Err() != nil:
 			return ops, fmt.Errorf("%v after the fault an order is answered %d %s %s", recoverLimit, op.Status, op.Code, op.Error)
 		case op.Outcome != load.Confirmed:
-			pause(limited, askAgain)
+			pause(limited, askEvery)
 		}
 	}
 }
@@ -164,7 +178,7 @@ func (r *Rig) aftermath(ctx context.Context, clock time.Time, sku string, record
 		}
 		defer stop()
 	}
-	err = r.fleet.Aftermath(ctx, sku, r.quiet, records)
+	err = r.fleet.Aftermath(ctx, r.quiet, records, sku)
 	for i := range records.Levels {
 		records.Levels[i].Mended = !level.Right()
 	}

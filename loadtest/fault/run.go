@@ -219,7 +219,7 @@ func (r *Rig) try(ctx context.Context, f Fault, cell *report.Cell) (audit.Record
 		cause = err
 	}
 	records := audit.Records{
-		Ops: s.ops, Clients: actors, Fault: &audit.Fault{Name: f.Name, Fired: s.fire != "", Healed: &healed},
+		Ops: s.ops, Clients: actors, Starts: []audit.Start{{OnHand: 1}}, Fault: &audit.Fault{Name: f.Name, Fired: s.fire != "", Healed: &healed},
 	}
 	if cause == nil { // a schedule that failed has no aftermath to check
 		cause = r.aftermath(ctx, s.clock, cell.SKU, &records)

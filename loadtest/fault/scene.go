@@ -170,7 +170,7 @@ func (s *Scene) comesAgain(a *Actor) bool {
 	if code := s.orders[a].op.Code; code != "unavailable" && code != "busy" {
 		return false
 	}
-	pause(s.ctx, askAgain)
+	pause(s.ctx, askEvery)
 	s.order(a)
 	return true
 }

@@ -146,7 +146,7 @@ func (s *loadFault) shop(d *drive, client int) {
 		case load.Busy, load.Failed: // an earlier attempt may still be open
 		}
 		if op.Outcome != load.Confirmed {
-			pause(s.ctx, askAgain)
+			pause(s.ctx, askEvery)
 		}
 	}
 }

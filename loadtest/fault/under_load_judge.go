@@ -18,7 +18,7 @@ import (
 // did not complete, nil if it did.
 func (s *loadFault) judge(ctx context.Context, cell *report.Cell, d *drive, cause error) (audit.Records, error) {
 	r := audit.Records{
-		Ops: d.ops, Clients: loadClients, Fault: &audit.Fault{Name: cell.Fault, Fired: s.done.Load() > 0, Healed: &s.healed},
+		Ops: d.ops, Clients: loadClients, Starts: []audit.Start{{OnHand: cell.Stock}}, Fault: &audit.Fault{Name: cell.Fault, Fired: s.done.Load() > 0, Healed: &s.healed},
 	}
 	if !d.sold.Load() && cause == nil {
 		cause = errors.New("the SKU was not sold out in time afterwards")

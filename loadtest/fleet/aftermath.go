@@ -16,19 +16,20 @@ import (
 // lookEvery is how often Aftermath looks whether all is quiet.
 const lookEvery = 20 * time.Millisecond
 
-// Aftermath adds to the records what a drive of the SKU left in the servers: the orders, the
-// levels, and what is still held. Until the limit it waits for Redis to have the level of
+// Aftermath adds to the records what a drive of the SKUs left in the servers: the orders, the
+// levels, and what is still held. Until the limit it waits for Redis to have the levels of
 // Postgres, for nothing to be held, and for servers to come back.
-func (f *Fleet) Aftermath(ctx context.Context, sku string, limit time.Duration, r *audit.Records) error {
+func (f *Fleet) Aftermath(ctx context.Context, limit time.Duration, r *audit.Records, skus ...string) error {
+	wrong := func(l audit.Level) bool { return !l.Right() }
 	for end := time.Now().Add(limit); ; {
-		level, left, err := f.look(ctx, sku)
+		levels, left, err := f.look(ctx, skus)
 		over := time.Now().After(end)
 		switch {
 		case err != nil && over:
 			return err
-		case err == nil && (over || level.Right() && len(left.Held) == 0):
-			r.Levels, r.Left = []audit.Level{level}, &left
-			r.Placed, err = f.placed(ctx, sku)
+		case err == nil && (over || !slices.ContainsFunc(levels, wrong) && len(left.Held) == 0):
+			r.Levels, r.Left = levels, &left
+			r.Placed, err = f.Placed(ctx, skus...)
 			return err
 		}
 		select {
@@ -42,18 +43,27 @@ func (f *Fleet) Aftermath(ctx context.Context, sku string, limit time.Duration, 
 // lookLimit bounds one look at the servers, one of which may not respond.
 const lookLimit = 5 * time.Second
 
-func (f *Fleet) look(ctx context.Context, sku string) (level audit.Level, left audit.Left, err error) {
+func (f *Fleet) look(ctx context.Context, skus []string) (levels []audit.Level, left audit.Left, err error) {
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
-	if level, err = f.Level(ctx, sku); err == nil {
-		left, err = f.left(ctx, sku)
+	for _, sku := range skus {
+		level, err := f.Level(ctx, sku)
+		if err != nil {
+			return nil, left, err
+		}
+		if len(skus) > 1 {
+			level.SKU = sku
+		}
+		levels = append(levels, level)
 	}
-	return level, left, err
+	left, err = f.left(ctx, skus)
+	return levels, left, err
 }
 
-// Level reads the SKU's level in Postgres and its copy in Redis.
+// Level reads the SKU's level in Postgres and its copy in Redis. It does not name the SKU, as
+// in every drive of a single one.
 func (f *Fleet) Level(ctx context.Context, sku string) (audit.Level, error) {
-	var l audit.Level // SKU stays empty, as in every drive of a single SKU
+	var l audit.Level
 	err := f.db.QueryRow(ctx, "SELECT on_hand, version FROM stock WHERE sku = $1", sku).Scan(&l.OnHand, &l.Version)
 	if err != nil {
 		return l, fmt.Errorf("read the level of %s: %w", sku, err)
@@ -76,13 +86,13 @@ func (f *Fleet) Level(ctx context.Context, sku string) (audit.Level, error) {
 // quickLevel returns a level and its version, read atomically.
 const quickLevel = "local l = redis.call('HMGET', KEYS[1], 'level', 'version') return (l[1] or '') .. ' ' .. (l[2] or '')"
 
-// placed reads the SKU's orders, and all those that have no movements.
-func (f *Fleet) placed(ctx context.Context, sku string) ([]audit.Placed, error) {
+// Placed reads the orders of SKUs, and all those that have no movements.
+func (f *Fleet) Placed(ctx context.Context, skus ...string) ([]audit.Placed, error) {
 	rows, err := f.db.Query(ctx, `
 		SELECT id::text, client, coalesce(idempotency_key, '') FROM orders o
-		WHERE EXISTS (SELECT FROM movements m WHERE m.order_id = o.id AND m.sku = $1)
+		WHERE EXISTS (SELECT FROM movements m WHERE m.order_id = o.id AND m.sku = ANY ($1))
 			OR NOT EXISTS (SELECT FROM movements m WHERE m.order_id = o.id)
-		ORDER BY id`, sku)
+		ORDER BY id`, skus)
 	if err != nil {
 		return nil, fmt.Errorf("read the orders: %w", err)
 	}
@@ -93,9 +103,9 @@ func (f *Fleet) placed(ctx context.Context, sku string) ([]audit.Placed, error) 
 	return placed, nil
 }
 
-// left finds what is still held of the SKU in the servers that are running. It looks for the
-// SKU within the names of keys and nodes, so that it need not know how orderd builds them.
-func (f *Fleet) left(ctx context.Context, sku string) (audit.Left, error) {
+// left finds what is still held of the SKUs in the servers that are running. It looks for them
+// within the names of keys and nodes, so that it need not know how orderd builds those.
+func (f *Fleet) left(ctx context.Context, skus []string) (audit.Left, error) {
 	l := audit.Left{Looked: []string{"Postgres"}}
 	held, err := f.sessions(ctx)
 	if err != nil {
@@ -114,7 +124,7 @@ func (f *Fleet) left(ctx context.Context, sku string) (audit.Left, error) {
 		}
 		l.Looked = append(l.Looked, strings.TrimPrefix(where.Name(), f.prefix))
 		for _, name := range found {
-			if strings.Contains(name, sku) {
+			if slices.ContainsFunc(skus, func(sku string) bool { return strings.Contains(name, sku) }) {
 				l.Held = append(l.Held, name)
 			}
 		}

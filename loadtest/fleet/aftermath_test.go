@@ -38,7 +38,7 @@ func TestFleet_Aftermath(t *testing.T) {
 	}
 	aftermath := func(limit time.Duration) audit.Judgement {
 		t.Helper()
-		if err := f.Aftermath(t.Context(), "A-1", limit, &r); err != nil {
+		if err := f.Aftermath(t.Context(), limit, &r, "A-1"); err != nil {
 			t.Fatal(err)
 		}
 		if r.Ledger, err = f.Ledger(t.Context(), "A-1"); err != nil {
@@ -46,7 +46,7 @@ func TestFleet_Aftermath(t *testing.T) {
 		}
 		return audit.Judge(r)
 	}
-	if j := aftermath(5 * time.Second); j.Stock() != audit.Held || len(r.Placed) != 1 || !strings.HasPrefix(r.Placed[0].Key, "sha256 ") || r.Levels[0].Quick == nil {
+	if j := aftermath(5 * time.Second); j.Stock() != audit.Held || len(r.Placed) != 1 || r.Placed[0].Key == "key-1" || !r.Placed[0].Has("key-1") || r.Placed[0].Has("key-2") || r.Levels[0].Quick == nil {
 		t.Errorf("Judge = %+v of %+v, want all held", j, r)
 	}
 	for _, where := range []string{"Postgres", "redis-locks", "redis-master-5", "zookeeper"} {

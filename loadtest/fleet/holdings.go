@@ -9,8 +9,6 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-
-	"orderd/loadtest/audit"
 )
 
 // Connections is how many connections to the database the nth replica, counted from 1, has.
@@ -24,24 +22,6 @@ func (f *Fleet) Connections(ctx context.Context, n int) (int, error) {
 		return 0, fmt.Errorf("count the connections: %w", err)
 	}
 	return count, nil
-}
-
-// Placed reads all orders of the database.
-func (f *Fleet) Placed(ctx context.Context) ([]audit.Placed, error) {
-	rows, err := f.db.Query(ctx, `SELECT id::text, client, coalesce(idempotency_key, '') FROM orders`)
-	if err != nil {
-		return nil, fmt.Errorf("read the orders: %w", err)
-	}
-	defer rows.Close()
-	placed := []audit.Placed{} // nil would mean that nobody looked
-	for rows.Next() {
-		var o audit.Placed
-		if err := rows.Scan(&o.ID, &o.Client, &o.Key); err != nil {
-			return nil, fmt.Errorf("read the orders: %w", err)
-		}
-		placed = append(placed, o)
-	}
-	return placed, rows.Err()
 }
 
 // Held is how many orders have the status held in the database, even if their time is over.

@@ -20,6 +20,7 @@ type line struct {
 	Movement *load.Movement `json:"movement,omitempty"`
 	Lease    *audit.Lease   `json:"lease,omitempty"`
 	Placed   *audit.Placed  `json:"placed,omitempty"`
+	Start    *audit.Start   `json:"start,omitempty"`
 	Level    *audit.Level   `json:"level,omitempty"`
 	Left     *audit.Left    `json:"left,omitempty"`
 	Fault    *audit.Fault   `json:"fault,omitempty"`
@@ -42,6 +43,7 @@ func encodeCell(enc *json.Encoder, cell int, r *audit.Records) error {
 		encode(enc, r.Ledger, func(m *load.Movement) line { return line{Cell: cell, Movement: m} }),
 		encode(enc, r.Leases, func(l *audit.Lease) line { return line{Cell: cell, Lease: l} }),
 		encode(enc, r.Placed, func(p *audit.Placed) line { return line{Cell: cell, Placed: p} }),
+		encode(enc, r.Starts, func(s *audit.Start) line { return line{Cell: cell, Start: s} }),
 		encode(enc, r.Levels, func(l *audit.Level) line { return line{Cell: cell, Level: l} }),
 		encode(enc, r.Probes, func(op *load.Op) line { return line{Cell: cell, Probe: op} }),
 	)
@@ -67,6 +69,8 @@ func (l line) addTo(r *audit.Records) {
 		r.Leases = append(r.Leases, *l.Lease)
 	case l.Placed != nil:
 		r.Placed = append(r.Placed, *l.Placed)
+	case l.Start != nil:
+		r.Starts = append(r.Starts, *l.Start)
 	case l.Level != nil:
 		r.Levels = append(r.Levels, *l.Level)
 	case l.Left != nil:

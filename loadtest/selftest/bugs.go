@@ -43,6 +43,7 @@ type trial struct {
 
 var trials = []trial{
 	{bug: GrantsTwice, must: audit.TurnsApart},
+	{bug: GrantsTwice, must: audit.OneHolder},
 	{bug: DeletesAnothers, must: audit.TurnsApart},
 	{bug: SellsOneMore, must: audit.NeverOversold},
 	{bug: ChecksEachLine, must: audit.NeverOversold},
@@ -77,6 +78,41 @@ var trials = []trial{
 		move(&r.Ops[slices.IndexFunc(r.Ops, func(op load.Op) bool { return op.Outcome == load.SoldOut })], -time.Second)
 	}},
 	{"the ledger was edited: a sale is gone", audit.AddsUp, func(r *audit.Records) { r.Ledger = slices.Delete(r.Ledger, 10, 11) }},
+	{"a key is denied, whose order nobody was told of", audit.OncePerKey, func(r *audit.Records) {
+		// The first sale was answered to nobody, and its client, asking again at the end, is refused.
+		at := firstConfirmed(*r)
+		denied := r.Ops[at]
+		r.Ops[at].Outcome, r.Ops[at].OrderID = load.Unknown, ""
+		denied.Seq, denied.Outcome, denied.OrderID = len(r.Ops), load.SoldOut, ""
+		move(&denied, time.Hour)
+		r.Ops = append(r.Ops, denied)
+	}},
+	{"a key is answered with another order", audit.OncePerKey, func(r *audit.Records) { repeat(r, func(op *load.Op) { op.OrderID = "another" }) }},
+	{"a key is answered otherwise", audit.OncePerKey, func(r *audit.Records) { repeat(r, func(op *load.Op) { op.Digest = "another" }) }},
+	{"a key is denied after it was confirmed", audit.OncePerKey, func(r *audit.Records) { repeat(r, func(op *load.Op) { op.Outcome = load.SoldOut }) }},
+	{"the drive began with another level", audit.AddsUp, func(r *audit.Records) { r.Starts[0].OnHand++ }},
+	{"the stock's row is behind the ledger", audit.AddsUp, func(r *audit.Records) {
+		before := r.Ledger[slices.IndexFunc(r.Ledger, func(m load.Movement) bool {
+			return m.SKU == r.Levels[0].SKU && m.Version == r.Levels[0].Version-1
+		})]
+		r.Levels[0].OnHand, r.Levels[0].Version = before.OnHand, before.Version
+	}},
+	{"the stock's row has another level", audit.AddsUp, func(r *audit.Records) { r.Levels[0].OnHand++ }},
+	{"units come back twice", audit.ReturnedOnce, func(r *audit.Records) { giveBack(r, 2) }},
+	{"a cancel that nobody asked for", audit.ActsWritten, func(r *audit.Records) {
+		r.Acts = []load.Action{}
+		giveBack(r, 1)
+	}},
+	{"a restock is not in the ledger", audit.ActsWritten, func(r *audit.Records) {
+		r.Acts = []load.Action{{Kind: load.Restock, SKU: "A", Delta: 1, Reason: "delivery 1", Outcome: load.Confirmed}}
+	}},
+	{"orders were sent one after the other", audit.PutToTheTest, func(r *audit.Records) {
+		for i := range r.Ops {
+			r.Ops[i].Call, r.Ops[i].Return = time.Duration(2*i), time.Duration(2*i+1)
+		}
+	}},
+	{"the fault was not seen", audit.PutToTheTest, func(r *audit.Records) { r.Fault.Fired = false }},
+	{"a request meets a bug", audit.NoneBroken, func(r *audit.Records) { r.Ops[0].Code = "internal" }},
 	{"the ledger was edited: a level", audit.AddsUp, func(r *audit.Records) { r.Ledger[10].OnHand++ }},
 }
 
@@ -96,3 +132,37 @@ func confirmed(r audit.Records) int {
 }
 
 func move(op *load.Op, by time.Duration) { op.Call, op.Return = op.Call+by, op.Return+by }
+
+func firstConfirmed(r audit.Records) int {
+	first := -1
+	for i, op := range r.Ops {
+		if op.Outcome == load.Confirmed && (first < 0 || op.Return < r.Ops[first].Return) {
+			first = i
+		}
+	}
+	return first
+}
+
+// repeat has the client of a confirmed order ask again, and get another answer.
+func repeat(r *audit.Records, change func(*load.Op)) {
+	again := r.Ops[confirmed(*r)]
+	again.Seq = len(r.Ops)
+	move(&again, time.Second)
+	change(&again)
+	r.Ops = append(r.Ops, again)
+}
+
+// giveBack returns the units of the first order in the ledger, and does so a number of times.
+func giveBack(r *audit.Records, times int) {
+	order := r.Ledger[slices.IndexFunc(r.Ledger, func(m load.Movement) bool { return m.OrderID != "" })].OrderID
+	for range times {
+		for _, m := range r.Ledger {
+			if m.OrderID == order && m.Reason == "sale" {
+				m.Reason, m.Delta = "cancel", -m.Delta
+				last := r.Levels[slices.IndexFunc(r.Levels, func(l audit.Level) bool { return l.SKU == m.SKU })]
+				m.Version, m.OnHand = last.Version+1, last.OnHand+m.Delta
+				r.Ledger = append(r.Ledger, m)
+			}
+		}
+	}
+}

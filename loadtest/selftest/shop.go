@@ -55,6 +55,7 @@ func open(seed uint64, bug Bug) (audit.Records, bool) {
 	for _, sku := range []string{"A", "B"} {
 		units := stocked[sku]
 		s.truth[sku], s.quick[sku] = audit.Quick{OnHand: units, Version: 1}, audit.Quick{OnHand: units, Version: 1}
+		s.records.Starts = append(s.records.Starts, audit.Start{SKU: sku, OnHand: units})
 		s.records.Ledger = append(s.records.Ledger, load.Movement{SKU: sku, Version: 1, Delta: units, OnHand: units, Reason: "created"})
 	}
 	for client := range clients {

@@ -136,7 +136,11 @@ func (s *part) run(ctx context.Context) error {
 func (s *part) records(ctx context.Context) (audit.Records, error) {
 	ops, acts := s.shop.history()
 	r := audit.Records{Ops: numbered(append(ops, s.rolled...)), Acts: acts, Clients: clients, Fault: s.chaos.fault()}
+	if err := s.fleet.Aftermath(ctx, settleLimit, &r, s.shop.skus...); err != nil {
+		return r, err
+	}
 	for _, sku := range s.shop.skus {
+		r.Starts = append(r.Starts, audit.Start{SKU: sku, OnHand: firstStock})
 		ledger, err := s.fleet.Ledger(ctx, sku)
 		if err != nil {
 			return r, err
@@ -146,7 +150,5 @@ func (s *part) records(ctx context.Context) (audit.Records, error) {
 		}
 		r.Ledger = append(r.Ledger, ledger...)
 	}
-	var err error
-	r.Placed, err = s.fleet.Placed(ctx)
-	return r, err
+	return r, nil
 }
