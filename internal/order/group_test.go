@@ -300,10 +300,19 @@ func (lostLocks) Close() error { return nil }
 
 func TestGroup_APanicIsNotTheEnd(t *testing.T) {
 	t.Parallel()
-	s := openGroups(t, &panicOnce{Locker: openRedisLocks(t)}, 64)
+	locks := &panicOnce{Locker: openRedisLocks(t)}
+	s := openGroups(t, locks, 64)
 	s.mustSet(t, "A-1", 5, "")
 	if _, err := s.Place(t.Context(), one("A-1")); !errors.Is(err, order.ErrUnknown) {
 		t.Errorf("Place() = %v, want ErrUnknown", err)
+	}
+	// Only an order with a key may be sent again without a look at what became of it.
+	for key, again := range map[string]bool{"": false, "k": true} {
+		locks.done.Store(false)
+		rec := s.post(t, "", key, "/v1/orders", buyOne)
+		if p := problemIn(t, rec); p.Code != "outcome_unknown" || p.Retryable != again {
+			t.Errorf("with key %q: %d %s, want outcome_unknown, retryable: %v", key, rec.Code, rec.Body, again)
+		}
 	}
 	if _, err := s.Place(t.Context(), one("A-1")); err != nil {
 		t.Errorf("the next order: %v", err)

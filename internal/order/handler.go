@@ -1,7 +1,9 @@
 package order
 
 import (
+	"cmp"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
@@ -39,7 +41,7 @@ func NewHandler(c HandlerConfig) http.Handler {
 		writeProblem(w, r, frameworkAnswers[http.StatusNotFound].problem(""))
 	})
 	router.MethodNotAllowed(methodNotAllowed(router))
-	r := router.With((&authorizer{c.Keys, c.Limits}).authorize, onlyJSON) // every route is registered on r
+	r := router.With((&authorizer{c.Keys, c.Limits}).authorize, onlyJSON, plainQuery) // every route is registered on r
 
 	orders := &routes{service: c.Service, ledger: c.Service.Ledger}
 	api := humachi.New(r.With(orders.fastPath, limitTime), apiConfig(c.Version))
@@ -58,14 +60,22 @@ func NewHandler(c HandlerConfig) http.Handler {
 	return router
 }
 
-// methodNotAllowed answers 405 with the methods that the path does have.
+// methodNotAllowed answers 405 with the methods that the path does have, or 404 if it has none.
 func methodNotAllowed(router chi.Routes) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		path := cmp.Or(r.URL.RawPath, r.URL.Path) // as the router chooses a route
 		var allowed []string
 		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
-			if router.Match(chi.NewRouteContext(), method, r.URL.Path) {
+			if router.Match(chi.NewRouteContext(), method, path) {
 				allowed = append(allowed, method)
 			}
+		}
+		if len(allowed) == 0 { // the router asks nobody about a method that it does not know
+			writeProblem(w, r, frameworkAnswers[http.StatusNotFound].problem(""))
+			return
+		}
+		if allowed[0] == http.MethodGet {
+			allowed = slices.Insert(allowed, 1, http.MethodHead) // see middleware.GetHead
 		}
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
 		writeProblem(w, r, frameworkAnswers[http.StatusMethodNotAllowed].problem(r.Method+" is not one of them"))

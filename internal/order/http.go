@@ -20,7 +20,7 @@ type newOrderLine struct {
 type placedOrder struct {
 	ID            uuid.UUID         `json:"id" format:"uuid"`
 	Status        string            `json:"status" enum:"confirmed,held,expired,cancelled"`
-	Lines         []placedOrderLine `json:"lines" doc:"one for each SKU, by name"`
+	Lines         []placedOrderLine `json:"lines" nullable:"false" doc:"one for each SKU, by name"`
 	CreatedAt     time.Time         `json:"created_at"`
 	HoldExpiresAt *time.Time        `json:"hold_expires_at,omitempty" doc:"of a held order: confirm it before; of an expired one: when it was too late"`
 }
@@ -58,7 +58,7 @@ func (r *routes) register(api huma.API) {
 	huma.Register(api, huma.Operation{
 		OperationID: "place-order", Method: http.MethodPost, Path: ordersPath, Tags: tags,
 		Summary:       "Place an order: all of its lines, or nothing",
-		Description:   "With an `Idempotency-Key`, the same request is answered as the first time, with `Idempotent-Replayed: true`. 409 `sold_out`: not enough is left, and the key is not stored. 409 `idempotency_in_flight`: an order with this key is being placed: retry. 422 `idempotency_mismatch`: the key belongs to another order. 503 `outcome_unknown`: send the same key again.",
+		Description:   "With an `Idempotency-Key`, the same request is answered as the first time, with `Idempotent-Replayed: true`. 409 `sold_out`: not enough is left, and the key is not stored. 409 `idempotency_in_flight`: an order with this key is being placed: retry. 422 `idempotency_mismatch`: the key belongs to another order. 503 `outcome_unknown`: send the same key again; an order without a key may have been placed, and would be placed twice.",
 		DefaultStatus: http.StatusCreated, MaxBodyBytes: stock.MaxBody,
 		Errors: []int{400, 404, 408, 409, 413, 415, 422, 503},
 	}, r.place)
@@ -168,7 +168,7 @@ type listRequest struct {
 type listReply struct{ Body orderPage }
 
 type orderPage struct {
-	Items      []placedOrder `json:"items"`
+	Items      []placedOrder `json:"items" nullable:"false"`
 	NextCursor string        `json:"next_cursor,omitempty" doc:"absent on the last page"`
 }
 

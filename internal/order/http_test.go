@@ -71,6 +71,7 @@ func TestHTTP_BadInputNamesTheFieldAndWritesNothing(t *testing.T) {
 		"malformed JSON":         {`{"lines":[`, 400, "malformed", "body"},
 		"no body":                {` `, 400, "malformed", "body"},
 		"two values":             {line("1") + line("1"), 400, "malformed", "body"},
+		"too large":              {line("1") + strings.Repeat(" ", 16<<10), 413, "too_large", "body"},
 		"not an object":          {`[]`, 422, "invalid", "body"},
 		"unknown field":          {`{"lines":[{"sku":"A-1","quantity":1}],"price":1}`, 422, "invalid", "body.price"},
 		"unknown field in line":  {`{"lines":[{"sku":"A-1","quantity":1,"price":1}]}`, 422, "invalid", line0 + ".price"},
@@ -303,10 +304,53 @@ func TestHTTP_RoutesThatAreNotThere(t *testing.T) {
 	if p := problemIn(t, rec); rec.Code != http.StatusNotFound || p.Code != "not_found" {
 		t.Errorf("unknown route is answered %d %s", rec.Code, rec.Body)
 	}
-	rec = s.send(t, http.MethodDelete, "/v1/orders", "")
-	problemIn(t, rec)
-	if got := rec.Header().Get("Allow"); rec.Code != http.StatusMethodNotAllowed || got != "GET, POST" {
-		t.Errorf("DELETE /v1/orders is answered %d, Allow %q; want 405 and GET, POST", rec.Code, got)
+	for request, allow := range map[string]string{
+		"DELETE /v1/orders": "GET, HEAD, POST", "PATCH /v1/stock/A%2F1": "GET, HEAD, PUT", "DELETE /v1/orders/x%2Fy": "GET, HEAD",
+		"GET /v1/orders/x/cancel": "POST", "FOO /nope": "",
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		status := http.StatusMethodNotAllowed
+		if allow == "" {
+			status = http.StatusNotFound
+		}
+		rec := s.send(t, method, path, "")
+		problemIn(t, rec)
+		if got := rec.Header().Get("Allow"); rec.Code != status || got != allow {
+			t.Errorf("%s is answered %d, Allow %q; want %d, %q", request, rec.Code, got, status, allow)
+		}
+	}
+}
+
+// Of a query that can be read in two ways, or not at all, the framework would take a part.
+func TestHTTP_QueriesAreReadAsAWhole(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, locking.NewNone())
+	for path, want := range map[string]string{
+		"/v1/orders?limit=1&cursor=%zz": "422 query", "/v1/stock?a;b": "422 query",
+		"/v1/stock?limit=1&limit=2": "422 query.limit", "/v1/stock?price=1": "422 query.price",
+	} {
+		rec := s.send(t, http.MethodGet, path, "")
+		p := problemIn(t, rec)
+		if got := fmt.Sprint(rec.Code, " ", p.Errors[0].Location); got != want {
+			t.Errorf("%s is answered %s %s, want %s", path, got, rec.Body, want)
+		}
+	}
+}
+
+// A body may have thousands of wrong fields; the answer does not.
+func TestHTTP_ProblemsAreBounded(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, locking.NewNone())
+	for name, body := range map[string]string{
+		"wrong lines":   `{"lines":[` + strings.Repeat(`{"a":1},`, 1900) + `{"a":1}]}`,
+		"a long name":   `{"` + strings.Repeat("y", 15_000) + `":1}`,
+		"deep":          strings.Repeat("[", 15_000),
+	} {
+		rec := s.send(t, http.MethodPost, "/v1/orders", body)
+		problemIn(t, rec)
+		if n := rec.Body.Len(); n > 8<<10 {
+			t.Errorf("%s: a body of %d bytes is answered by %d", name, len(body), n)
+		}
 	}
 }
 

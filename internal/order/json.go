@@ -34,21 +34,23 @@ const maxDigits = 20
 func checkJSON(data []byte) error {
 	dec := jsontext.NewDecoder(strings.NewReader(string(data)))
 	for {
+		end := dec.InputOffset()
+		whole := end > 0 && dec.StackDepth() == 0 // the body was read to the end of its value
 		kind := dec.PeekKind()
 		token, err := dec.ReadToken()
-		if errors.Is(err, io.EOF) && dec.InputOffset() > 0 && dec.StackDepth() == 0 {
-			return nil
-		}
-		if err != nil {
-			return syntaxError(err, dec)
-		}
 		switch {
+		case whole && errors.Is(err, io.EOF):
+			return nil
+		case whole && err == nil:
+			return fmt.Errorf("body: is not JSON at byte %d", end)
+		case err != nil:
+			return syntaxError(err, dec)
 		case kind == 'n':
 			return fmt.Errorf("%s: null is not allowed", place(dec.StackPointer()))
 		case kind == '0' && strings.ContainsAny(token.String(), ".eE"):
 			return fmt.Errorf("%s: must be an integer, without fraction or exponent", place(dec.StackPointer()))
 		case kind == '0' && len(token.String()) > maxDigits:
-			return fmt.Errorf("%s: is too large", place(dec.StackPointer()))
+			return fmt.Errorf("%s: has too many digits", place(dec.StackPointer()))
 		}
 	}
 }

@@ -8,10 +8,13 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"orderd/internal/locking"
 )
@@ -176,6 +179,33 @@ func onlyJSON(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// plainQuery refuses a query string that cannot be read in one way: the framework would go by
+// what it understands of it, and answer another question.
+func plainQuery(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RawQuery != "" {
+			if wrong := wrongQuery(r.URL.RawQuery); wrong != nil {
+				writeProblem(w, r, problemFrom(http.StatusUnprocessableEntity, "", []error{wrong}))
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func wrongQuery(raw string) error {
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return &huma.ErrorDetail{Location: "query", Message: "is not a query string"}
+	}
+	for name, values := range query {
+		if len(values) > 1 {
+			return &huma.ErrorDetail{Location: "query." + name, Message: "appears twice"}
+		}
+	}
+	return nil
 }
 
 func isJSON(contentType string) bool {

@@ -30,7 +30,7 @@ func apiConfig(version string) huma.Config {
 const keyScheme = "key"
 
 // describe completes the OpenAPI document once all routes are in it: whether they need a
-// key, and the answers 401, 403 and 429.
+// key, the answers 401, 403 and 429, and the headers of refusals.
 func describe(api *huma.OpenAPI, needsKey bool) {
 	if api.Components.SecuritySchemes == nil {
 		api.Components.SecuritySchemes = map[string]*huma.SecurityScheme{}
@@ -60,6 +60,10 @@ func describe(api *huma.OpenAPI, needsKey bool) {
 			for _, status := range refusals {
 				operation.Responses[strconv.Itoa(status)] = &huma.Response{Description: frameworkAnswers[status].title, Content: problem}
 			}
+			for _, status := range []int{408, 409, 429, 503} {
+				describeHeader(operation.Responses[strconv.Itoa(status)], "Retry-After", "seconds; of a problem that is retryable")
+			}
+			describeHeader(operation.Responses["401"], "WWW-Authenticate", "Bearer")
 			for _, parameter := range operation.Parameters {
 				dropPatternDescriptions(parameter.Schema)
 			}
@@ -67,6 +71,13 @@ func describe(api *huma.OpenAPI, needsKey bool) {
 	}
 	for _, schema := range api.Components.Schemas.Map() {
 		dropPatternDescriptions(schema)
+	}
+}
+
+// describeHeader adds a header to an answer, if the operation has it.
+func describeHeader(answer *huma.Response, name, text string) {
+	if answer != nil {
+		answer.Headers = map[string]*huma.Param{name: {Description: text, Schema: &huma.Schema{Type: huma.TypeString}}}
 	}
 }
 

@@ -97,6 +97,10 @@ var (
 	ErrUnknown = errors.New("order: outcome is unknown")
 )
 
+// errUnkeyed goes with ErrUnknown if the order has no key of its client's: sent again, it could
+// be placed twice.
+var errUnkeyed = errors.New("order: there is no key to ask again with")
+
 // merge checks the lines and sums those of the same SKU. The result is sorted by SKU:
 // leases are acquired and rows in Postgres locked in this order.
 func merge(lines []Line) ([]Line, error) {

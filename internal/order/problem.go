@@ -37,6 +37,7 @@ var answers = []struct {
 	{ErrInFlight, answer{http.StatusConflict, "idempotency_in_flight", "An order with this Idempotency-Key is being placed", true}},
 	{ErrHoldExpired, answer{http.StatusConflict, "hold_expired", "The order was not confirmed in time", false}},
 	{ErrNotHeld, answer{http.StatusConflict, "not_held", "The order has been cancelled", false}},
+	{errUnkeyed, answer{http.StatusServiceUnavailable, "outcome_unknown", "The order may or may not have been placed: look before you try again", false}},
 	{ErrUnknown, answer{http.StatusServiceUnavailable, "outcome_unknown", "The order may or may not have been placed", true}},
 	{stock.ErrUnknown, answer{http.StatusServiceUnavailable, "outcome_unknown", "The change may or may not have been made: look before you try again", false}},
 	{ErrLeaseLost, answer{http.StatusServiceUnavailable, "lease_lost", "The lock's lease ended before the order was written", true}},
@@ -81,7 +82,7 @@ type Problem struct {
 	Detail    string       `json:"detail,omitempty"`
 	Code      string       `json:"code" doc:"stable name of the problem" example:"sold_out"`
 	Retryable bool         `json:"retryable" doc:"whether the same request may succeed later"`
-	Errors    []FieldError `json:"errors,omitempty" doc:"which fields are wrong"`
+	Errors    []FieldError `json:"errors,omitempty" nullable:"false" doc:"which fields are wrong: the first 20"`
 	SKU       string       `json:"sku,omitempty" doc:"the SKU that is unknown or short"`
 	Requested *int64       `json:"requested,omitempty" doc:"units asked for"`
 	Remaining *int64       `json:"remaining,omitempty" doc:"units left"`
@@ -129,6 +130,20 @@ func problemOf(err error) *Problem {
 	return p
 }
 
+// What a problem says of wrong fields is bounded: a body can have thousands of them, with long
+// names.
+const (
+	maxFieldErrors = 20
+	maxFieldText   = 200 // bytes of a location, and of a message
+)
+
+func shorten(text string) string {
+	if len(text) <= maxFieldText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxFieldText], "") + "…"
+}
+
 // problemFrom is the answer to a request that failed before its handler.
 // Values are not echoed: they may be secret, long or both.
 func problemFrom(status int, detail string, errs []error) *Problem {
@@ -138,7 +153,7 @@ func problemFrom(status int, detail string, errs []error) *Problem {
 		a.status = status
 	}
 	p := a.problem(detail)
-	for _, err := range errs {
+	for _, err := range errs[:min(len(errs), maxFieldErrors)] {
 		f := FieldError{Location: "request", Message: err.Error()}
 		var d huma.ErrorDetailer
 		if errors.As(err, &d) {
@@ -148,10 +163,13 @@ func problemFrom(status int, detail string, errs []error) *Problem {
 		if place, message, ok := strings.Cut(f.Message, ": "); ok && strings.HasPrefix(place, "body") {
 			f = FieldError{place, message}
 		}
-		p.Errors = append(p.Errors, f)
+		p.Errors = append(p.Errors, FieldError{shorten(f.Location), shorten(f.Message)})
 	}
 	if status == http.StatusBadRequest && len(errs) == 0 { // there is no body: the framework says so only in detail
 		p.Errors = []FieldError{{"body", detail}}
+	}
+	if status == http.StatusRequestEntityTooLarge {
+		p.Errors = []FieldError{{"body", "is larger than 16 KiB"}}
 	}
 	if len(p.Errors) > 0 {
 		p.Detail = p.Errors[0].Location + ": " + p.Errors[0].Message

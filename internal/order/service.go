@@ -2,6 +2,7 @@ package order
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -47,6 +48,9 @@ type Service struct {
 // again); ErrInFlight (another request with the key is being placed); and ErrUnknown.
 func (s *Service) Place(ctx context.Context, r Request) (Order, error) {
 	order, err := s.place(ctx, r)
+	if r.Key == "" && errors.Is(err, ErrUnknown) {
+		err = errors.Join(errUnkeyed, err)
+	}
 	s.Metrics.placed(order, err)
 	recordOf(ctx).counted = true
 	return order, err

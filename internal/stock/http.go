@@ -44,9 +44,9 @@ type stockItem struct {
 	SKU      string `json:"sku"`
 	OnHand   int64  `json:"on_hand" doc:"units left; below zero only if oversold"`
 	Sold     int64  `json:"sold" doc:"units that orders have, confirmed or held; those of cancelled and expired orders are on hand again"`
-	Received int64  `json:"received" doc:"units that ever came in: on_hand + sold"`
+	Received int64  `json:"received" doc:"units that came in, less those taken away by hand: on_hand + sold"`
 	Version  int64  `json:"version" doc:"grows by one with every change of on_hand"`
-	Guard    Guard  `json:"guard"`
+	Guard    Guard  `json:"guard" enum:"predicate,fence,claim,none"`
 }
 
 type itemReply struct {
@@ -80,7 +80,7 @@ func (r *Routes) Register(api huma.API) {
 	huma.Register(api, huma.Operation{
 		OperationID: "get-stock", Method: http.MethodGet, Path: "/v1/stock/{sku}", Tags: tags,
 		Summary:     "Read a SKU's level from Postgres",
-		Description: "What there is, what was sold, and what ever came in.",
+		Description: "What there is, what was sold, and what came in.",
 		Errors:      []int{404, 422, 503},
 	}, r.get)
 	huma.Register(api, huma.Operation{
@@ -155,7 +155,7 @@ type listRequest struct {
 type listReply struct{ Body stockPage }
 
 type stockPage struct {
-	Items      []stockItem `json:"items"`
+	Items      []stockItem `json:"items" nullable:"false"`
 	NextCursor string      `json:"next_cursor,omitempty" doc:"absent on the last page"`
 }
 
@@ -200,7 +200,7 @@ type stockMovement struct {
 type movementsReply struct{ Body movementPage }
 
 type movementPage struct {
-	Items []stockMovement `json:"items"`
+	Items []stockMovement `json:"items" nullable:"false"`
 }
 
 func (r *Routes) movements(ctx context.Context, in *movementsRequest) (*movementsReply, error) {

@@ -51,7 +51,7 @@ type adjustReply struct {
 
 type stockAdjustment struct {
 	Delta  int64  `json:"delta" minimum:"-1000000000000" maximum:"1000000000000" doc:"units to add; negative to take away; not 0"`
-	Reason string `json:"reason" pattern:"^[a-z][a-z0-9_]{0,31}$" patternDescription:"lower case letters, digits and '_'" example:"restock"`
+	Reason string `json:"reason" pattern:"^[a-z][a-z0-9_]{0,31}$" patternDescription:"a letter and up to 31 more letters, digits and '_', all lower case" example:"restock" doc:"recorded with the movement; created, set, sale, cancel and hold_expired are orderd's own"`
 }
 
 func (r *Routes) adjust(ctx context.Context, in *adjustRequest) (*adjustReply, error) {
