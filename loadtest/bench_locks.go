@@ -15,7 +15,7 @@ import (
 
 // benchCommands are the benchmarks.
 type benchCommands struct {
-	All      benchAllCommand      `cmd:"" default:"withargs" help:"Orders and locks, and all goals in one table; some 25 minutes on a machine with 2 cores."`
+	All      benchAllCommand      `cmd:"" default:"withargs" help:"Orders and locks, and all goals in one table; some 25 minutes on a machine with 2 cores. The default."`
 	Locks    benchLocksCommand    `cmd:"" help:"Measure orderd's lock modes beside public lock libraries, on the same servers."`
 	Orders   benchOrdersCommand   `cmd:"" help:"Measure orders beside pgbench, and the goals for them."`
 	Overload benchOverloadCommand `cmd:"" help:"Measure what becomes of orders when far more come than orderd takes on."`

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"time"
 
@@ -25,6 +26,9 @@ func (l labFlags) run(
 	con *console, command string, verdict *audit.Verdict, try func(*fleet.Fleet, *report.Result) ([]audit.Records, error),
 ) error {
 	started := time.Now()
+	if err := os.MkdirAll(l.Results, 0o755); err != nil { // before, and not after, all the work
+		return fmt.Errorf("--results: %w", err)
+	}
 	con.say("starting PostgreSQL, Redis (two) and ZooKeeper")
 	f, err := fleet.Open(con.ctx, l.Orderd)
 	if err != nil {

@@ -36,7 +36,7 @@ type commands struct {
 	Faults   faultsCommand   `cmd:"" help:"Break each lock on purpose, on servers of its own, and show which layer caught it."`
 	Soak     soakCommand     `cmd:"" help:"Drive a shop for long, with all that clients ask for, while replicas and servers come and go, and see that nothing is lost, done twice, or grows."`
 	Play     playCommand     `cmd:"" help:"Start servers and replicas to play with, until Ctrl-C."`
-	Bench    benchCommands   `cmd:"" help:"Measure speed, as ratios within one run."`
+	Bench    benchCommands   `cmd:"" help:"Measure speed, as ratios within one run: orders and locks, in some 25 minutes, unless a command says what."`
 	Audit    auditCommand    `cmd:"" help:"Judge a finished run again from its files."`
 	Report   reportCommand   `cmd:"" help:"Draw a finished run's report again from its files."`
 	Selftest selftestCommand `cmd:"" help:"Try the audit on histories with seeded bugs, each of which it must catch."`
@@ -91,7 +91,7 @@ func run(c *console) int {
 		return exitHeld
 	}
 	if err != nil {
-		return c.fail(exitUsage, fmt.Errorf("%w (see loadtest --help)", err))
+		return c.fail(exitUsage, fmt.Errorf("%w (see %s --help)", err, chosen(err)))
 	}
 	var verdict audit.Verdict
 	command.Bind(c, &verdict)
@@ -129,4 +129,12 @@ func (f outputFlags) print(c *console, r report.Result) error {
 	}
 	report.Text(c.out, r, c.colours)
 	return nil
+}
+
+// chosen returns the command that the arguments were parsed for, as far as that is known.
+func chosen(err error) string {
+	if p, ok := errors.AsType[*kong.ParseError](err); ok && p.Context != nil && p.Context.Selected() != nil {
+		return p.Context.Selected().FullPath()
+	}
+	return "loadtest"
 }

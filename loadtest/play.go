@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
+	"strconv"
 	"time"
 
 	"orderd/loadtest/fleet"
@@ -31,16 +33,22 @@ func (c *playCommand) Validate() error {
 
 // Run starts everything and waits for Ctrl-C.
 func (c *playCommand) Run(con *console) error {
+	ports := make([]int, c.Replicas)
+	for i := range ports {
+		ports[i] = c.Port + i
+		// Whatever answers there would be taken for the replica, such as those of another play.
+		l, err := (&net.ListenConfig{}).Listen(con.ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[i])))
+		if err != nil {
+			return fmt.Errorf("%w: --port: %w", errUsage, err)
+		}
+		_ = l.Close()
+	}
 	con.say("starting PostgreSQL, Redis (two) and ZooKeeper")
 	f, err := fleet.Open(con.ctx, c.Orderd)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	ports := make([]int, c.Replicas)
-	for i := range ports {
-		ports[i] = c.Port + i
-	}
 	replicas, err := f.Start(con.ctx, fleet.Setup{
 		Mode: c.Mode, Replicas: c.Replicas, Work: c.Work, LockWait: c.LockWait, BatchMax: c.BatchMax, Ports: ports,
 	})

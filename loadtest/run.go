@@ -80,6 +80,10 @@ func (c *runCommand) Run(con *console, verdict *audit.Verdict) error {
 	for i, t := range c.Target {
 		targets[i] = strings.TrimRight(t, "/")
 	}
+	folder, err := report.NewFolder(c.Results, "run", started)
+	if err != nil {
+		return err
+	}
 	client := load.NewClient(targets, c.Clients)
 	defer client.Close()
 	if key := os.Getenv(apiKeyVariable); key != "" {
@@ -87,7 +91,7 @@ func (c *runCommand) Run(con *console, verdict *audit.Verdict) error {
 	}
 	records, err := c.drive(con, client, &cell)
 	if err != nil {
-		return err
+		return errors.Join(err, folder.Discard())
 	}
 
 	r := report.Result{
@@ -100,10 +104,6 @@ func (c *runCommand) Run(con *console, verdict *audit.Verdict) error {
 	}
 	r.Conclude()
 	*verdict = r.Verdict
-	folder, err := report.NewFolder(c.Results, "run", started)
-	if err != nil {
-		return err
-	}
 	if err := folder.Finish(r, []audit.Records{records}); err != nil {
 		return err
 	}

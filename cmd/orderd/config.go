@@ -97,13 +97,43 @@ func (c *serveCommand) Validate() error {
 		return fmt.Errorf("--tls-cert, --tls-key: need each other")
 	case c.MaxConnections < 1:
 		return fmt.Errorf("--max-connections: must be at least 1")
-	case !c.Insecure && c.keySource() == nil && !loopback(c.Listen):
+	case strings.Count(os.Getenv(zooKeeperAuth), ":") == 0 && os.Getenv(zooKeeperAuth) != "":
+		return fmt.Errorf("%s: must be user:password", zooKeeperAuth)
+	case checkAddress(c.Listen) == nil && !c.Insecure && c.keySource() == nil && !loopback(c.Listen):
 		return fmt.Errorf("--listen: %s is not a loopback address and every route is open: give --api-keys, or say --insecure to serve there all the same", c.Listen)
 	}
 	if err := c.checkDatabase(); err != nil {
 		return err
 	}
-	return errors.Join(c.checkRedis(c.redisURLs()), c.checkZooKeeper())
+	if err := errors.Join(c.checkRedis(c.redisURLs()), c.checkZooKeeper()); err != nil {
+		return err
+	}
+	return c.checkListeners()
+}
+
+func (c *serveCommand) checkListeners() error {
+	if err := checkAddress(c.Listen); err != nil {
+		return fmt.Errorf("--listen: %w", err)
+	}
+	if err := checkAddress(c.AdminListen); err != nil {
+		return fmt.Errorf("--admin-listen: %w", err)
+	}
+	if c.AdminListen == c.Listen && !strings.HasSuffix(c.Listen, ":0") {
+		return errors.New("--admin-listen: must not be the address of --listen")
+	}
+	return nil
+}
+
+// checkAddress rejects an address that nobody could listen on.
+func checkAddress(address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("%q is not HOST:PORT", address)
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return fmt.Errorf("%q is not HOST:PORT: %q is no port", address, port)
+	}
+	return nil
 }
 
 // loopback reports whether the address is one that only this machine can reach.

@@ -14,11 +14,19 @@ type healthcheckCommand struct {
 	TLSCert string `name:"tls-cert" env:"ORDERD_TLS_CERT" placeholder:"FILE" help:"Ask by TLS, as orderd serves with this certificate. Whatever certificate it shows is taken."`
 }
 
+// Validate rejects an address that nobody could listen on.
+func (c *healthcheckCommand) Validate() error {
+	if err := checkAddress(c.Listen); err != nil {
+		return fmt.Errorf("--listen: %w", err)
+	}
+	return nil
+}
+
 // Run asks /readyz, with a time limit shorter than the usual probe's.
 func (c *healthcheckCommand) Run(ctx context.Context) error {
 	host, port, err := net.SplitHostPort(c.Listen)
 	if err != nil {
-		return fmt.Errorf("--listen: %w (%w)", err, errUsage)
+		return fmt.Errorf("--listen: %w", err)
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1" // this reaches a server that listens on every address
@@ -35,7 +43,7 @@ func (c *healthcheckCommand) Run(ctx context.Context) error {
 	url := scheme + "://" + net.JoinHostPort(host, port) + "/readyz"
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
-		return fmt.Errorf("--listen: %w (%w)", err, errUsage)
+		return fmt.Errorf("--listen: %w", err)
 	}
 	resp, err := client.Do(req)
 	if err != nil {

@@ -48,7 +48,7 @@ func untilSignal() context.Context {
 }
 
 // errUsage marks mistakes in flags and environment.
-var errUsage = errors.New("see orderd --help")
+var errUsage = errors.New("wrong usage")
 
 func exitCode(err error) int {
 	if errors.Is(err, errUsage) {
@@ -90,7 +90,15 @@ func run(ctx context.Context, args []string, out, logs io.Writer) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("%w (%w)", err, errUsage)
+		return fmt.Errorf("%w (%w: see %s --help)", err, errUsage, chosen(err))
 	}
 	return command.Run(streams{out, logs})
+}
+
+// chosen returns the command that the arguments were parsed for, as far as that is known.
+func chosen(err error) string {
+	if p, ok := errors.AsType[*kong.ParseError](err); ok && p.Context != nil && p.Context.Selected() != nil {
+		return p.Context.Selected().FullPath()
+	}
+	return "orderd"
 }

@@ -34,13 +34,14 @@ func awaitReady(ctx context.Context, ready func(context.Context) error, runs ...
 		attempt, cancel := context.WithTimeout(ctx, readyLimit)
 		err := ready(attempt)
 		cancel()
-		if err == nil {
-			return nil
-		}
+		// Even if it is ready: what answered may be another program, on a port that was taken.
 		for _, r := range runs {
 			if r.ended() {
 				return fmt.Errorf("%s %w: %v", r.name, ErrExited, r.cmd.ProcessState)
 			}
+		}
+		if err == nil {
+			return nil
 		}
 		select {
 		case <-ctx.Done():

@@ -53,6 +53,14 @@ func Open(ctx context.Context, orderd string) (_ *Fleet, err error) {
 	if err := stack.Missing(stack.Find()); err != nil {
 		return nil, err
 	}
+	if orderd != "" {
+		if orderd, err = filepath.Abs(orderd); err != nil {
+			return nil, fmt.Errorf("--orderd: %w", err)
+		}
+		if _, err := exec.LookPath(orderd); err != nil {
+			return nil, fmt.Errorf("--orderd: %w", err)
+		}
+	}
 	s, err := stack.Open()
 	if err != nil {
 		return nil, err
@@ -75,14 +83,9 @@ func Open(ctx context.Context, orderd string) (_ *Fleet, err error) {
 		})
 	}
 	starting.Go(func() (err error) { f.ZooKeeper, err = s.ZooKeeper(ctx2, "zookeeper"); return })
-	starting.Go(func() (err error) {
-		if orderd == "" {
-			f.orderd, err = build(ctx2, s.Dir())
-			return err
-		}
-		f.orderd, err = filepath.Abs(orderd)
-		return err
-	})
+	if orderd == "" {
+		starting.Go(func() (err error) { f.orderd, err = build(ctx2, s.Dir()); return })
+	}
 	if err := starting.Wait(); err != nil {
 		return nil, err
 	}

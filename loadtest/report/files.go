@@ -33,6 +33,9 @@ func NewFolder(root, command string, started time.Time) (Folder, error) {
 	return f, nil
 }
 
+// Discard removes the folder of a run that came to nothing.
+func (f Folder) Discard() error { return os.RemoveAll(f.dir) }
+
 // Finish writes all files of a run except its logs. Then it points the link "latest", beside
 // the folder, at it, so that this always is a finished run.
 func (f Folder) Finish(r Result, cells []audit.Records) error {
