@@ -1,5 +1,6 @@
 -- The two users of a shop's database: one that owns the tables and migrates, and one that serves. Run it
--- once, as a superuser, in the shop's database, before the first `orderd migrate`:
+-- as a superuser in the shop's database, before the first `orderd migrate`, and again in a database that
+-- is made to restore a dump into. It may be run again at any time, and sets the passwords:
 --
 --   OWNER_PASSWORD=... SERVICE_PASSWORD=... psql "$ADMIN_URL" -f postgres-roles.sql
 --
@@ -11,10 +12,14 @@
 \set owner_password `printf %s "$OWNER_PASSWORD"`
 \set service_password `printf %s "$SERVICE_PASSWORD"`
 
-CREATE ROLE orderd_service NOLOGIN;
-CREATE ROLE orderd_owner LOGIN PASSWORD :'owner_password' CONNECTION LIMIT 10;
+DO $$ BEGIN
+    IF to_regrole('orderd_service') IS NULL THEN CREATE ROLE orderd_service NOLOGIN; END IF;
+    IF to_regrole('orderd_owner') IS NULL THEN CREATE ROLE orderd_owner; END IF;
+    IF to_regrole('orderd_app') IS NULL THEN CREATE ROLE orderd_app IN ROLE orderd_service; END IF;
+END $$;
+ALTER ROLE orderd_owner LOGIN PASSWORD :'owner_password' CONNECTION LIMIT 10;
 -- A replica has 16 connections, and 10 more with --lock-mode postgres.
-CREATE ROLE orderd_app LOGIN PASSWORD :'service_password' CONNECTION LIMIT 150 IN ROLE orderd_service;
+ALTER ROLE orderd_app LOGIN PASSWORD :'service_password' CONNECTION LIMIT 150;
 
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 -- What anybody may make otherwise: temporary tables, and large objects, which stay.

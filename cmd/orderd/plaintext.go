@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"syscall"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
@@ -101,10 +102,43 @@ func inTheClear(o *redis.UniversalOptions) string {
 // this machine only, whatever servers a Sentinel or a Cluster names later.
 func (d *databaseFlags) redisOptions(text string) (*redis.UniversalOptions, error) {
 	o, err := parseRedisURL(text)
-	if err == nil && o.TLSConfig == nil && !d.Insecure {
+	switch {
+	case err != nil:
+		return nil, err
+	case o.TLSConfig != nil:
+		o.Dialer = dialTLS(o.TLSConfig)
+	case !d.Insecure:
 		o.Dialer = dialLoopback
 	}
-	return o, err
+	return o, nil
+}
+
+// dialTLS dials connections of which the client can see that the server has closed them.
+func dialTLS(config *tls.Config) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: redisTimeout}, Config: config}
+		ctx, cancel := context.WithTimeout(ctx, redisTimeout) // of the handshake, too
+		defer cancel()
+		conn, err := dialer.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return visibleTLS{conn.(*tls.Conn)}, nil
+	}
+}
+
+// visibleTLS is a TLS connection that shows the one below it. The client looks there before it
+// uses a connection again: without that, every one that a restarted server has closed fails a
+// request. It must not have anything unread there, such as RESP3's pushes: see parseRedisURL.
+type visibleTLS struct{ *tls.Conn }
+
+// SyscallConn implements syscall.Conn.
+func (c visibleTLS) SyscallConn() (syscall.RawConn, error) {
+	below, ok := c.NetConn().(syscall.Conn)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	return below.SyscallConn()
 }
 
 func dialLoopback(ctx context.Context, network, address string) (net.Conn, error) {

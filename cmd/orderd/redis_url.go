@@ -71,7 +71,9 @@ func parseRedisURL(raw string) (*redis.UniversalOptions, error) {
 		SentinelUsername: strings.Join(sentinelUser, ""),
 		SentinelPassword: strings.Join(sentinelPassword, ""),
 		IsClusterMode:    kind == "cluster",
-		ClientName:       o.ClientName, Protocol: o.Protocol, PoolSize: o.PoolSize,
+		Protocol:         2,  // orderd has no use for RESP3's pushes, for which every reply is searched
+		PipelinePoolSize: -1, // pipelines use the connections that pool_size bounds and the metrics count
+		ClientName:       o.ClientName, PoolSize: o.PoolSize,
 		MinIdleConns: o.MinIdleConns, MaxIdleConns: o.MaxIdleConns, MaxActiveConns: o.MaxActiveConns,
 		ConnMaxIdleTime: o.ConnMaxIdleTime, ConnMaxLifetime: o.ConnMaxLifetime, PoolFIFO: o.PoolFIFO,
 	}, nil

@@ -38,7 +38,8 @@ type fortress struct {
 	stock, locks *stack.SecureRedis
 }
 
-func newFortress(t *testing.T, name string) *fortress {
+// newFortress starts one; redisArgs are further arguments of its Redis servers.
+func newFortress(t *testing.T, name string, redisArgs ...string) *fortress {
 	t.Helper()
 	s, ca := stacktest.Stack(t), newAuthority(t)
 	pg, err := s.SecurePostgres(t.Context(), name+"-postgres", ca, "fsync=off")
@@ -47,8 +48,8 @@ func newFortress(t *testing.T, name string) *fortress {
 	}
 	f := &fortress{ca: ca}
 	f.database = postgresFor(t, pg.URL)
-	f.stock = mustSecureRedis(t, s, name+"-stock", ca)
-	f.locks = mustSecureRedis(t, s, name+"-locks", ca)
+	f.stock = mustSecureRedis(t, s, name+"-stock", ca, redisArgs...)
+	f.locks = mustSecureRedis(t, s, name+"-locks", ca, redisArgs...)
 	f.deployment.stock = redisURL(f.stock.Addr, "orderd-stock", stockPassword, ca.File)
 	f.deployment.locks = redisURL(f.locks.Addr, "orderd-lock", lockPassword, ca.File)
 	zoo, err := s.SecureZooKeeper(t.Context(), name+"-zookeeper", ca)
@@ -100,9 +101,9 @@ func mustLogin(t *testing.T, serverURL, user, password string) string {
 }
 
 // mustSecureRedis starts a server with the users of deploy/redis-users.acl.
-func mustSecureRedis(t *testing.T, s *stack.Stack, name string, ca *stack.Authority) *stack.SecureRedis {
+func mustSecureRedis(t *testing.T, s *stack.Stack, name string, ca *stack.Authority, args ...string) *stack.SecureRedis {
 	t.Helper()
-	r, err := s.SecureRedis(t.Context(), name, ca, redisUsers(t))
+	r, err := s.SecureRedis(t.Context(), name, ca, redisUsers(t), args...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -222,7 +222,7 @@ func TestRun_UsageErrorsNameTheFlag(t *testing.T) {
 		"serve --help":     append([]string{"serve", "--listen", "127.0.0.1:99999"}, servers...),
 		"is not HOST:PORT": append([]string{"serve", "--listen", "8080"}, servers...),
 		"--admin-listen":   append([]string{"serve", "--listen", "127.0.0.1:1", "--admin-listen", "127.0.0.1:1"}, servers...),
-		"--listen: \"x\"":   {"healthcheck", "--listen", "x"},
+		"--listen: \"x\"":  {"healthcheck", "--listen", "x"},
 		"--lock-ttl":       append([]string{"serve", "--lock-ttl", "1ms"}, servers...),
 		"--lock-margin":    append([]string{"serve", "--lock-margin", "6s"}, servers...),
 		"--lock-acks":      append([]string{"serve", "--lock-mode", "local", "--lock-acks", "1"}, servers...),

@@ -69,10 +69,11 @@ seen AS MATERIALIZED (
 
 // pgInspect returns the session that holds a key, or else one that waits for it, and the
 // number of waiters. The time left, in milliseconds, is counted from the end of the session's
-// last statement; $2 is the TTL.
+// last statement; $2 is the TTL. Postgres shows state and name of a session only to its own user
+// and that one's members: without them the whole TTL is taken to be left.
 const pgInspect = pgSeen + `
 SELECT name, pid, granted,
-	CASE WHEN state = 'active' THEN $2::bigint
+	CASE WHEN state = 'active' OR state_change IS NULL THEN $2::bigint
 	ELSE $2 + (extract(epoch FROM state_change - clock_timestamp()) * 1000)::bigint END,
 	count(*) FILTER (WHERE NOT granted) OVER ()
 FROM seen ORDER BY granted DESC LIMIT 1`
