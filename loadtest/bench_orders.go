@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"regexp"
 	"strconv"
 	"time"
 
 	"orderd/loadtest/audit"
+	"orderd/loadtest/bench"
 	"orderd/loadtest/bench/orders"
 	"orderd/loadtest/report"
 )
@@ -57,6 +59,10 @@ func (c *benchOrdersCommand) Run(con *console, verdict *audit.Verdict) error {
 func (c *benchOrdersCommand) measure(con *console, folder report.Folder, r *benchResult) error {
 	started := time.Now()
 	plan := orders.Plan{Rounds: c.Rounds, Window: c.Window, Large: c.Large, Curves: c.Curves, Only: regexp.MustCompile(c.Only)}
+	sync, err := bench.SyncTime(os.TempDir()) // where the servers keep their data
+	if err != nil {
+		return err
+	}
 	con.say("starting servers")
 	lab, err := orders.Open(con.ctx, c.Orderd)
 	if err != nil {
@@ -76,7 +82,7 @@ func (c *benchOrdersCommand) measure(con *console, folder report.Folder, r *benc
 	r.Orders = &figures
 	maps.Copy(r.Config, map[string]string{
 		"rounds": strconv.Itoa(c.Rounds), "window of orders": c.Window.String(), "large": strconv.Itoa(c.Large),
-		"durability": "fsync and synchronous_commit on",
+		"durability": fmt.Sprintf("fsync and synchronous_commit on; a write of 8 KiB takes %.2f ms to be durable", sync.Seconds()*1000),
 	})
 	return saveLogs(folder, "orders", lab.SaveLogs, err)
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jedib0t/go-pretty/v6/text"
+
 	"orderd/loadtest/audit"
 	"orderd/loadtest/bench"
 	"orderd/loadtest/bench/locks"
@@ -64,15 +66,14 @@ func (r benchResult) page() bench.Page {
 
 // text writes the result for a person at a terminal.
 func (r benchResult) text(w io.Writer, colours bool) {
-	if r.Orders != nil {
-		orders.Text(w, *r.Orders)
+	page := r.page()
+	for _, part := range page.Parts {
+		fmt.Fprintf(w, "%s\n\n", part.Text())
 	}
-	if r.Locks != nil {
-		locks.Text(w, *r.Locks)
+	for _, note := range page.Notes {
+		fmt.Fprintln(w, bench.Trimmed(text.WrapSoft(note, report.Width)))
 	}
-	if r.Overload != nil {
-		fmt.Fprintln(w, r.Overload.Part().Text())
-	}
+	fmt.Fprintln(w)
 	if goals := r.goals(); len(goals) > 0 {
 		fmt.Fprintln(w, bench.GoalTable(goals, colours))
 	}
@@ -80,11 +81,11 @@ func (r benchResult) text(w io.Writer, colours bool) {
 }
 
 // drawn returns the contents of report.txt and report.html.
-func (r benchResult) drawn() (text, page []byte, err error) {
-	var words, html bytes.Buffer
-	r.text(&words, false)
+func (r benchResult) drawn() (words, page []byte, err error) {
+	var written, html bytes.Buffer
+	r.text(&written, false)
 	err = r.page().HTML(&html)
-	return words.Bytes(), html.Bytes(), err
+	return written.Bytes(), html.Bytes(), err
 }
 
 // conclude judges, writes the files of the run and prints the result.
@@ -96,11 +97,11 @@ func (r *benchResult) conclude(con *console, folder report.Folder, format string
 	if r.Locks != nil {
 		maps.Copy(r.Versions, r.Locks.Versions)
 	}
-	text, page, err := r.drawn()
+	words, page, err := r.drawn()
 	if err != nil {
 		return err
 	}
-	if err := folder.FinishFigures(r, text, page); err != nil {
+	if err := folder.FinishFigures(r, words, page); err != nil {
 		return err
 	}
 	con.say("took %s; report: %s", took, folder.Page())
@@ -133,11 +134,11 @@ func drawAgain(con *console, folder report.Folder, document string) error {
 	if err := folder.ReadFigures(&r); err != nil {
 		return err
 	}
-	text, page, err := r.drawn()
+	words, page, err := r.drawn()
 	if err != nil {
 		return err
 	}
-	if err := folder.WriteFigures(text, page); err != nil {
+	if err := folder.WriteFigures(words, page); err != nil {
 		return err
 	}
 	if document != "" {
@@ -149,11 +150,11 @@ func drawAgain(con *console, folder report.Folder, document string) error {
 }
 
 func (r benchResult) writeInto(document string) error {
-	text, err := os.ReadFile(document)
+	old, err := os.ReadFile(document)
 	if err != nil {
 		return err
 	}
-	before, rest, found := strings.Cut(string(text), figuresBegin)
+	before, rest, found := strings.Cut(string(old), figuresBegin)
 	_, after, ended := strings.Cut(rest, figuresEnd)
 	if !found || !ended {
 		return fmt.Errorf("%s has no place for the figures: it lacks the lines\n%s%s", document, figuresBegin, figuresEnd)

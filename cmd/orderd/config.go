@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -97,10 +98,6 @@ func (c *serveCommand) Validate() error {
 		return fmt.Errorf("--tls-cert, --tls-key: need each other")
 	case c.MaxConnections < 1:
 		return fmt.Errorf("--max-connections: must be at least 1")
-	case strings.Count(os.Getenv(zooKeeperAuth), ":") == 0 && os.Getenv(zooKeeperAuth) != "":
-		return fmt.Errorf("%s: must be user:password", zooKeeperAuth)
-	case checkAddress(c.Listen) == nil && !c.Insecure && c.keySource() == nil && !loopback(c.Listen):
-		return fmt.Errorf("--listen: %s is not a loopback address and every route is open: give --api-keys, or say --insecure to serve there all the same", c.Listen)
 	}
 	if err := c.checkDatabase(); err != nil {
 		return err
@@ -114,6 +111,9 @@ func (c *serveCommand) Validate() error {
 func (c *serveCommand) checkListeners() error {
 	if err := checkAddress(c.Listen); err != nil {
 		return fmt.Errorf("--listen: %w", err)
+	}
+	if !c.Insecure && c.keySource() == nil && !loopback(c.Listen) {
+		return fmt.Errorf("--listen: %s is not a loopback address and every route is open: give --api-keys, or say --insecure to serve there all the same", c.Listen)
 	}
 	if err := checkAddress(c.AdminListen); err != nil {
 		return fmt.Errorf("--admin-listen: %w", err)
@@ -130,7 +130,7 @@ func checkAddress(address string) error {
 	if err != nil {
 		return fmt.Errorf("%q is not HOST:PORT", address)
 	}
-	if _, err := net.LookupPort("tcp", port); err != nil {
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return fmt.Errorf("%q is not HOST:PORT: %q is no port", address, port)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"strings"
 	"syscall"
 
@@ -148,8 +149,12 @@ func dialLoopback(ctx context.Context, network, address string) (net.Conn, error
 	return (&net.Dialer{Timeout: redisTimeout}).DialContext(ctx, network, address)
 }
 
-// checkZooKeeper rejects a ZooKeeper that would be reached without TLS.
+// checkZooKeeper rejects a ZooKeeper that would be reached without TLS, and a login that it would
+// not understand.
 func (c *serveCommand) checkZooKeeper() error {
+	if login := os.Getenv(zooKeeperAuth); login != "" && !strings.Contains(login, ":") {
+		return fmt.Errorf("%s: must be user:password", zooKeeperAuth)
+	}
 	if c.Insecure || c.ZookeeperCA != "" || c.LockMode != locking.ModeZooKeeper {
 		return nil
 	}

@@ -342,9 +342,9 @@ func TestHTTP_ProblemsAreBounded(t *testing.T) {
 	t.Parallel()
 	s := openShop(t, locking.NewNone())
 	for name, body := range map[string]string{
-		"wrong lines":   `{"lines":[` + strings.Repeat(`{"a":1},`, 1900) + `{"a":1}]}`,
-		"a long name":   `{"` + strings.Repeat("y", 15_000) + `":1}`,
-		"deep":          strings.Repeat("[", 15_000),
+		"wrong lines": `{"lines":[` + strings.Repeat(`{"a":1},`, 1900) + `{"a":1}]}`,
+		"a long name": `{"` + strings.Repeat("y", 15_000) + `":1}`,
+		"deep":        strings.Repeat("[", 15_000),
 	} {
 		rec := s.send(t, http.MethodPost, "/v1/orders", body)
 		problemIn(t, rec)

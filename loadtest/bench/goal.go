@@ -116,3 +116,12 @@ func Median(values []float64) float64 {
 	}
 	return (sorted[middle-1] + sorted[middle]) / 2
 }
+
+// MedianOf is the median of a figure of each item.
+func MedianOf[T any](items []T, figure func(T) float64) float64 {
+	values := make([]float64, len(items))
+	for i, item := range items {
+		values[i] = figure(item)
+	}
+	return Median(values)
+}

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 
 	"orderd/loadtest/report"
 )
@@ -149,14 +151,18 @@ func (p Part) Text() string {
 		}
 		return r
 	}
-	t.AppendHeader(row(p.Table.Header))
-	numbers := make([]int, 0, len(p.Table.Header))
-	for i := p.Table.Words; i < len(p.Table.Header); i++ {
+	header, numbers := slices.Clone(p.Table.Header), make([]int, 0, len(p.Table.Header))
+	for i := p.Table.Words; i < len(header); i++ {
+		header[i] = text.WrapSoft(header[i], columnWidth)
 		numbers = append(numbers, i+1)
 	}
+	t.AppendHeader(row(header))
 	t.SetColumnConfigs(Right(numbers...))
 	for _, cells := range p.Table.Rows {
 		t.AppendRow(row(cells))
 	}
-	return p.Words + "\n" + Trimmed(t.Render())
+	return p.Title + "\n" + Trimmed(text.WrapSoft(p.Words, report.Width)) + "\n" + Trimmed(t.Render())
 }
+
+// columnWidth is that of a column of numbers, so that its header is folded.
+const columnWidth = 10

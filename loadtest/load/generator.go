@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -47,9 +48,9 @@ type Order struct {
 	SKU int
 }
 
-// Run sends the orders and returns them sorted by Call. An error means that a client could
-// not connect, or that ctx ended.
-func (r Generator) Run(ctx context.Context) ([]Order, error) {
+// Run sends the orders and returns them sorted by Call, and the CPU time that sending them and
+// keeping the answers took. An error means that a client could not connect, or that ctx ended.
+func (r Generator) Run(ctx context.Context) (orders []Order, used time.Duration, err error) {
 	clients := make([]*loopClient, r.Clients*len(r.Targets))
 	defer func() {
 		for _, c := range clients {
@@ -73,11 +74,11 @@ func (r Generator) Run(ctx context.Context) ([]Order, error) {
 		})
 	}
 	if err := dialling.Wait(); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	for _, c := range clients {
 		if err := c.wire.conn.SetDeadline(time.Now().Add(r.Lasts + requestLimit)); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 	}
 	// No garbage collection: the clients keep little, and collecting it during the
@@ -85,12 +86,12 @@ func (r Generator) Run(ctx context.Context) ([]Order, error) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	var all sync.WaitGroup
 	var sent atomic.Int64
-	began := time.Now()
+	began, before := time.Now(), cpuTime()
 	for _, c := range clients {
 		all.Go(func() { c.run(ctx, r, began, &sent) })
 	}
 	all.Wait()
-	var orders []Order
+	used = cpuTime() - before
 	for _, c := range clients {
 		orders = append(orders, c.finish()...)
 	}
@@ -98,7 +99,16 @@ func (r Generator) Run(ctx context.Context) ([]Order, error) {
 	for i := range orders {
 		orders[i].Seq = i
 	}
-	return orders, ctx.Err()
+	return orders, used, ctx.Err()
+}
+
+// cpuTime is the CPU time that this process has used so far.
+func cpuTime() time.Duration {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		return 0
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 // A loopClient is one client of a Generator. It keeps answers as they came and parses them

@@ -160,7 +160,7 @@ func TestRush_GivesEachOrderItsKeyAndTheClients(t *testing.T) {
 		fmt.Fprint(w, `{"code":"sold_out"}`)
 	}))
 	defer server.Close()
-	orders, err := Generator{
+	orders, _, err := Generator{
 		Targets: []string{strings.TrimPrefix(server.URL, "http://")}, Clients: 3, Lasts: time.Minute, Orders: 120,
 		SKUs: []string{"A-1", "A-2"}, Pick: func(n int) func() int { return func() int { return n % 2 } }, APIKey: "k", Idempotent: true,
 	}.Run(t.Context())

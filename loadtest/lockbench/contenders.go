@@ -42,7 +42,7 @@ type contender struct {
 var contenders = map[string]contender{
 	"local":     {"orderd's; each process by itself", openLocal},
 	"redis":     {"orderd's; fencing token and renewal included", openRedisMode},
-	"zookeeper": {"orderd's; fencing token included", openZooKeeperMode},
+	"zookeeper": {"orderd's; fencing token included; a process keeps its place in the queue for 20 ms if nobody else waits", openZooKeeperMode},
 	"redlock":   {"orderd's; five masters, fencing token and renewal included", openRedlockMode},
 	"postgres":  {"orderd's; a session for each waiter, fencing token included", openPostgresMode},
 
@@ -51,7 +51,7 @@ var contenders = map[string]contender{
 	"redislock":     {"LinearBackoff(100ms), as its examples have it, until a deadline", openRedislock(100 * time.Millisecond)},
 	"redislock-5ms": {"LinearBackoff(5ms) until a deadline", openRedislock(5 * time.Millisecond)},
 	"rueidislock":   {"default options: two of three keys on the one server", openRueidislock(0)},
-	"rueidislock-1": {"one key", openRueidislock(1)},
+	"rueidislock-1": {"one key, and NoLoopTracking where the server has it (7.0.5), as its README has it for one server", openRueidislock(1)},
 	"zk.Lock":       {"the client library's own recipe", openZKLock},
 
 	"ping-redis":     {"PING", openRedisPing},

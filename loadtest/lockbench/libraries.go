@@ -104,8 +104,13 @@ func (l *rueidisLock) Unlock(context.Context) error {
 // one server; 0: the library's default.
 func openRueidislock(majority int32) func(servers, int) (opened, error) {
 	return func(s servers, _ int) (opened, error) {
+		noLoop, err := hasNoLoop(s)
+		if err != nil {
+			return opened{}, err
+		}
 		locker, err := rueidislock.NewLocker(rueidislock.LockerOption{
 			ClientOption: rueidis.ClientOption{InitAddress: []string{s.redis}}, KeyMajority: majority, KeyValidity: ttl,
+			NoLoopTracking: noLoop && majority == 1,
 		})
 		if err != nil {
 			return opened{}, err
@@ -115,6 +120,24 @@ func openRueidislock(majority int32) func(servers, int) (opened, error) {
 			close: locker.Close,
 		}, nil
 	}
+}
+
+// hasNoLoop reports whether the server, from 7.0.5 on, can leave a client's own writes out of
+// what it tells that client.
+func hasNoLoop(s servers) (bool, error) {
+	client := redisClient(s, 1)
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), drain)
+	defer cancel()
+	info, err := client.InfoMap(ctx, "server").Result()
+	if err != nil {
+		return false, err
+	}
+	var major, minor, patch int
+	if _, err := fmt.Sscanf(info["Server"]["redis_version"], "%d.%d.%d", &major, &minor, &patch); err != nil {
+		return false, fmt.Errorf("version of Redis: %w", err)
+	}
+	return major*10_000+minor*100+patch >= 7_00_05, nil
 }
 
 type zkLock struct{ lock *zk.Lock }

@@ -94,30 +94,22 @@ func measure(samples []sample.Sample, seconds float64) (Measurement, error) {
 	return m, nil
 }
 
-// conclude sets the cell's medians, that of each figure on its own: they need not be of the
-// same round.
+// conclude sets the cell's medians, that of each figure on its own, which need not be of the
+// same round; of the extremes the worst, and of what must not happen the sum.
 func (c *Cell) conclude() {
-	of := func(figure func(Measurement) float64) float64 {
-		values := make([]float64, len(c.Rounds))
-		for i, m := range c.Rounds {
-			values[i] = figure(m)
-		}
-		return bench.Median(values)
-	}
 	c.Median = Measurement{
-		TurnsPerSecond: of(func(m Measurement) float64 { return m.TurnsPerSecond }),
+		TurnsPerSecond: bench.MedianOf(c.Rounds, func(m Measurement) float64 { return m.TurnsPerSecond }),
 		Wait: Waits{
-			P50:     of(func(m Measurement) float64 { return m.Wait.P50 }),
-			P99:     of(func(m Measurement) float64 { return m.Wait.P99 }),
-			Longest: of(func(m Measurement) float64 { return m.Wait.Longest }),
+			P50: bench.MedianOf(c.Rounds, func(m Measurement) float64 { return m.Wait.P50 }),
+			P99: bench.MedianOf(c.Rounds, func(m Measurement) float64 { return m.Wait.P99 }),
 		},
-		Shares: Shares{
-			Least: of(func(m Measurement) float64 { return m.Shares.Least }),
-			Most:  of(func(m Measurement) float64 { return m.Shares.Most }),
-		},
-		HoldMS: of(func(m Measurement) float64 { return m.HoldMS }),
+		Shares: Shares{Least: c.Rounds[0].Shares.Least},
+		HoldMS: bench.MedianOf(c.Rounds, func(m Measurement) float64 { return m.HoldMS }),
 	}
 	for _, m := range c.Rounds {
+		c.Median.Wait.Longest = max(c.Median.Wait.Longest, m.Wait.Longest)
+		c.Median.Shares.Least = min(c.Median.Shares.Least, m.Shares.Least)
+		c.Median.Shares.Most = max(c.Median.Shares.Most, m.Shares.Most)
 		c.Median.Overlaps += m.Overlaps
 		c.Median.Failures += m.Failures
 		c.Median.Failure = cmp.Or(c.Median.Failure, m.Failure)

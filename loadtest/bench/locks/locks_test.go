@@ -59,15 +59,15 @@ func TestMeasure_DrawsTheProcessesTogether(t *testing.T) {
 	}
 }
 
-func TestCell_MediansAreOfEachFigureAndSumsOfWhatIsWrong(t *testing.T) {
+func TestCell_MediansOfFiguresTheWorstOfExtremesAndSumsOfWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	c := Cell{Rounds: []Measurement{
-		{TurnsPerSecond: 3, Wait: Waits{1, 8, 9}, Overlaps: 1},
-		{TurnsPerSecond: 1, Wait: Waits{3, 7, 8}, Failures: 2, Failure: "gave up"},
-		{TurnsPerSecond: 2, Wait: Waits{2, 9, 99}, Failures: 1, Failure: "later"},
+		{TurnsPerSecond: 3, Wait: Waits{1, 8, 9}, Shares: Shares{90, 110}, Overlaps: 1},
+		{TurnsPerSecond: 1, Wait: Waits{3, 7, 8}, Shares: Shares{40, 150}, Failures: 2, Failure: "gave up"},
+		{TurnsPerSecond: 2, Wait: Waits{2, 9, 99}, Shares: Shares{80, 180}, Failures: 1, Failure: "later"},
 	}}
 	c.conclude()
-	want := Measurement{TurnsPerSecond: 2, Wait: Waits{2, 8, 9}, Overlaps: 1, Failures: 3, Failure: "gave up"}
+	want := Measurement{TurnsPerSecond: 2, Wait: Waits{2, 8, 99}, Shares: Shares{40, 180}, Overlaps: 1, Failures: 3, Failure: "gave up"}
 	if c.Median != want {
 		t.Errorf("medians %+v, want %+v", c.Median, want)
 	}
@@ -167,14 +167,17 @@ func TestText(t *testing.T) {
 	f.Cells[7].Median.Overlaps = 3
 	f.Cells[8].Median.Failures, f.Cells[8].Median.Failure = 2, "gave up"
 	f.Rounds, f.Window = 3, time.Second
-	f.Goals, f.Notes = judge(f), notes(Plan{}, nil)
+	f.Goals, f.Notes = judge(f), notes(Plan{Contenders: Named([]string{"redis"})}, nil, f.RoundTrips)
 	var b strings.Builder
-	Text(&b, f)
+	for _, part := range f.Parts() {
+		b.WriteString(part.Text() + "\n")
+	}
+	b.WriteString(strings.Join(f.Notes, "\n"))
 	for _, want := range []string{
-		"Medians of 3 rounds of 1s", "redis 0.500 ms", "4 × 8, hold 2ms", "LET IN TWO AT ONCE, 3 times", "2 errors, first: gave up",
+		"Medians of 3 rounds of 1s", "Round trip of redis: 0.500 ms", "4 × 8, hold 2ms", "LET IN TWO AT ONCE, 3 times", "2 errors, first: gave up",
 		"each process by itself", "A waiter that releases the lock",
 	} {
-		if !strings.Contains(b.String(), want) {
+		if !strings.Contains(strings.Join(strings.Fields(b.String()), " "), want) { // lines are folded
 			t.Errorf("the text lacks %q:\n%s", want, b.String())
 		}
 	}

@@ -20,7 +20,7 @@ func (f Figures) Parts() []bench.Part {
 func (f Figures) part(s Setting, n int) bench.Part {
 	part := bench.Part{
 		Title: "The locks alone: " + s.String(), Picture: fmt.Sprintf("speed-locks-%d", n),
-		Words: fmt.Sprintf("Turns with one lock, each renewed and with its token; medians of %d rounds of %s. Waits in ms; shares of the processes in percent of an equal one.", f.Rounds, f.Window),
+		Words: fmt.Sprintf("Turns with one lock; orderd's are renewed and have fencing tokens. Medians of %d rounds of %s, of extremes the worst. Waits in ms; shares of the processes in percent of an equal one.", f.Rounds, f.Window),
 		Table: bench.Grid{Words: 1, Header: []string{"", "turns/s", "× best library", "p50 wait", "p99 wait", "longest wait", "shares", "remark"}},
 	}
 	rate := bench.Chart{Title: "Turns per second", X: "turns per second"}

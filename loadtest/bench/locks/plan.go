@@ -79,7 +79,7 @@ func (p Plan) Run(ctx context.Context, l *Lab, begin, end func(string, ...any)) 
 		f.Cells[i].conclude()
 	}
 	f.Goals = judge(f)
-	f.Notes = notes(p, r.about)
+	f.Notes = notes(p, r.about, f.RoundTrips)
 	return f, nil
 }
 
@@ -133,14 +133,14 @@ func (s Setting) String() string {
 }
 
 // notes say what a reader of the table has to know.
-func notes(p Plan, about map[string]string) []string {
+func notes(p Plan, about map[string]string, trips map[string]float64) []string {
 	var notes []string
 	for _, c := range p.Contenders {
 		notes = append(notes, c.Name+": "+about[c.Name]+".")
 	}
 	for _, server := range p.pinged() {
-		notes = append(notes, fmt.Sprintf("Round trip of %s: the median of a single client that sends nothing but %s.",
-			server, about[pings[server].Name]))
+		notes = append(notes, fmt.Sprintf("Round trip of %s: %.3f ms, the median of a single client that sends nothing but %s.",
+			server, trips[server], about[pings[server].Name]))
 	}
 	return append(notes, "A waiter that releases the lock asks for it again at once. A lock without a queue often grants it "+
 		"to the same waiter before another asks: that needs no hand-over, and the others wait all the longer.")

@@ -24,7 +24,7 @@ const (
 // which is not what is measured.
 func crowd(ctx context.Context, r load.Generator) (Measurement, []load.Order, error) {
 	r.Lasts = crowdLimit
-	orders, err := r.Run(ctx)
+	orders, _, err := r.Run(ctx)
 	if err != nil {
 		return Measurement{}, nil, err
 	}

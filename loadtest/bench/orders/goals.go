@@ -34,12 +34,11 @@ func judge(f Figures) []bench.Goal {
 	var goals []bench.Goal
 	ratio := func(limit float64, s Scenario, to Figure, beside string) {
 		if ours := f.figure(s); len(ours.Rounds) > 0 && to.Median.PerSecond > 0 {
-			goals = append(goals, bench.AtLeast(limit, ours.Median.PerSecond/to.Median.PerSecond, "%s ÷ %s", s, beside))
+			goals = append(goals, bench.AtLeast(limit, ratioOf(ours, to), "%s ÷ %s", s, beside))
 		}
 	}
 	reference, onMany := f.reference(1), f.reference(spread.SKUs)
-	hotRow := fmt.Sprintf("pgbench at its best (%d clients)", reference.Clients)
-	manyRows := fmt.Sprintf("pgbench at its best (%d clients)", onMany.Clients)
+	hotRow, manyRows := f.named(reference), f.named(onMany)
 	ratio(8, hot, reference, hotRow)
 	ratio(6, hotFour, reference, hotRow)
 	if m := f.figure(hotFour).Median; m.Latency.P50 > 0 {
@@ -57,9 +56,30 @@ func judge(f Figures) []bench.Goal {
 	ratio(1.3, inShop(spread), onMany, manyRows)
 	if one, many := f.figure(crowdOne).Median, f.figure(crowdMany).Median; one.PeakMiB > 0 && many.PeakMiB > 0 {
 		goals = append(goals, bench.AtMost(memoryGoal, max(one.PeakMiB, many.PeakMiB),
-			"a replica's memory at its peak, MiB, while %d orders are refused or wait (plus %.0f MiB of program pages)", crowdOrders, one.ProgramMiB))
+			"a replica's memory at its peak, MiB, while %d orders of %d clients are refused or wait (plus %.0f MiB of program pages)",
+			crowdOrders, crowdClients, one.ProgramMiB))
 	}
 	return append(goals, f.sound()...)
+}
+
+// named names a figure of pgbench as the reference: the best of how many clients it is.
+func (f Figures) named(best Figure) string {
+	least, most := best.Clients, best.Clients
+	for _, figure := range f.Table {
+		if figure.What == best.What && figure.SKUs == best.SKUs {
+			least, most = min(least, figure.Clients), max(most, figure.Clients)
+		}
+	}
+	return fmt.Sprintf("pgbench at its best (%d clients, of %d to %d)", best.Clients, least, most)
+}
+
+// ratioOf is the median of the rounds' ratios: within a round, the machine has changed less.
+func ratioOf(ours, to Figure) float64 {
+	ratios := make([]float64, min(len(ours.Rounds), len(to.Rounds)))
+	for i := range ratios {
+		ratios[i] = ours.Rounds[i].PerSecond / max(1, to.Rounds[i].PerSecond)
+	}
+	return bench.Median(ratios)
 }
 
 // sound is the goal without which speed is worth nothing; none if nothing was audited.

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net/url"
 	"slices"
-	"syscall"
 	"time"
 
 	"orderd/loadtest/audit"
@@ -16,10 +15,11 @@ import (
 	"orderd/loadtest/report"
 )
 
-// A Measurement is the result of one round, or the medians over the rounds, that of each
-// figure on its own.
+// A Measurement is the result of one round, or that of all: of each figure the median over the
+// rounds, or the worst where that is what it is about.
 type Measurement struct {
-	// PerSecond are orders confirmed and found in the ledger; refusals, in a scenario that is
+	// PerSecond are orders confirmed, of which the audit then finds each in the ledger or counts it
+	// as a violation; refusals, in a scenario that is
 	// sold out or crowded; transactions, of pgbench; answers, of nothing.
 	PerSecond float64            `json:"per_second"`
 	Latency   report.Percentiles `json:"latency_ms"` // of an open loop: from when the order was due
@@ -27,7 +27,9 @@ type Measurement struct {
 	// percent of an equal share.
 	Least float64 `json:"least_share_percent,omitempty"`
 	Most  float64 `json:"most_share_percent,omitempty"`
-	Group float64 `json:"orders_per_group,omitempty"` // mean; a group is the orders with one token
+	// Group is the mean of how many orders one lease served; 0 in mode none, and where there are
+	// several SKUs, as a lease then has several tokens.
+	Group float64 `json:"orders_per_group,omitempty"`
 	// Others are the orders with another answer than the scenario should give.
 	Others   int     `json:"others,omitempty"`
 	Audited  int     `json:"audited,omitempty"`             // orders that the ledger was compared with
@@ -105,48 +107,58 @@ func (l *Lab) orderd(ctx context.Context, s Scenario, warmUp, window time.Durati
 	return m, d.audit(ctx, skus, orders, &m)
 }
 
-// rush sends the orders and counts those that were answered in the window.
+// rush sends the orders and measures those of the window.
 func (s Scenario) rush(ctx context.Context, r load.Generator, warmUp, window time.Duration) (Measurement, []load.Order, error) {
-	before := cpuTime()
-	orders, err := r.Run(ctx)
+	orders, used, err := r.Run(ctx)
 	if err != nil {
 		return Measurement{}, nil, err
 	}
-	m := Measurement{ClientUS: float64((cpuTime() - before).Microseconds()) / float64(max(1, len(orders)))}
 	right := load.Confirmed
 	if s.SoldOut {
 		right = load.SoldOut
 	}
+	m := measured(orders, right, len(r.Targets), inWindow(r.PerSecond > 0, warmUp, window))
+	m.PerSecond /= window.Seconds()
+	m.ClientUS = float64(used.Microseconds()) / float64(max(1, len(orders)))
+	return m, orders, nil
+}
+
+// inWindow says which orders count: those that were answered in the window or, in an open loop,
+// were due in it, however late the answer came.
+func inWindow(open bool, warmUp, window time.Duration) func(load.Order) bool {
+	return func(o load.Order) bool {
+		at := o.Return
+		if open {
+			at = o.Call
+		}
+		return at >= warmUp && at < warmUp+window
+	}
+}
+
+// measured counts those of the orders that have the right outcome and count. PerSecond is their
+// number.
+func measured(orders []load.Order, right load.Outcome, targets int, counts func(load.Order) bool) (m Measurement) {
 	shares := map[string]int{}
 	var latencies []time.Duration
 	for _, o := range orders {
 		switch {
 		case o.Outcome != right:
 			m.Others++
-		case o.Return >= warmUp && o.Return < warmUp+window:
+		case counts(o):
 			shares[o.Replica]++
 			latencies = append(latencies, o.Latency())
 		}
 	}
-	m.PerSecond = float64(len(latencies)) / window.Seconds()
+	m.PerSecond = float64(len(latencies))
 	m.Latency = report.PercentilesOf(latencies)
-	if equal := float64(len(latencies)) / float64(len(r.Targets)); len(r.Targets) > 1 && equal > 0 {
-		counts := slices.Collect(maps.Values(shares))
-		m.Most = 100 * float64(slices.Max(counts)) / equal
-		if m.Least = 100 * float64(slices.Min(counts)) / equal; len(counts) < len(r.Targets) {
+	if equal := float64(len(latencies)) / float64(targets); targets > 1 && equal > 0 {
+		of := slices.Collect(maps.Values(shares))
+		m.Most = 100 * float64(slices.Max(of)) / equal
+		if m.Least = 100 * float64(slices.Min(of)) / equal; len(of) < targets {
 			m.Least = 0
 		}
 	}
-	return m, orders, nil
-}
-
-// cpuTime is the CPU time that this process has used so far.
-func cpuTime() time.Duration {
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		return 0
-	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+	return m
 }
 
 // audit compares the answers that the clients got with the ledger.
@@ -175,7 +187,7 @@ func (d database) audit(ctx context.Context, skus []string, orders []load.Order,
 		}
 	}
 	m.Audited = len(orders)
-	if sales > 0 {
+	if sales > 0 && len(skus) == 1 && !groups[0] {
 		m.Group = float64(sales) / float64(len(groups))
 	}
 	return nil

@@ -127,14 +127,14 @@ func (l *Lab) side(ctx context.Context, b Bound, of Load, window time.Duration) 
 	}
 	defer func() { err = errors.Join(err, replicas.Stop(ctx)) }() // before the database is dropped
 	warmUp := window / 2
-	orders, err := load.Generator{
+	orders, _, err := load.Generator{
 		Targets: hosts(replicas.URLs), Clients: of.Clients, Lasts: warmUp + window, SKUs: skus,
 		Pick: Scenario{SKUs: b.SKUs}.picks(rand.Uint64()), PerSecond: of.PerSecond, Pause: pause,
 	}.Run(ctx)
 	if err != nil {
 		return s, err
 	}
-	s = sideOf(orders, warmUp, window)
+	s = sideOf(orders, window, inWindow(of.PerSecond > 0, warmUp, window))
 	memory, err := replicas.Memory()
 	if err != nil {
 		return s, err
@@ -146,14 +146,14 @@ func (l *Lab) side(ctx context.Context, b Bound, of Load, window time.Duration) 
 	return s, err
 }
 
-func sideOf(orders []load.Order, warmUp, window time.Duration) (s Side) {
+func sideOf(orders []load.Order, window time.Duration, counts func(load.Order) bool) (s Side) {
 	var accepted, refused []time.Duration
 	for _, o := range orders {
 		if o.Outcome == load.Confirmed {
 			s.Confirmed++
 		}
 		refusal := o.Status == http.StatusTooManyRequests || o.Status == http.StatusServiceUnavailable && o.Outcome == load.Busy
-		switch counts := o.Return >= warmUp && o.Return < warmUp+window; {
+		switch counts := counts(o); {
 		case o.Error != "":
 			s.Broken++
 		case o.Outcome != load.Confirmed && !refusal:

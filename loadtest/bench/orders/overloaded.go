@@ -30,28 +30,17 @@ func (o Overload) goals() []bench.Goal {
 	}
 }
 
-// medianSide takes the median of each figure on its own.
+// medianSide takes the median of each figure on its own; of the extremes the worst, and of
+// totals, and what must not happen, the sum.
 func medianSide(rounds []Side) Side {
-	of := func(figure func(Side) float64) float64 {
-		values := make([]float64, len(rounds))
-		for i, s := range rounds {
-			values[i] = figure(s)
-		}
-		return bench.Median(values)
-	}
-	percentiles := func(p func(Side) report.Percentiles) report.Percentiles {
-		return report.Percentiles{
-			P50: of(func(s Side) float64 { return p(s).P50 }), P90: of(func(s Side) float64 { return p(s).P90 }),
-			P99: of(func(s Side) float64 { return p(s).P99 }), Max: of(func(s Side) float64 { return p(s).Max }),
-		}
-	}
 	median := Side{
-		PeakMiB:  of(func(s Side) float64 { return s.PeakMiB }),
-		Accepted: of(func(s Side) float64 { return s.Accepted }), Refused: of(func(s Side) float64 { return s.Refused }),
-		Latency: percentiles(func(s Side) report.Percentiles { return s.Latency }),
-		Refusal: percentiles(func(s Side) report.Percentiles { return s.Refusal }),
+		Accepted: bench.MedianOf(rounds, func(s Side) float64 { return s.Accepted }),
+		Refused:  bench.MedianOf(rounds, func(s Side) float64 { return s.Refused }),
+		Latency:  medianLatency(rounds, func(s Side) report.Percentiles { return s.Latency }),
+		Refusal:  medianLatency(rounds, func(s Side) report.Percentiles { return s.Refusal }),
 	}
-	for _, s := range rounds { // totals, and what must not happen, are summed
+	for _, s := range rounds {
+		median.PeakMiB = max(median.PeakMiB, s.PeakMiB)
 		median.Confirmed += s.Confirmed
 		median.Others += s.Others
 		median.Broken += s.Broken

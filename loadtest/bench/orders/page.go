@@ -7,13 +7,17 @@ import (
 	"orderd/loadtest/bench"
 )
 
+// ordersWords are for the rounds and the window.
+const ordersWords = "Orders of one unit; medians of %d rounds of %s, and the rates of the slowest and the fastest round; of extremes the worst. " +
+	"Refusals a second where the SKU is sold out or orders are far too many, and of a no-op HTTP handler. Latencies in ms. " +
+	"Orders per lease: how many one lease served. Shares: those of the replicas, in percent of an equal one."
+
 // Parts returns the figures as tables and charts.
 func (f Figures) Parts() []bench.Part {
 	reference := f.reference(1)
 	orders := bench.Part{
 		Title: "Orders", Picture: "speed-orders", Table: f.table(f.Table, reference.Median.PerSecond),
-		Words: fmt.Sprintf("Orders of one unit; medians of %d rounds of %s, and the rates of the slowest and the fastest round. Latencies in ms. "+
-			"Orders per lease: how many one lease served. Shares: those of the replicas, in percent of an equal one.", f.Rounds, f.Window),
+		Words: fmt.Sprintf(ordersWords, f.Rounds, f.Window),
 		Charts: slices.DeleteFunc([]bench.Chart{
 			f.beside(1, "One SKU that all want"), f.beside(spread.SKUs, fmt.Sprintf("%d SKUs", spread.SKUs)),
 		}, func(c bench.Chart) bool { return len(c.Rows) == 0 }),
@@ -126,11 +130,14 @@ func (f Figures) table(figures []Figure, reference float64) bench.Grid {
 	return t
 }
 
+// sells reports whether the figure's rate is of sales, so that it can be compared with pgbench's.
+func (f Figure) sells() bool { return f.What != nothing && !f.SoldOut && f.Orders == 0 }
+
 // row is the figure's line in a table; what was not measured is empty.
 func (f Figure) row(reference float64) []string {
 	m := f.Median
 	row := []string{f.String(), fmt.Sprintf("%.0f", m.PerSecond), fmt.Sprintf("%.0f–%.0f", f.least(), f.most()), "", "", "", "", "", "", ""}
-	if reference > 0 {
+	if reference > 0 && f.sells() {
 		row[3] = fmt.Sprintf("%.2f", m.PerSecond/reference)
 	}
 	if m.Latency.Max > 0 {

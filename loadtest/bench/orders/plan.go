@@ -143,8 +143,9 @@ func (p Plan) Run(ctx context.Context, l *Lab, begin, end func(string, ...any)) 
 		f.Table = append(f.Table, Figure{Scenario: s})
 	}
 	for round := range p.Rounds {
+		first := round * len(f.Table) / p.Rounds // not always the same at the beginning
 		for i := range f.Table {
-			if err := r.add(ctx, &f.Table[i], round); err != nil {
+			if err := r.add(ctx, &f.Table[(first+i)%len(f.Table)], round); err != nil {
 				return f, err
 			}
 		}
@@ -212,34 +213,36 @@ func (r runner) add(ctx context.Context, f *Figure, round int) error {
 	return nil
 }
 
-// medianOf takes the median of each figure on its own: they need not be of the same round.
+// medianOf takes the median of each figure on its own, which need not be of the same round; of
+// the extremes the worst, and of totals, and what must not happen, the sum.
 func medianOf(rounds []Measurement) Measurement {
-	of := func(figure func(Measurement) float64) float64 {
-		values := make([]float64, len(rounds))
-		for i, m := range rounds {
-			values[i] = figure(m)
-		}
-		return bench.Median(values)
-	}
 	median := Measurement{
-		PerSecond: of(func(m Measurement) float64 { return m.PerSecond }),
-		Latency: report.Percentiles{
-			P50: of(func(m Measurement) float64 { return m.Latency.P50 }),
-			P90: of(func(m Measurement) float64 { return m.Latency.P90 }),
-			P99: of(func(m Measurement) float64 { return m.Latency.P99 }),
-			Max: of(func(m Measurement) float64 { return m.Latency.Max }),
-		},
-		Least:      of(func(m Measurement) float64 { return m.Least }),
-		Most:       of(func(m Measurement) float64 { return m.Most }),
-		Group:      of(func(m Measurement) float64 { return m.Group }),
-		ClientUS:   of(func(m Measurement) float64 { return m.ClientUS }),
-		PeakMiB:    of(func(m Measurement) float64 { return m.PeakMiB }),
-		ProgramMiB: of(func(m Measurement) float64 { return m.ProgramMiB }),
+		PerSecond:  bench.MedianOf(rounds, func(m Measurement) float64 { return m.PerSecond }),
+		Latency:    medianLatency(rounds, func(m Measurement) report.Percentiles { return m.Latency }),
+		Least:      rounds[0].Least,
+		Group:      bench.MedianOf(rounds, func(m Measurement) float64 { return m.Group }),
+		ClientUS:   bench.MedianOf(rounds, func(m Measurement) float64 { return m.ClientUS }),
+		ProgramMiB: bench.MedianOf(rounds, func(m Measurement) float64 { return m.ProgramMiB }),
 	}
-	for _, m := range rounds { // totals, and what must not happen, are summed
+	for _, m := range rounds {
+		median.Least, median.Most = min(median.Least, m.Least), max(median.Most, m.Most)
+		median.PeakMiB = max(median.PeakMiB, m.PeakMiB)
 		median.Others += m.Others
 		median.Audited += m.Audited
 		median.Violations = append(median.Violations, m.Violations...)
+	}
+	return median
+}
+
+// medianLatency takes the median of each percentile, and the longest of all rounds.
+func medianLatency[T any](rounds []T, of func(T) report.Percentiles) report.Percentiles {
+	median := report.Percentiles{
+		P50: bench.MedianOf(rounds, func(r T) float64 { return of(r).P50 }),
+		P90: bench.MedianOf(rounds, func(r T) float64 { return of(r).P90 }),
+		P99: bench.MedianOf(rounds, func(r T) float64 { return of(r).P99 }),
+	}
+	for _, r := range rounds {
+		median.Max = max(median.Max, of(r).Max)
 	}
 	return median
 }

@@ -18,7 +18,7 @@ function lines(chart) {
     label: `${chart.title}: ` + chart.lines.map((line) => `${line.name} ${line.points.map(([x, y]) => `${number(y)} at ${x}`).join(", ")}`).join("; "),
     grid: { left: 12, right: 20, top: 34, bottom: 40, containLabel: true },
     legend: { top: 0, left: 0, textStyle: { color: colours.ink, fontSize: 13 }, data: chart.lines.map((line) => line.name) },
-    tooltip: { ...tooltip(colours), formatter: ({ seriesName, value }) => `<b>${escape(seriesName)}</b><br>${value[0]}: ${number(value[1])} ${escape(chart.y)}` },
+    tooltip: { ...tooltip(colours), formatter: ({ seriesName, value }) => `<b>${escape(seriesName)}</b><br>${value[0]}: ${number(value[1])} ${escape(chart.y || "")}` },
     xAxis: axis(colours, chart.x, chart.log_x, { logBase: chart.log_x ? 2 : 10, min: chart.lines[0].points[0][0], max: Math.max(...chart.lines.map((line) => last(line)[0])) }),
     yAxis: axis(colours, chart.y, chart.log_y, { nameGap: 46 }),
     series: chart.lines.map((line, i) => {
