@@ -29,8 +29,7 @@ type benchLocksCommand struct {
 	Rounds     int             `default:"3" help:"How often everything is measured; the table has the medians."`
 	Window     time.Duration   `default:"2s" help:"For how long turns are counted, after a quarter of it to warm up."`
 	Lockbench  string          `placeholder:"PATH" help:"Binary of the program that takes the turns. Default: built from loadtest/lockbench."`
-	Results    string          `default:"results" placeholder:"DIR" help:"Folder for the files of the run."`
-	Format     string          `default:"text" enum:"text,json" help:"Format of the result on stdout: ${enum}."`
+	resultFlags
 }
 
 // Validate finds values that make no sense. Errors name the flag.
@@ -61,15 +60,7 @@ func (c *benchLocksCommand) Validate() error {
 
 // Run measures and writes the result.
 func (c *benchLocksCommand) Run(con *console, verdict *audit.Verdict) error {
-	r := newBenchResult(con, "bench locks", time.Now())
-	folder, err := report.NewFolder(c.Results, "bench", r.Started)
-	if err != nil {
-		return err
-	}
-	if err := c.measure(con, folder, &r); err != nil {
-		return err
-	}
-	return r.conclude(con, folder, c.Format, verdict)
+	return c.bench(con, "bench locks", verdict, c.measure)
 }
 
 // measure adds the figures to a result.
@@ -88,10 +79,7 @@ func (c *benchLocksCommand) measure(con *console, folder report.Folder, r *bench
 	con.say("ready after %.1f s", time.Since(started).Seconds())
 
 	bar := con.track(plan.Parts())
-	figures, err := plan.Run(con.ctx, lab, bar.begin, func(format string, args ...any) {
-		bar.step()
-		bar.end(format, args...)
-	})
+	figures, err := plan.Run(con.ctx, lab, bar.begin, bar.done)
 	bar.stop()
 	if err := con.ctx.Err(); err != nil {
 		return err // users who interrupt a run do not want its logs

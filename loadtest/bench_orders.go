@@ -16,14 +16,13 @@ import (
 )
 
 type benchOrdersCommand struct {
-	Rounds  int           `default:"3" help:"How often everything is measured; the table has the medians."`
-	Window  time.Duration `default:"3s" help:"For how long orders are counted, after a quarter of it to warm up."`
-	Large   int           `default:"10000000" help:"Sales that the large database holds already; it takes minutes to fill. 0: no large database."`
-	Curves  bool          `default:"true" negatable:"" help:"Also measure how the speed changes with clients, replicas, SKUs and the size of groups."`
-	Only    string        `placeholder:"REGEXP" help:"Measure only what the table names so, such as \"one SKU\"."`
-	Orderd  string        `placeholder:"PATH" help:"Binary of orderd. Default: built from the source in this folder."`
-	Results string        `default:"results" placeholder:"DIR" help:"Folder for the files of the run."`
-	Format  string        `default:"text" enum:"text,json" help:"Format of the result on stdout: ${enum}."`
+	Rounds int           `default:"3" help:"How often everything is measured; the table has the medians."`
+	Window time.Duration `default:"3s" help:"For how long orders are counted, after a quarter of it to warm up."`
+	Large  int           `default:"10000000" help:"Sales that the large database holds already; it takes minutes to fill. 0: no large database."`
+	Curves bool          `default:"true" negatable:"" help:"Also measure how the speed changes with clients, replicas, SKUs and the size of groups."`
+	Only   string        `placeholder:"REGEXP" help:"Measure only what the table names so, such as \"one SKU\"."`
+	Orderd string        `placeholder:"PATH" help:"Binary of orderd. Default: built from the source in this folder."`
+	resultFlags
 }
 
 // Validate finds values that make no sense. Errors name the flag.
@@ -44,15 +43,7 @@ func (c *benchOrdersCommand) Validate() error {
 
 // Run measures and writes the result.
 func (c *benchOrdersCommand) Run(con *console, verdict *audit.Verdict) error {
-	r := newBenchResult(con, "bench orders", time.Now())
-	folder, err := report.NewFolder(c.Results, "bench", r.Started)
-	if err != nil {
-		return err
-	}
-	if err := c.measure(con, folder, &r); err != nil {
-		return err
-	}
-	return r.conclude(con, folder, c.Format, verdict)
+	return c.bench(con, "bench orders", verdict, c.measure)
 }
 
 // measure adds the figures to a result.
@@ -71,10 +62,7 @@ func (c *benchOrdersCommand) measure(con *console, folder report.Folder, r *benc
 	defer lab.Close(con.ctx)
 	con.say("ready after %.1f s", time.Since(started).Seconds())
 	bar := con.track(plan.Parts())
-	figures, err := plan.Run(con.ctx, lab, bar.begin, func(format string, args ...any) {
-		bar.step()
-		bar.end(format, args...)
-	})
+	figures, err := plan.Run(con.ctx, lab, bar.begin, bar.done)
 	bar.stop()
 	if err := con.ctx.Err(); err != nil {
 		return err // users who interrupt a run do not want its logs

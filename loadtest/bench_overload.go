@@ -12,11 +12,10 @@ import (
 )
 
 type benchOverloadCommand struct {
-	Rounds  int           `default:"3" help:"How often everything is measured; the table has the medians."`
-	Window  time.Duration `default:"3s" help:"For how long orders are counted, after half of it to warm up."`
-	Orderd  string        `placeholder:"PATH" help:"Binary of orderd. Default: built from the source in this folder."`
-	Results string        `default:"results" placeholder:"DIR" help:"Folder for the files of the run."`
-	Format  string        `default:"text" enum:"text,json" help:"Format of the result on stdout: ${enum}."`
+	Rounds int           `default:"3" help:"How often everything is measured; the table has the medians."`
+	Window time.Duration `default:"3s" help:"For how long orders are counted, after half of it to warm up."`
+	Orderd string        `placeholder:"PATH" help:"Binary of orderd. Default: built from the source in this folder."`
+	resultFlags
 }
 
 // Validate finds values that make no sense. Errors name the flag.
@@ -32,11 +31,11 @@ func (c *benchOverloadCommand) Validate() error {
 
 // Run measures and writes the result.
 func (c *benchOverloadCommand) Run(con *console, verdict *audit.Verdict) error {
-	r := newBenchResult(con, "bench overload", time.Now())
-	folder, err := report.NewFolder(c.Results, "bench", r.Started)
-	if err != nil {
-		return err
-	}
+	return c.bench(con, "bench overload", verdict, c.measure)
+}
+
+// measure adds the figures to a result.
+func (c *benchOverloadCommand) measure(con *console, folder report.Folder, r *benchResult) error {
 	con.say("starting servers")
 	lab, err := orders.Open(con.ctx, c.Orderd)
 	if err != nil {
@@ -44,10 +43,7 @@ func (c *benchOverloadCommand) Run(con *console, verdict *audit.Verdict) error {
 	}
 	defer lab.Close(con.ctx)
 	bar := con.track(orders.OverloadParts(c.Rounds))
-	figures, err := lab.Overload(con.ctx, c.Rounds, c.Window, bar.begin, func(format string, args ...any) {
-		bar.step()
-		bar.end(format, args...)
-	})
+	figures, err := lab.Overload(con.ctx, c.Rounds, c.Window, bar.begin, bar.done)
 	bar.stop()
 	if err := con.ctx.Err(); err != nil {
 		return err // users who interrupt a run do not want its logs
@@ -56,8 +52,5 @@ func (c *benchOverloadCommand) Run(con *console, verdict *audit.Verdict) error {
 	maps.Copy(r.Config, map[string]string{
 		"rounds": strconv.Itoa(c.Rounds), "window": c.Window.String(), "durability": "fsync and synchronous_commit on",
 	})
-	if err := saveLogs(folder, "overload", lab.SaveLogs, err); err != nil {
-		return err
-	}
-	return r.conclude(con, folder, c.Format, verdict)
+	return saveLogs(folder, "overload", lab.SaveLogs, err)
 }

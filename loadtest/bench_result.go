@@ -71,13 +71,33 @@ func (r benchResult) text(w io.Writer, colours bool) {
 		fmt.Fprintf(w, "%s\n\n", part.Text())
 	}
 	for _, note := range page.Notes {
-		fmt.Fprintln(w, bench.Trimmed(text.WrapSoft(note, report.Width)))
+		fmt.Fprintln(w, report.Trimmed(text.WrapSoft(note, report.Width)))
 	}
 	fmt.Fprintln(w)
 	if goals := r.goals(); len(goals) > 0 {
 		fmt.Fprintln(w, bench.GoalTable(goals, colours))
 	}
 	fmt.Fprintln(w, bench.Conclusion(r.goals(), "No goal to meet: what they are for was not measured."))
+}
+
+// bench has each of the parts add its figures to a result, and concludes. What was measured
+// before a part failed is kept.
+func (f resultFlags) bench(
+	con *console, command string, verdict *audit.Verdict, parts ...func(*console, report.Folder, *benchResult) error,
+) error {
+	r := newBenchResult(con, command, time.Now())
+	folder, err := report.NewFolder(f.Results, "bench", r.Started)
+	if err != nil {
+		return err
+	}
+	for i, measure := range parts {
+		if err := measure(con, folder, &r); i == 0 && err != nil {
+			return err
+		} else if err != nil {
+			return errors.Join(err, r.conclude(con, folder, f.Format, verdict))
+		}
+	}
+	return r.conclude(con, folder, f.Format, verdict)
 }
 
 // drawn returns the contents of report.txt and report.html.

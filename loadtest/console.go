@@ -74,6 +74,12 @@ func (b *bar) end(format string, args ...any) {
 	}
 }
 
+// done counts the part as one, and says how it went.
+func (b *bar) done(format string, args ...any) {
+	b.step()
+	b.end(format, args...)
+}
+
 // passed says how a part went that ran in parallel with others.
 func (b *bar) passed(part, outcome string) {
 	if b.tracker != nil {

@@ -15,9 +15,8 @@ import (
 
 // labFlags are shared by the commands that run on servers of their own and are judged.
 type labFlags struct {
-	Orderd  string `placeholder:"PATH" help:"Binary of orderd. Default: built from the source in this folder."`
-	Results string `default:"results" placeholder:"DIR" help:"Folder for the files of the run."`
-	outputFlags
+	Orderd string `placeholder:"PATH" help:"Binary of orderd. Default: built from the source in this folder."`
+	resultFlags
 }
 
 // run starts servers, has try fill in a command's cells and return their records, judges

@@ -123,6 +123,12 @@ type outputFlags struct {
 	Format string `default:"text" enum:"text,json" help:"Format of the result on stdout: ${enum}."`
 }
 
+// resultFlags are those of commands that leave a folder.
+type resultFlags struct {
+	Results string `default:"results" placeholder:"DIR" help:"Folder for the files of the run."`
+	outputFlags
+}
+
 func (f outputFlags) print(c *console, r report.Result) error {
 	if f.Format == "json" {
 		return report.JSON(c.out, r)

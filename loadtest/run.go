@@ -37,8 +37,7 @@ type runCommand struct {
 	Quantity int64              `default:"1" help:"Units in each order."`
 	Expect   report.Expectation `default:"hold" enum:"hold,break,either" help:"What should happen: ${enum}."`
 	Timeout  time.Duration      `default:"5m" help:"How long the drive may take."`
-	Results  string             `default:"results" placeholder:"DIR" help:"Folder for the files of the run."`
-	outputFlags
+	resultFlags
 }
 
 var skuPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)

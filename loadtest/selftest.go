@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -62,7 +61,7 @@ func (c *selftestCommand) table(con *console, findings []selftest.Finding) {
 		c.Seeds, selftest.Orders, c.Seed)
 	t := report.NewTable()
 	t.AppendHeader(table.Row{"what is wrong", "struck", "caught", "by the invariant", "verdict"})
-	t.SetColumnConfigs([]table.ColumnConfig{{Number: 2, Align: text.AlignRight, AlignHeader: text.AlignRight}, {Number: 3, Align: text.AlignRight, AlignHeader: text.AlignRight}})
+	t.SetColumnConfigs(report.Right(2, 3))
 	var wrong []string
 	for _, f := range findings {
 		struck, caught, invariant, word := fmt.Sprint(f.Struck), fmt.Sprint(f.Caught), f.Invariant, "✓ caught"
@@ -83,9 +82,7 @@ func (c *selftestCommand) table(con *console, findings []selftest.Finding) {
 		}
 		t.AppendRow(table.Row{f.Bug, struck, caught, invariant, word})
 	}
-	for line := range strings.Lines(t.Render()) {
-		fmt.Fprintln(con.out, strings.TrimRight(line, " \n"))
-	}
+	fmt.Fprintln(con.out, report.Trimmed(t.Render()))
 	for _, line := range wrong {
 		fmt.Fprintln(con.out, line)
 	}

@@ -78,6 +78,21 @@ func mustGiveBack(t *testing.T, lease *locking.Lease) {
 	}
 }
 
+// mustGiveBackBoth releases the leases of two waiters, in whatever order they get them.
+func mustGiveBackBoth(t *testing.T, first, second <-chan *locking.Lease) {
+	t.Helper()
+	for range 2 {
+		select {
+		case lease := <-first:
+			first = nil
+			mustGiveBack(t, lease)
+		case lease := <-second:
+			second = nil
+			mustGiveBack(t, lease)
+		}
+	}
+}
+
 // longest is a TTL beyond the end of any test: nothing that a test sees happen is due to a
 // lock's expiry.
 const longest = time.Minute
@@ -139,16 +154,7 @@ func TestRedis_onlyOneTurnIsLostToAPausedProcess(t *testing.T) {
 	}
 	first, second := waitFor(t, l, "a"), waitFor(t, l, "a")
 	mustGiveBack(t, lease)
-	for range 2 {
-		select {
-		case lease := <-first:
-			first = nil
-			mustGiveBack(t, lease)
-		case lease := <-second:
-			second = nil
-			mustGiveBack(t, lease)
-		}
-	}
+	mustGiveBackBoth(t, first, second)
 	if err := client.Publish(t.Context(), "orderd:wake:PAUSED", "end").Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -223,16 +229,7 @@ func TestRedis_aLostMessageCostsNoTurn(t *testing.T) {
 			t.Fatal("nobody listens")
 		}
 		mustGiveBack(t, lease)
-		for range 2 {
-			select {
-			case lease := <-first:
-				first = nil
-				mustGiveBack(t, lease)
-			case lease := <-second:
-				second = nil
-				mustGiveBack(t, lease)
-			}
-		}
+		mustGiveBackBoth(t, first, second)
 	}
 	// A waiter that learns that messages may have been lost does not wait for its timer.
 	if locking.WokenByReconnect(l) == 0 {

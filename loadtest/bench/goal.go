@@ -5,7 +5,6 @@ package bench
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -51,7 +50,7 @@ func Verdict(goals []Goal) audit.Verdict {
 func GoalTable(goals []Goal, colours bool) string {
 	t := report.NewTable()
 	t.AppendHeader(table.Row{"goal", "limit", "got", ""})
-	t.SetColumnConfigs(Right(2, 3))
+	t.SetColumnConfigs(report.Right(2, 3))
 	for _, g := range goals {
 		sign, words, colour := "≥", "met", text.FgGreen
 		if g.Most {
@@ -65,7 +64,7 @@ func GoalTable(goals []Goal, colours bool) string {
 		}
 		t.AppendRow(table.Row{g.Name, fmt.Sprintf("%s %g", sign, g.Limit), fmt.Sprintf("%.2f", g.Got), words})
 	}
-	return Trimmed(t.Render())
+	return report.Trimmed(t.Render())
 }
 
 // Conclusion counts the goals that are met; without goals it returns none.
@@ -84,24 +83,6 @@ func Conclusion(goals []Goal, none string) string {
 	default:
 		return s + ": GOALS NOT MET."
 	}
-}
-
-// Right aligns the columns of those numbers to the right.
-func Right(numbers ...int) []table.ColumnConfig {
-	columns := make([]table.ColumnConfig, len(numbers))
-	for i, n := range numbers {
-		columns[i] = table.ColumnConfig{Number: n, Align: text.AlignRight, AlignHeader: text.AlignRight}
-	}
-	return columns
-}
-
-// Trimmed removes the trailing spaces from a table's lines.
-func Trimmed(lines string) string {
-	var b strings.Builder
-	for line := range strings.Lines(lines) {
-		b.WriteString(strings.TrimRight(line, " \n") + "\n")
-	}
-	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // Median is the middle value, or the mean of the two middle ones; 0 without values.

@@ -157,11 +157,11 @@ func (p Part) Text() string {
 		numbers = append(numbers, i+1)
 	}
 	t.AppendHeader(row(header))
-	t.SetColumnConfigs(Right(numbers...))
+	t.SetColumnConfigs(report.Right(numbers...))
 	for _, cells := range p.Table.Rows {
 		t.AppendRow(row(cells))
 	}
-	return p.Title + "\n" + Trimmed(text.WrapSoft(p.Words, report.Width)) + "\n" + Trimmed(t.Render())
+	return p.Title + "\n" + report.Trimmed(text.WrapSoft(p.Words, report.Width)) + "\n" + report.Trimmed(t.Render())
 }
 
 // columnWidth is that of a column of numbers, so that its header is folded.

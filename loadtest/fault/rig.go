@@ -1,11 +1,9 @@
 package fault
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -174,19 +172,14 @@ func (a *Actor) close() {
 
 // waiters asks a replica how many of its orders wait for a lock.
 func (r *Rig) waiters(ctx context.Context, a *Actor) (int, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.admin+"/metrics", http.NoBody)
+	_, metrics, err := fleet.Get(ctx, a.admin+"/metrics")
 	if err != nil {
 		return 0, err
 	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, err
-	}
-	defer resp.Body.Close()
 	const name = "orderd_lock_waiters{"
-	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
-		if strings.HasPrefix(lines.Text(), name) {
-			_, value, _ := strings.Cut(lines.Text(), "} ")
+	for line := range strings.Lines(metrics) {
+		if strings.HasPrefix(line, name) {
+			_, value, _ := strings.Cut(strings.TrimSpace(line), "} ")
 			return strconv.Atoi(value)
 		}
 	}

@@ -3,7 +3,6 @@ package fleet
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
@@ -58,17 +57,9 @@ func serverLines(urls []string) (string, error) {
 
 // balanced returns nil if a replica answers through the balancer.
 func balanced(ctx context.Context, url string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/readyz", http.NoBody)
-	if err != nil {
-		return err
+	header, _, err := Get(ctx, url+"/readyz")
+	if err == nil && header.Get("X-Orderd-Replica") == "" {
+		err = fmt.Errorf("%s does not answer as a replica", url)
 	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK || resp.Header.Get("X-Orderd-Replica") == "" {
-		return fmt.Errorf("%s answers %s, and not as a replica", url, resp.Status)
-	}
-	return nil
+	return err
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"runtime"
 	"strconv"
@@ -170,19 +169,11 @@ func baseURL(port int) string { return "http://127.0.0.1:" + strconv.Itoa(port) 
 
 // ready returns nil if the replica with that id answers at url, and is ready.
 func ready(ctx context.Context, url, id string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/readyz", http.NoBody)
-	if err != nil {
-		return err
+	header, _, err := Get(ctx, url+"/readyz")
+	if err == nil && header.Get("X-Orderd-Replica") != id {
+		err = fmt.Errorf("%s answers as %q", url, header.Get("X-Orderd-Replica"))
 	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if got := resp.Header.Get("X-Orderd-Replica"); resp.StatusCode != http.StatusOK || got != id {
-		return fmt.Errorf("%s answers %s as %q", url, resp.Status, got)
-	}
-	return nil
+	return err
 }
 
 // Stop ends the replicas gracefully, in parallel.

@@ -49,15 +49,18 @@ func (f Folder) Finish(r Result, cells []audit.Records) error {
 // Result with the figures beside it), report.txt and report.html. It then points "latest" at
 // the folder as Finish does.
 func (f Folder) FinishFigures(document any, text, page []byte) error {
-	content, err := json.MarshalIndent(document, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write the results: %w", err)
-	}
-	err = errors.Join(os.WriteFile(f.path(resultFile), append(content, '\n'), 0o644), f.WriteFigures(text, page))
-	if err != nil {
+	if err := errors.Join(f.writeResult(document), f.WriteFigures(text, page)); err != nil {
 		return fmt.Errorf("write the results: %w", err)
 	}
 	return f.pointLatest()
+}
+
+func (f Folder) writeResult(document any) error {
+	text, err := json.MarshalIndent(document, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(f.path(resultFile), append(text, '\n'), 0o644)
 }
 
 // WriteFigures writes report.txt and report.html of such a run.
@@ -109,11 +112,7 @@ func (f Folder) Logs() string { return f.path(logsFolder) }
 
 // Write writes result.json and report.html.
 func (f Folder) Write(r Result) error {
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(f.path(resultFile), append(text, '\n'), 0o644); err != nil {
+	if err := f.writeResult(r); err != nil {
 		return err
 	}
 	page, err := os.Create(f.Page())
@@ -126,12 +125,8 @@ func (f Folder) Write(r Result) error {
 // Read reads result.json.
 func (f Folder) Read() (Result, error) {
 	var r Result
-	text, err := os.ReadFile(f.path(resultFile))
-	if err != nil {
+	if err := f.ReadFigures(&r); err != nil {
 		return r, err
-	}
-	if err := json.Unmarshal(text, &r); err != nil {
-		return r, fmt.Errorf("%s: %w", f.path(resultFile), err)
 	}
 	if r.SchemaVersion != SchemaVersion {
 		return r, fmt.Errorf("%s has schema %d, this program reads %d", f.path(resultFile), r.SchemaVersion, SchemaVersion)

@@ -32,9 +32,7 @@ func Matrix(w io.Writer, r Result, colours bool) {
 		}
 		t.AppendRow(row)
 	}
-	for line := range strings.Lines(t.Render()) {
-		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
-	}
+	fmt.Fprintln(w, Trimmed(t.Render()))
 	fmt.Fprintln(w)
 	for _, sentence := range legend {
 		fmt.Fprintln(w, text.WrapSoft(sentence, Width))

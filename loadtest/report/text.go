@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -24,14 +23,10 @@ func Text(w io.Writer, r Result, colours bool) {
 		return
 	}
 	fmt.Fprintln(w, header(r))
-	for line := range strings.Lines(grid(r, colours)) {
-		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
-	}
+	fmt.Fprintln(w, Trimmed(grid(r, colours)))
 	fmt.Fprintln(w)
 	for _, sentence := range Story(r) {
-		for line := range strings.Lines(text.WrapSoft(sentence, Width)) {
-			fmt.Fprintln(w, strings.TrimRight(line, " \n"))
-		}
+		fmt.Fprintln(w, Trimmed(text.WrapSoft(sentence, Width)))
 	}
 	for _, c := range r.Cells {
 		if c.Met {
@@ -55,11 +50,7 @@ func grid(r Result, colours bool) string {
 		"lock", "rep-\nlicas", "guard", "cli-\nents", "con-\nfirmed", "re-\nfused", "busy", "OVER-\nSOLD", "under-\nsold",
 		"orders\n/s", "p50\nms", "p99\nms", "lock\np99", "verdict",
 	})
-	var columns []table.ColumnConfig
-	for _, n := range []int{2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13} {
-		columns = append(columns, table.ColumnConfig{Number: n, Align: text.AlignRight, AlignHeader: text.AlignRight})
-	}
-	t.SetColumnConfigs(columns)
+	t.SetColumnConfigs(Right(2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13))
 	for i, c := range r.Cells {
 		if i > 0 && (c.Clients == 1) != (r.Cells[i-1].Clients == 1) {
 			t.AppendSeparator()
@@ -67,17 +58,6 @@ func grid(r Result, colours bool) string {
 		t.AppendRow(row(c, colours))
 	}
 	return t.Render()
-}
-
-// NewTable returns a table in the laboratory's style.
-func NewTable() table.Writer {
-	t := table.NewWriter()
-	style := table.StyleLight
-	style.Options = table.Options{SeparateHeader: true}
-	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
-	style.Format.Header = text.FormatDefault
-	t.SetStyle(style)
-	return t
 }
 
 func row(c Cell, colours bool) table.Row {

@@ -62,20 +62,20 @@ type Event struct {
 	Tag       string
 }
 
-// lockSessions begins the application name of the sessions that hold advisory locks.
-const lockSessions = "orderd lock "
+// lockSession begins the application name of a session that holds advisory locks.
+const lockSession = "orderd lock "
 
 // Postgres is a proxy that understands the server's protocol, and tells the sessions that
 // hold locks from those that place orders.
 type Postgres struct {
 	*Proxy
 
-	mu       sync.Mutex
-	events   []*Event
-	gates    []*Gate
-	frozen   chan struct{} // of the lock sessions only
-	lockGate *Gate         // for the next reply to a lock session's request with lockText
-	lockText []byte
+	lockSessions freezer
+	lockReplies  replyHold
+
+	mu     sync.Mutex
+	events []*Event
+	gates  []*Gate
 }
 
 // NewPostgres starts a proxy to the server at that address.
@@ -113,40 +113,18 @@ func (p *Postgres) Forget() {
 
 // FreezeLocks holds back everything to and from the sessions that hold locks until ThawLocks;
 // orders go on.
-func (p *Postgres) FreezeLocks() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.frozen == nil {
-		p.frozen = make(chan struct{})
-	}
-}
+func (p *Postgres) FreezeLocks() { p.lockSessions.freeze() }
 
 // ThawLocks ends FreezeLocks: what was held back goes on.
-func (p *Postgres) ThawLocks() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.frozen != nil {
-		close(p.frozen)
-		p.frozen = nil
-	}
-}
+func (p *Postgres) ThawLocks() { p.lockSessions.thaw() }
 
 // LoseLockReply drops the reply to the next request of a lock session that contains the text,
 // and its connection. The channel is closed once that has happened.
-func (p *Postgres) LoseLockReply(text string) <-chan struct{} {
-	g := p.HoldLockReply(text)
-	g.Sever()
-	return g.Arrived()
-}
+func (p *Postgres) LoseLockReply(text string) <-chan struct{} { return p.lockReplies.lose(text) }
 
 // HoldLockReply returns a gate for the reply to the next request of a lock session that
 // contains the text.
-func (p *Postgres) HoldLockReply(text string) *Gate {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.lockText, p.lockGate = []byte(text), newGate("request for "+Statement(text), true)
-	return p.lockGate
-}
+func (p *Postgres) HoldLockReply(text string) *Gate { return p.lockReplies.hold(text) }
 
 // message reads one message of the protocol. The client's first has no type byte.
 func message(r *bufio.Reader, fromClient, first bool) ([]byte, error) {

@@ -18,21 +18,22 @@ type pgTap struct {
 	asked    time.Time // when it was bound: a gate may hold it before it is executed
 	pending  []*Event  // executed and not yet answered, in order
 	reply    *Gate     // holds the answer to COMMIT
-	held     *Gate     // for the reply to a lock session that is held
+
+	lockReply heldReply // of a session that holds locks
 }
 
 func (t *pgTap) toServer(frame []byte, closed <-chan struct{}) verdict {
 	t.mu.Lock()
 	if !t.started {
 		t.started = true
-		t.locks = bytes.Contains(frame, []byte(lockSessions))
+		t.locks = bytes.Contains(frame, []byte(lockSession))
 		t.mu.Unlock()
 		return pass
 	}
 	t.mu.Unlock()
 	if t.locks {
-		t.arm(frame)
-		return t.proxy.thawLocks(closed)
+		t.proxy.lockReplies.requested(frame, &t.lockReply)
+		return t.proxy.lockSessions.wait(closed)
 	}
 	statement, asked, runs := t.follow(frame)
 	if statement == Other && !runs {
@@ -86,10 +87,10 @@ func (t *pgTap) follow(frame []byte) (statement Statement, asked time.Time, runs
 
 func (t *pgTap) toClient(frame []byte, closed <-chan struct{}) verdict {
 	if t.isLock() {
-		if g := t.holds(); g != nil {
+		if g := t.lockReply.take(); g != nil {
 			return g.hold(closed)
 		}
-		return t.proxy.thawLocks(closed)
+		return t.proxy.lockSessions.wait(closed)
 	}
 	switch frame[0] {
 	case 'C':
@@ -129,42 +130,6 @@ func (t *pgTap) isLock() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.locks
-}
-
-// arm notes whether the reply to this request is to be held.
-func (t *pgTap) arm(frame []byte) {
-	p := t.proxy
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.lockText != nil && bytes.Contains(frame, p.lockText) {
-		t.mu.Lock()
-		t.held = p.lockGate
-		t.mu.Unlock()
-		p.lockText = nil
-	}
-}
-
-// holds removes and returns the gate for the reply to a lock session, nil if there is none.
-func (t *pgTap) holds() *Gate {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	g := t.held
-	t.held = nil
-	return g
-}
-
-func (p *Postgres) thawLocks(closed <-chan struct{}) verdict {
-	p.mu.Lock()
-	frozen := p.frozen
-	p.mu.Unlock()
-	if frozen != nil {
-		select {
-		case <-frozen:
-		case <-closed:
-			return sever
-		}
-	}
-	return pass
 }
 
 func (p *Postgres) note(s Statement, asked time.Time) *Event {

@@ -41,11 +41,11 @@ type Proxy struct {
 	frame    framer
 	tap      func() tap // one for each connection
 	running  sync.WaitGroup
+	frames   freezer
 
 	mu     sync.Mutex
 	closed bool
 	cut    bool
-	frozen chan struct{} // closed when frames go on; nil while they do
 	links  map[*link]struct{}
 }
 
@@ -99,23 +99,14 @@ func (p *Proxy) Cut() {
 }
 
 // Freeze lets nothing pass, in either direction, and closes nothing, until Heal.
-func (p *Proxy) Freeze() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.frozen == nil {
-		p.frozen = make(chan struct{})
-	}
-}
+func (p *Proxy) Freeze() { p.frames.freeze() }
 
 // Heal ends a Cut or a Freeze: what was held back goes on.
 func (p *Proxy) Heal() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.cut = false
-	if p.frozen != nil {
-		close(p.frozen)
-		p.frozen = nil
-	}
+	p.mu.Unlock()
+	p.frames.thaw()
 }
 
 func (p *Proxy) drop() {
@@ -143,7 +134,7 @@ func (p *Proxy) serve(client net.Conn) {
 		return
 	}
 	defer p.leave(l)
-	if !p.thawed(l) {
+	if p.frames.wait(l.closed) == sever {
 		return
 	}
 	server, err := net.Dial("tcp", p.server)
@@ -182,27 +173,12 @@ func (p *Proxy) leave(l *link) {
 	delete(p.links, l)
 }
 
-// thawed waits until frames may go on, and reports whether the link is still open.
-func (p *Proxy) thawed(l *link) bool {
-	p.mu.Lock()
-	frozen := p.frozen
-	p.mu.Unlock()
-	if frozen != nil {
-		select {
-		case <-frozen:
-		case <-l.closed:
-			return false
-		}
-	}
-	return true
-}
-
 func (p *Proxy) pump(l *link, from io.Reader, to io.Writer, fromClient bool, look func([]byte, <-chan struct{}) verdict) {
 	defer l.close()
 	r := bufio.NewReaderSize(from, 64<<10)
 	for first := true; ; first = false {
 		frame, err := p.frame(r, fromClient, first)
-		if err != nil || !p.thawed(l) {
+		if err != nil || p.frames.wait(l.closed) == sever {
 			return
 		}
 		if look(frame, l.closed) == sever {

@@ -1,18 +1,11 @@
 package wire
 
-import (
-	"bufio"
-	"bytes"
-	"sync"
-)
+import "bufio"
 
 // A Raw proxy knows nothing of the protocol: it only looks for a text in requests.
 type Raw struct {
 	*Proxy
-
-	mu   sync.Mutex
-	text []byte // of the request whose reply is to be held; nil: none
-	gate *Gate  // that holds it
+	replies replyHold
 }
 
 // NewRaw starts a proxy to the server at that address.
@@ -29,20 +22,11 @@ func NewRaw(server string) (*Raw, error) {
 // LoseReply drops the reply to the next request that contains the text, and closes the
 // connection: the server did what it was asked, and the replica cannot know. The channel is
 // closed once that has happened.
-func (r *Raw) LoseReply(text string) <-chan struct{} {
-	g := r.HoldReply(text)
-	g.Sever()
-	return g.Arrived()
-}
+func (r *Raw) LoseReply(text string) <-chan struct{} { return r.replies.lose(text) }
 
 // HoldReply returns a gate for the reply to the next request that contains the text: the
 // server did what it was asked, and the replica does not know yet.
-func (r *Raw) HoldReply(text string) *Gate {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.text, r.gate = []byte(text), newGate("request for "+Statement(text), true)
-	return r.gate
-}
+func (r *Raw) HoldReply(text string) *Gate { return r.replies.hold(text) }
 
 // chunk reads what has arrived: requests and replies are smaller than a chunk.
 func chunk(r *bufio.Reader, _, _ bool) ([]byte, error) {
@@ -55,31 +39,18 @@ func chunk(r *bufio.Reader, _, _ bool) ([]byte, error) {
 }
 
 type rawTap struct {
-	raw *Raw
-
-	mu   sync.Mutex
-	held *Gate // for the reply that is held
+	raw   *Raw
+	reply heldReply
 }
 
 func (t *rawTap) toServer(frame []byte, _ <-chan struct{}) verdict {
-	t.raw.mu.Lock()
-	defer t.raw.mu.Unlock()
-	if t.raw.text != nil && bytes.Contains(frame, t.raw.text) {
-		t.raw.text = nil
-		t.mu.Lock()
-		t.held = t.raw.gate
-		t.mu.Unlock()
-	}
+	t.raw.replies.requested(frame, &t.reply)
 	return pass
 }
 
 func (t *rawTap) toClient(_ []byte, closed <-chan struct{}) verdict {
-	t.mu.Lock()
-	held := t.held
-	t.held = nil
-	t.mu.Unlock()
-	if held == nil {
-		return pass
+	if gate := t.reply.take(); gate != nil {
+		return gate.hold(closed)
 	}
-	return held.hold(closed)
+	return pass
 }

@@ -3,48 +3,55 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"strconv"
 )
+
+// value asks the database for a single value.
+func value[T any](ctx context.Context, f *Fleet, doing, sql string, args ...any) (v T, err error) {
+	if err := f.db.QueryRow(ctx, sql, args...).Scan(&v); err != nil {
+		return v, fmt.Errorf("%s: %w", doing, err)
+	}
+	return v, nil
+}
 
 // Blocked reports whether a transaction of the nth replica, counted from 1, waits for a row
 // that another one has locked.
 func (f *Fleet) Blocked(ctx context.Context, n int) (bool, error) {
-	var blocked bool
-	err := f.db.QueryRow(ctx, `
+	return value[bool](ctx, f, "ask who waits for a row", `
 		SELECT EXISTS (SELECT FROM pg_stat_activity
 			WHERE datname = current_database() AND application_name = $1 AND wait_event_type = 'Lock')`,
-		fmt.Sprintf("orderd r%d", n)).Scan(&blocked)
-	if err != nil {
-		return false, fmt.Errorf("ask who waits for a row: %w", err)
-	}
-	return blocked, nil
+		fmt.Sprintf("orderd r%d", n))
 }
 
 // Written reports whether a transaction of the nth replica, counted from 1, has written and
 // waits for its next statement: its rows are locked.
 func (f *Fleet) Written(ctx context.Context, n int) (bool, error) {
-	var written bool
-	err := f.db.QueryRow(ctx, `
+	return value[bool](ctx, f, "ask who has written", `
 		SELECT EXISTS (SELECT FROM pg_stat_activity
 			WHERE datname = current_database() AND application_name = $1
 				AND backend_xid IS NOT NULL AND wait_event = 'ClientRead')`,
-		fmt.Sprintf("orderd r%d", n)).Scan(&written)
-	if err != nil {
-		return false, fmt.Errorf("ask who has written: %w", err)
-	}
-	return written, nil
+		fmt.Sprintf("orderd r%d", n))
 }
 
 // EndLockSessions has Postgres terminate the connections on which the nth replica, counted
 // from 1, holds advisory locks, and returns how many there were.
 func (f *Fleet) EndLockSessions(ctx context.Context, n int) (int, error) {
-	var ended int
-	err := f.db.QueryRow(ctx, `
+	return value[int](ctx, f, "end the lock's connections", `
 		SELECT count(*) FILTER (WHERE pg_terminate_backend(a.pid)) FROM pg_stat_activity a
 		WHERE datname = current_database() AND application_name LIKE $1
 			AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND l.granted)`,
-		fmt.Sprintf("orderd lock r%d%%", n)).Scan(&ended)
-	if err != nil {
-		return 0, fmt.Errorf("end the lock's connections: %w", err)
-	}
-	return ended, nil
+		fmt.Sprintf("orderd lock r%d%%", n))
+}
+
+// Connections is how many connections to the database the nth replica, counted from 1, has.
+func (f *Fleet) Connections(ctx context.Context, n int) (int, error) {
+	return value[int](ctx, f, "count the connections", `
+		SELECT count(*) FROM pg_stat_activity
+		WHERE datname = current_database() AND application_name ~ ('^orderd (lock )?r' || $1 || '( |$)')`,
+		strconv.Itoa(n))
+}
+
+// Held is how many orders have the status held in the database, even if their time is over.
+func (f *Fleet) Held(ctx context.Context) (int, error) {
+	return value[int](ctx, f, "count the held orders", `SELECT count(*) FROM orders WHERE status = 'held'`)
 }
