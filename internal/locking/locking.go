@@ -36,8 +36,6 @@ var (
 	// ErrUnknown: the backend did not answer the release, which may or may not
 	// have happened. The lease ends by itself at Until at the latest.
 	ErrUnknown = errors.New("locking: release outcome is unknown")
-	// ErrUnsupported: the mode cannot do what an operator asked for.
-	ErrUnsupported = errors.New("locking: the mode cannot do that")
 )
 
 // A Locker grants leases on keys. Its methods are safe for concurrent use.

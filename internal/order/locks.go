@@ -2,6 +2,7 @@ package order
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -20,6 +21,9 @@ type lockRoutes struct {
 	store *stock.Store
 	log   *slog.Logger
 }
+
+// errUnsupported: the mode cannot do what an operator asked for.
+var errUnsupported = errors.New("order: the lock mode cannot do that")
 
 type lockStatus struct {
 	SKU     string     `json:"sku"`
@@ -67,7 +71,7 @@ type lockReply struct{ Body lockStatus }
 func (r *lockRoutes) get(ctx context.Context, in *lockRequest) (*lockReply, error) {
 	inspector, ok := r.locks.(locking.Inspector)
 	if !ok {
-		return nil, fmt.Errorf("inspect a lock: %w", locking.ErrUnsupported)
+		return nil, fmt.Errorf("inspect a lock: %w", errUnsupported)
 	}
 	status, err := inspector.Inspect(ctx, string(in.SKU))
 	if err != nil {
@@ -92,7 +96,7 @@ func (r *lockRoutes) evict(ctx context.Context, in *lockRequest) (*evictReply, e
 	sku := string(in.SKU)
 	evictor, ok := r.locks.(locking.Evictor)
 	if !ok {
-		return nil, fmt.Errorf("evict a lock: %w", locking.ErrUnsupported)
+		return nil, fmt.Errorf("evict a lock: %w", errUnsupported)
 	}
 	fence, err := evictor.NextToken(ctx, sku)
 	if err != nil {

@@ -44,7 +44,7 @@ var answers = []struct {
 	{locking.ErrLost, answer{http.StatusServiceUnavailable, "lease_lost", "The lock's lease ended before the order was written", true}},
 	{locking.ErrBusy, answer{http.StatusServiceUnavailable, "busy", "The lock was not obtained in time, or too many requests are in flight", true}},
 	{locking.ErrUnavailable, answer{http.StatusServiceUnavailable, "unavailable", "The lock service cannot answer", true}},
-	{locking.ErrUnsupported, answer{http.StatusNotImplemented, "unsupported", "This lock mode cannot do that", false}},
+	{errUnsupported, answer{http.StatusNotImplemented, "unsupported", "This lock mode cannot do that", false}},
 	{stock.ErrUnavailable, answer{http.StatusServiceUnavailable, "unavailable", "Postgres or Redis cannot answer now", true}},
 }
 

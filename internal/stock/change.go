@@ -1,6 +1,7 @@
 package stock
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,21 +14,14 @@ import (
 // the SKU's own, or GuardPredicate for a new one.
 func (s *Store) Set(ctx context.Context, sku string, onHand int64, guard Guard) (item Item, created bool, err error) {
 	err = s.inTx(ctx, "set the stock", func(tx pgx.Tx) error {
-		wanted := guard
-		if wanted == "" {
-			wanted = GuardPredicate
-		}
-		tag, err := tx.Exec(ctx, `
+		item, err = queryItem(ctx, tx, sku, `
 			INSERT INTO stock (sku, on_hand, guard) VALUES ($1, $2, $3)
-			ON CONFLICT (sku) DO NOTHING`, sku, onHand, wanted)
-		if err != nil {
-			return err
-		}
-		if created = tag.RowsAffected() == 1; created {
-			if item, err = queryItem(ctx, tx, sku, selectForUpdate, sku); err != nil {
-				return err
-			}
+			ON CONFLICT (sku) DO NOTHING RETURNING `+itemColumns, sku, onHand, cmp.Or(guard, GuardPredicate))
+		if created = err == nil; created {
 			return s.record(ctx, tx, item, onHand, "created")
+		}
+		if !errors.Is(err, ErrUnknownSKU) { // it is there already, and nothing was inserted
+			return err
 		}
 
 		if item, err = queryItem(ctx, tx, sku, selectForUpdate, sku); err != nil {
