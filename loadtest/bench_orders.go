@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"regexp"
 	"strconv"
 	"time"
@@ -50,16 +49,16 @@ func (c *benchOrdersCommand) Run(con *console, verdict *audit.Verdict) error {
 func (c *benchOrdersCommand) measure(con *console, folder report.Folder, r *benchResult) error {
 	started := time.Now()
 	plan := orders.Plan{Rounds: c.Rounds, Window: c.Window, Large: c.Large, Curves: c.Curves, Only: regexp.MustCompile(c.Only)}
-	sync, err := bench.SyncTime(os.TempDir()) // where the servers keep their data
-	if err != nil {
-		return err
-	}
 	con.say("starting servers")
 	lab, err := orders.Open(con.ctx, c.Orderd)
 	if err != nil {
 		return err
 	}
 	defer lab.Close(con.ctx)
+	sync, err := bench.SyncTime(lab.Dir())
+	if err != nil {
+		return err
+	}
 	con.say("ready after %.1f s", time.Since(started).Seconds())
 	bar := con.track(plan.Parts())
 	figures, err := plan.Run(con.ctx, lab, bar.begin, bar.done)

@@ -124,14 +124,14 @@ func (c *runCommand) drive(con *console, client *load.Client, cell *report.Cell)
 	if err := client.SetStock(ctx, cell.SKU, c.Stock, c.Guard); err != nil {
 		return audit.Records{}, fmt.Errorf("set the stock, which takes an admin's key in %s where keys are wanted: %w", apiKeyVariable, err)
 	}
+	_, start, err := client.Level(ctx, cell.SKU)
+	if err != nil {
+		return audit.Records{}, err
+	}
 	// A SKU that was sold out before may be reported so for a moment more.
 	select {
 	case <-time.After(2 * audit.TruthAge):
 	case <-ctx.Done():
-	}
-	_, start, err := client.Level(ctx, cell.SKU)
-	if err != nil {
-		return audit.Records{}, err
 	}
 
 	bar := con.track(c.Orders)

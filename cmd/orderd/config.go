@@ -124,7 +124,7 @@ func (c *serveCommand) checkListeners() error {
 	return nil
 }
 
-// checkAddress rejects an address that nobody could listen on.
+// checkAddress rejects an address that nobody could listen on. A port must be a number.
 func checkAddress(address string) error {
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {

@@ -25,7 +25,7 @@ type newKeyCommand struct {
 func (c *newKeyCommand) Run(to streams) error {
 	key, line, err := access.NewKey(access.Client{Name: c.Client, Role: c.Role})
 	if err != nil {
-		return fmt.Errorf("--%w (%w)", err, errUsage)
+		return fmt.Errorf("--%w (%w: see orderd keys new --help)", err, errUsage)
 	}
 	_, err = fmt.Fprintf(to.out, "%s\n%s\n", key, line)
 	return err

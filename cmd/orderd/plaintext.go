@@ -108,6 +108,7 @@ func (d *databaseFlags) redisOptions(text string) (*redis.UniversalOptions, erro
 		return nil, err
 	case o.TLSConfig != nil:
 		o.Dialer = dialTLS(o.TLSConfig)
+		o.MinIdleConns = 0 // a connection that was never used has a session ticket unread: see visibleTLS
 	case !d.Insecure:
 		o.Dialer = dialLoopback
 	}
@@ -130,7 +131,9 @@ func dialTLS(config *tls.Config) func(context.Context, string, string) (net.Conn
 
 // visibleTLS is a TLS connection that shows the one below it. The client looks there before it
 // uses a connection again: without that, every one that a restarted server has closed fails a
-// request. It must not have anything unread there, such as RESP3's pushes: see parseRedisURL.
+// request. Whatever is unread there counts as the end: a connection must have been used once, to
+// read TLS' session tickets, and nothing may come unasked, such as RESP3's pushes (see
+// parseRedisURL).
 type visibleTLS struct{ *tls.Conn }
 
 // SyscallConn implements syscall.Conn.
@@ -152,10 +155,13 @@ func dialLoopback(ctx context.Context, network, address string) (net.Conn, error
 // checkZooKeeper rejects a ZooKeeper that would be reached without TLS, and a login that it would
 // not understand.
 func (c *serveCommand) checkZooKeeper() error {
+	if c.LockMode != locking.ModeZooKeeper {
+		return nil
+	}
 	if login := os.Getenv(zooKeeperAuth); login != "" && !strings.Contains(login, ":") {
 		return fmt.Errorf("%s: must be user:password", zooKeeperAuth)
 	}
-	if c.Insecure || c.ZookeeperCA != "" || c.LockMode != locking.ModeZooKeeper {
+	if c.Insecure || c.ZookeeperCA != "" {
 		return nil
 	}
 	for _, address := range c.Zookeeper {

@@ -22,7 +22,8 @@ import (
 // With rediss in place of redis, connections use TLS; the parameter ca names a file of
 // authorities to trust instead of the system's. The parameter addr, which may be repeated, adds
 // a node to ask; user and password are those of the data servers, sentinel_username and
-// sentinel_password Sentinel's. Other parameters are those of a single server's URL.
+// sentinel_password Sentinel's. Other parameters are those of a single server's URL, except the
+// protocol and the time-outs, which are orderd's.
 func parseRedisURL(raw string) (*redis.UniversalOptions, error) {
 	u, err := url.Parse(raw)
 	if err != nil {

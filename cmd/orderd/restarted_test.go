@@ -1,15 +1,16 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
 
+	"orderd/internal/stack"
 	"orderd/internal/stack/stacktest"
 )
 
@@ -61,7 +62,7 @@ func TestRedis_NoRequestFailsOnAConnectionThatTheServerHasClosed(t *testing.T) {
 func TestRedis_AppendOnlyFileIsReplayedWithTheUsersOfTheDeployment(t *testing.T) {
 	t.Parallel()
 	f := newFortress(t, "replayed", "--appendonly", "yes", "--appendfsync", "always")
-	r := f.start(t, "replayed-1", "redis", "--work", "5s", "--lock-ttl", "60s")
+	r := f.start(t, "replayed-1", "redis", "--work", "9s", "--lock-ttl", "60s")
 	events := func() int {
 		text, err := f.stock.Do(t.Context(), "XLEN", "orderd:events")
 		if err != nil {
@@ -85,12 +86,12 @@ func TestRedis_AppendOnlyFileIsReplayedWithTheUsersOfTheDeployment(t *testing.T)
 		setting.Go(func() { r.mustSet(t, fmt.Sprint("B-", i), 10, "predicate") })
 	}
 	setting.Wait()
-	published := 0
-	await(t, "all events", func() bool {
-		before := published
-		published = events()
-		return published >= 9 && published == before
+	r.mustSet(t, "LAST", 10, "predicate")
+	await(t, "all events", func() bool { // they are published in the order of the ledger
+		newest, err := f.stock.Do(t.Context(), "XREVRANGE", "orderd:events", "+", "-", "COUNT", "1")
+		return err == nil && strings.Contains(newest, "LAST")
 	})
+	published := events()
 	answer := make(chan int, 1)
 	go func() {
 		status, _ := r.send(t, http.MethodPost, "/v1/orders", `{"lines":[{"sku":"A-1","quantity":1}]}`)
@@ -102,10 +103,7 @@ func TestRedis_AppendOnlyFileIsReplayedWithTheUsersOfTheDeployment(t *testing.T)
 	}
 	await(t, "the lock", func() bool { return held() != nil })
 	token := held()
-	for _, server := range []interface {
-		Stop(context.Context) error
-		Restart(context.Context) error
-	}{f.locks, f.stock} {
+	restart := func(server *stack.SecureRedis) {
 		if err := server.Stop(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -113,9 +111,11 @@ func TestRedis_AppendOnlyFileIsReplayedWithTheUsersOfTheDeployment(t *testing.T)
 			t.Fatal(err)
 		}
 	}
+	restart(f.locks)
 	if again := held(); again != token {
 		t.Errorf("after the restart the lock has token %v, want %v", again, token)
 	}
+	restart(f.stock)
 	if n := events(); n != published {
 		t.Errorf("after the restart there are %d events, want %d", n, published)
 	}

@@ -36,7 +36,7 @@ func checkArguments(args []string) error {
 			flag, value = fmt.Sprintf("argument %d", i+1), arg
 		}
 		if passwordIn.MatchString(value) {
-			return fmt.Errorf("%s: has a password in it, which everybody on this machine could read: set the environment variable instead (%w)", flag, errUsage)
+			return fmt.Errorf("%s: has a password in it, which everybody on this machine could read: set the environment variable instead (%w: see orderd --help)", flag, errUsage)
 		}
 	}
 	return nil

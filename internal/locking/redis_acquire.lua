@@ -1,5 +1,5 @@
--- Takes locks in the order given, up to the first that another owner holds or waits for, and
--- puts the owner into the queue of that one.
+-- Takes locks in the order given, up to the first that another owner holds, and puts the owner
+-- into the queue of that one.
 --
 -- KEYS    for each lock three: the lock, its queue, its token counter
 -- ARGV[1] the owner

@@ -416,8 +416,6 @@ func TestHTTP_Health(t *testing.T) {
 	}
 }
 
-// Anybody may ask whether orders can be taken. The dependencies are asked once at a time,
-// however many callers there are.
 // The answer names what is unavailable; why is in the log, for every one.
 func TestHealth_LogsWhy(t *testing.T) {
 	t.Parallel()
@@ -437,6 +435,8 @@ func TestHealth_LogsWhy(t *testing.T) {
 	}
 }
 
+// Anybody may ask whether orders can be taken. The dependencies are asked once at a time,
+// however many callers there are.
 func TestHealth_ManyWhoAskShareTheAnswer(t *testing.T) {
 	t.Parallel()
 	var asking, most atomic.Int64

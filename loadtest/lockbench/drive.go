@@ -100,8 +100,8 @@ func (w *waiter) run(ctx context.Context) {
 
 func (w *waiter) turn(ctx context.Context, asked time.Time) error {
 	if err := w.lock.Lock(ctx); err != nil {
-		if now := time.Now(); !now.Before(w.from) {
-			w.tally.Wait(now.Sub(asked)) // it has waited, too, and in vain
+		if ctx.Err() != nil {
+			w.tally.Wait(time.Since(asked)) // it has waited to the end, in vain
 		}
 		return fmt.Errorf("lock: %w", err)
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 // A Finding is how the audit did on one bug: of Seeds histories the bug made a difference in
-// Struck, and the invariant named it, or would decide nothing, in Caught of those. For the clean shop, Caught counts
+// Struck, and the invariant named it (PutToTheTest: was undecided) in Caught of those. For the clean shop, Caught counts
 // the histories that passed.
 type Finding struct {
 	Bug       Bug           `json:"bug"`
@@ -56,7 +56,7 @@ func (t trial) try(f *Finding, seed uint64) {
 		switch {
 		case t.bug == None && i.Verdict != audit.Held:
 			caught, evidence = false, string(i.Verdict)+": "+i.Name+": "+i.Evidence
-		case i.Name == t.must && i.Verdict != audit.Held:
+		case i.Name == t.must && (i.Verdict == audit.Violated || i.Verdict == audit.Undecided && t.must == audit.PutToTheTest):
 			caught, evidence = true, i.Evidence
 		}
 	}

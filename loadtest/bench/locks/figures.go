@@ -32,7 +32,8 @@ type Cell struct {
 	Rounds []Measurement `json:"rounds"`
 }
 
-// A Measurement is the result of one round's samples, or the median over the rounds.
+// A Measurement is the result of one round's samples, or that of all rounds: medians, and of the
+// longest wait and the shares the worst.
 type Measurement struct {
 	TurnsPerSecond float64 `json:"turns_per_second"`
 	Wait           Waits   `json:"wait_ms"`

@@ -71,5 +71,8 @@ func (l *Lab) Close(ctx context.Context) error {
 	return l.fleet.Close()
 }
 
+// Dir is the folder below which the servers keep their data.
+func (l *Lab) Dir() string { return l.fleet.Dir() }
+
 // SaveLogs copies the logs of all processes into dir.
 func (l *Lab) SaveLogs(dir string) error { return l.fleet.SaveLogs(dir) }

@@ -18,9 +18,9 @@ import (
 // A Measurement is the result of one round, or that of all: of each figure the median over the
 // rounds, or the worst where that is what it is about.
 type Measurement struct {
-	// PerSecond are orders confirmed, of which the audit then finds each in the ledger or counts it
-	// as a violation; refusals, in a scenario that is
-	// sold out or crowded; transactions, of pgbench; answers, of nothing.
+	// PerSecond are orders confirmed (the audit finds each in the ledger, or counts it as a
+	// violation); refusals, in a scenario that is sold out or crowded; transactions, of pgbench;
+	// answers, of nothing.
 	PerSecond float64            `json:"per_second"`
 	Latency   report.Percentiles `json:"latency_ms"` // of an open loop: from when the order was due
 	// Least and Most are the shares of the replicas with the fewest and the most orders, in

@@ -56,8 +56,8 @@ type Overload struct {
 	OverIt  Side `json:"over_it"`
 }
 
-// A Side is the result of one load, or the medians over the rounds, that of each figure on
-// its own.
+// A Side is the result of one load, or that of all rounds: of each figure the median, or the worst
+// where that is what it is about.
 type Side struct {
 	Accepted   float64            `json:"accepted_per_second"`
 	Latency    report.Percentiles `json:"accepted_ms"`

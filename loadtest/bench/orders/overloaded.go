@@ -74,6 +74,6 @@ func (o Overloads) Part() bench.Part {
 	}
 	return bench.Part{
 		Title: "Overload", Table: t,
-		Words: fmt.Sprintf("One replica, mode redis. Clients that are refused come again after %v to %v.", pause, 3*pause),
+		Words: fmt.Sprintf("One replica, mode redis; medians of the rounds, of peaks the highest. Clients that are refused come again after %v to %v.", pause, 3*pause),
 	}
 }
