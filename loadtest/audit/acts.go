@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"fmt"
 	"time"
 
 	"orderd/loadtest/load"
@@ -30,8 +31,8 @@ func actsAreWritten(b *books) (Verdict, string) {
 	if b.Acts == nil {
 		return silent()
 	}
-	if verdict, evidence := b.restocksAreWritten(); verdict == Violated {
-		return verdict, evidence
+	if wrong := b.restocksAreWritten(); wrong != "" {
+		return Violated, wrong
 	}
 	back := map[string]string{} // by order: the reason of the movement that returned its units
 	for _, m := range b.Ledger {
@@ -56,8 +57,8 @@ func actsAreWritten(b *books) (Verdict, string) {
 			return found("order %s was answered as %s to a %s; what the ledger has of its units' return is %q", act.OrderID, act.State, act.Kind, back[act.OrderID])
 		}
 	}
-	if verdict, evidence := b.returnsWereAskedFor(back, asked); verdict == Violated {
-		return verdict, evidence
+	if wrong := b.returnsWereAskedFor(back, asked); wrong != "" {
+		return Violated, wrong
 	}
 	for _, act := range refused {
 		if !b.rightly(act, asked[load.Cancel][act.OrderID]) {
@@ -104,27 +105,27 @@ func agree(act *load.Action, why string) bool {
 
 // returnsWereAskedFor checks that units came back only by a cancel that was asked for or an
 // expired hold, and that they did for each hold that was not confirmed.
-func (b *books) returnsWereAskedFor(back map[string]string, asked map[load.ActionKind]map[string]bool) (Verdict, string) {
+func (b *books) returnsWereAskedFor(back map[string]string, asked map[load.ActionKind]map[string]bool) string {
 	for order, why := range back {
 		op := b.told[order]
 		switch {
 		case why == cancelled && !asked[load.Cancel][order]:
-			return found("order %s was cancelled, which nobody asked for", order)
+			return fmt.Sprintf("order %s was cancelled, which nobody asked for", order)
 		case why == expired && op != nil && op.Hold == 0:
-			return found("order %s expired, and was no hold", order)
+			return fmt.Sprintf("order %s expired, and was no hold", order)
 		}
 	}
 	for order, op := range b.told {
 		if op.Hold > 0 && !asked[load.Confirm][order] && back[order] == "" {
-			return found("order %s was a hold that nobody confirmed, and its units did not come back", order)
+			return fmt.Sprintf("order %s was a hold that nobody confirmed, and its units did not come back", order)
 		}
 	}
-	return held("")
+	return ""
 }
 
 // restocksAreWritten checks that each restock is in the ledger at most once, one that was
 // answered as done is there as answered, and one that was refused is not.
-func (b *books) restocksAreWritten() (Verdict, string) {
+func (b *books) restocksAreWritten() string {
 	reasons := map[string]bool{}
 	for i := range b.Acts {
 		reasons[b.Acts[i].Reason] = b.Acts[i].Kind == load.Restock
@@ -135,7 +136,7 @@ func (b *books) restocksAreWritten() (Verdict, string) {
 			continue
 		}
 		if first, twice := written[m.Reason]; twice {
-			return found("restock %s is in the ledger twice, at version %d of %q and %d of %q", m.Reason, first.Version, first.SKU, m.Version, m.SKU)
+			return fmt.Sprintf("restock %s is in the ledger twice, at version %d of %q and %d of %q", m.Reason, first.Version, first.SKU, m.Version, m.SKU)
 		}
 		written[m.Reason] = m
 	}
@@ -147,14 +148,14 @@ func (b *books) restocksAreWritten() (Verdict, string) {
 		m, ok := written[act.Reason]
 		switch {
 		case ok && act.Outcome == load.Failed:
-			return found("restock %s was refused, and is in the ledger at version %d of %q", act.Reason, m.Version, m.SKU)
+			return fmt.Sprintf("restock %s was refused, and is in the ledger at version %d of %q", act.Reason, m.Version, m.SKU)
 		case act.Outcome != load.Confirmed:
 		case !ok:
-			return found("restock %s was answered as done, and is not in the ledger", act.Reason)
+			return fmt.Sprintf("restock %s was answered as done, and is not in the ledger", act.Reason)
 		case m.SKU != act.SKU || m.Delta != act.Delta || m.Version != act.Version:
-			return found("restock %s of %q was answered %+d, version %d; the ledger has %q, %+d, %d",
+			return fmt.Sprintf("restock %s of %q was answered %+d, version %d; the ledger has %q, %+d, %d",
 				act.Reason, act.SKU, act.Delta, act.Version, m.SKU, m.Delta, m.Version)
 		}
 	}
-	return held("")
+	return ""
 }

@@ -130,22 +130,25 @@ func (b *book) last() int64 {
 	return b.ledger[len(b.ledger)-1].OnHand
 }
 
-// of names the SKU within a sentence; empty in a drive of a single SKU.
-func (b *book) of() string {
-	if b.sku == "" {
+// of names the SKU within a sentence.
+func (b *book) of() string { return ofSKU(b.sku) }
+
+// ofSKU names a SKU within a sentence; in a drive of a single one it is empty.
+func ofSKU(sku string) string {
+	if sku == "" {
 		return ""
 	}
-	return " of " + b.sku
+	return " of " + sku
 }
 
-// each runs look on every SKU until one has a violation.
-func (b *books) each(look func(*book) (Verdict, string)) (Verdict, string) {
+// each runs look, which says what is wrong, on every SKU until there is something.
+func (b *books) each(look func(*book) string) string {
 	for _, one := range b.skus {
-		if verdict, evidence := look(one); verdict == Violated {
-			return verdict, evidence
+		if wrong := look(one); wrong != "" {
+			return wrong
 		}
 	}
-	return Held, ""
+	return ""
 }
 
 func (b *books) count(o load.Outcome) (n int) {

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -38,8 +39,8 @@ func oncePerKey(b *books) (Verdict, string) {
 			return found("key %s was answered as order %s, and later as %s", op.Key, answered[op.Key], op.Code)
 		}
 	}
-	if verdict, evidence := b.writtenIsNotDenied(); verdict == Violated {
-		return verdict, evidence
+	if wrong := b.writtenIsNotDenied(); wrong != "" {
+		return Violated, wrong
 	}
 	placed := map[[2]string]string{}
 	for _, o := range b.Placed {
@@ -62,7 +63,7 @@ func deniesKey(op load.Op) bool {
 
 // writtenIsNotDenied checks that no attempt was denied an order that had been written under its
 // key before the attempt began, even if no client had been told of that order.
-func (b *books) writtenIsNotDenied() (Verdict, string) {
+func (b *books) writtenIsNotDenied() string {
 	byKey := b.placedByKey()
 	var written map[string]time.Duration
 	for _, op := range b.Ops {
@@ -77,11 +78,11 @@ func (b *books) writtenIsNotDenied() (Verdict, string) {
 			written = b.writtenBy()
 		}
 		if by, known := written[order]; known && by < op.Call {
-			return found("key %s was answered %s at %s, and had order %s in the ledger by %s",
+			return fmt.Sprintf("key %s was answered %s at %s, and had order %s in the ledger by %s",
 				op.Key, cmp.Or(op.Code, string(op.Outcome)), ms(op.Call), order, ms(by))
 		}
 	}
-	return held("")
+	return ""
 }
 
 // placedByKey returns the orders in the database by their keys, as the clients sent them.

@@ -16,7 +16,7 @@ func quickLevelConverges(b *books) (Verdict, string) {
 	}
 	known, mended := 0, 0
 	for _, l := range b.Levels {
-		of := (&book{sku: l.SKU}).of()
+		of := ofSKU(l.SKU)
 		switch {
 		case l.Quick == nil: // it is rebuilt on demand
 		case l.Quick.OnHand > l.OnHand:

@@ -13,26 +13,26 @@ import (
 // in the sequence of sales, was even sent.
 func respectsRealTime(b *books) (Verdict, string) {
 	sales := 0
-	verdict, evidence := b.each(func(one *book) (Verdict, string) {
+	wrong := b.each(func(one *book) string {
 		confirmed := slices.DeleteFunc(slices.Clone(one.demands), func(d demand) bool { return d.op.Outcome != load.Confirmed })
 		if sales += len(confirmed); len(confirmed) == 0 {
-			return held("")
+			return ""
 		}
 		slices.SortFunc(confirmed, func(x, y demand) int { return cmp.Compare(x.version, y.version) })
 		earliest := confirmed[len(confirmed)-1] // the earliest to return of all those later in the sequence
 		for _, d := range slices.Backward(confirmed[:len(confirmed)-1]) {
 			if earliest.op.Return < d.op.Call {
-				return found("version %d%s was answered at %s, before the order of version %d was sent at %s",
+				return fmt.Sprintf("version %d%s was answered at %s, before the order of version %d was sent at %s",
 					earliest.version, one.of(), ms(earliest.op.Return), d.version, ms(d.op.Call))
 			}
 			if d.op.Return < earliest.op.Return {
 				earliest = d
 			}
 		}
-		return held("")
+		return ""
 	})
-	if verdict == Violated {
-		return verdict, evidence
+	if wrong != "" {
+		return Violated, wrong
 	}
 	return held("%d sales", sales)
 }

@@ -23,20 +23,20 @@ func confirmedAreWritten(b *books) (Verdict, string) {
 		}
 	}
 	wanted := map[string]int{}
-	verdict, evidence := b.each(func(one *book) (Verdict, string) {
+	wrong := b.each(func(one *book) string {
 		for _, d := range one.demands {
 			if d.op.Outcome != load.Confirmed {
 				continue
 			}
 			wanted[d.op.OrderID]++
-			if verdict, evidence := b.asAnswered(one, d); verdict == Violated {
-				return verdict, evidence
+			if wrong := b.asAnswered(one, d); wrong != "" {
+				return wrong
 			}
 		}
-		return held("")
+		return ""
 	})
-	if verdict == Violated {
-		return verdict, evidence
+	if wrong != "" {
+		return Violated, wrong
 	}
 	for order, lines := range wanted {
 		if b.lines[order] != lines {
@@ -46,16 +46,16 @@ func confirmedAreWritten(b *books) (Verdict, string) {
 	return held("%d confirmed orders", len(b.told))
 }
 
-func (b *books) asAnswered(one *book, d demand) (Verdict, string) {
+func (b *books) asAnswered(one *book, d demand) string {
 	m, ok := b.sales[saleKey{one.sku, d.op.OrderID}]
 	if !ok {
-		return found("order %d was confirmed as %q and is not in the ledger%s", d.op.Seq, d.op.OrderID, one.of())
+		return fmt.Sprintf("order %d was confirmed as %q and is not in the ledger%s", d.op.Seq, d.op.OrderID, one.of())
 	}
 	if -m.Delta != d.quantity || m.OnHand != d.left || m.Version != d.version {
-		return found("order %s was answered %d units%s, %d left, version %d; the ledger has %d, %d, %d",
+		return fmt.Sprintf("order %s was answered %d units%s, %d left, version %d; the ledger has %d, %d, %d",
 			d.op.OrderID, d.quantity, one.of(), d.left, d.version, -m.Delta, m.OnHand, m.Version)
 	}
-	return held("")
+	return ""
 }
 
 // writtenWereOrdered checks that each order with a sale in the drive was confirmed to a
@@ -70,23 +70,23 @@ func writtenWereOrdered(b *books) (Verdict, string) {
 	untold := map[string][]load.Movement{}
 	sales := 0
 	restocks := b.restocks()
-	verdict, evidence := b.each(func(one *book) (Verdict, string) {
+	wrong := b.each(func(one *book) string {
 		for _, m := range one.driven() {
 			if returns(m) || restocks[m.Reason] != nil {
 				continue
 			}
 			if m.Reason != sale {
-				return found("version %d%s is a %q: somebody else changed the SKU during the drive", m.Version, one.of(), m.Reason)
+				return fmt.Sprintf("version %d%s is a %q: somebody else changed the SKU during the drive", m.Version, one.of(), m.Reason)
 			}
 			sales++
 			if b.told[m.OrderID] == nil {
 				untold[m.OrderID] = append(untold[m.OrderID], m)
 			}
 		}
-		return held("")
+		return ""
 	})
-	if verdict == Violated {
-		return verdict, evidence
+	if wrong != "" {
+		return Violated, wrong
 	}
 	for order, taken := range untold {
 		if unknown[took(taken)]--; unknown[took(taken)] < 0 {
@@ -136,7 +136,7 @@ func noOrphans(b *books) (Verdict, string) {
 	}
 	for _, m := range b.Ledger {
 		if m.Reason == sale && !placed[m.OrderID] {
-			return found("version %d%s is a sale to order %s, which is not there", m.Version, (&book{sku: m.SKU}).of(), m.OrderID)
+			return found("version %d%s is a sale to order %s, which is not there", m.Version, ofSKU(m.SKU), m.OrderID)
 		}
 	}
 	return held("%d orders", len(b.Placed))

@@ -1,6 +1,10 @@
 package audit
 
-import "orderd/loadtest/load"
+import (
+	"fmt"
+
+	"orderd/loadtest/load"
+)
 
 // returns reports whether the movement gives back an order's units: by a cancel, or because a
 // hold expired.
@@ -19,7 +23,7 @@ func (b *book) cameIn() (units int64) {
 func returnedOnce(b *books) (Verdict, string) {
 	back := map[saleKey]bool{}
 	lines := map[string]int{} // how many SKUs an order has returned
-	verdict, evidence := b.each(func(one *book) (Verdict, string) {
+	wrong := b.each(func(one *book) string {
 		for _, m := range one.driven() {
 			if !returns(m) {
 				continue
@@ -27,19 +31,19 @@ func returnedOnce(b *books) (Verdict, string) {
 			key := saleKey{m.SKU, m.OrderID}
 			switch taken, ok := b.sales[key]; {
 			case !ok || taken.Version > m.Version:
-				return found("version %d%s returns units of order %s, which had taken none", m.Version, one.of(), m.OrderID)
+				return fmt.Sprintf("version %d%s returns units of order %s, which had taken none", m.Version, one.of(), m.OrderID)
 			case m.Delta != -taken.Delta:
-				return found("version %d%s returns %d units of order %s, which had taken %d", m.Version, one.of(), m.Delta, m.OrderID, -taken.Delta)
+				return fmt.Sprintf("version %d%s returns %d units of order %s, which had taken %d", m.Version, one.of(), m.Delta, m.OrderID, -taken.Delta)
 			case back[key]:
-				return found("version %d%s returns the units of order %s a second time", m.Version, one.of(), m.OrderID)
+				return fmt.Sprintf("version %d%s returns the units of order %s a second time", m.Version, one.of(), m.OrderID)
 			}
 			back[key] = true
 			lines[m.OrderID]++
 		}
-		return held("")
+		return ""
 	})
-	if verdict == Violated {
-		return verdict, evidence
+	if wrong != "" {
+		return Violated, wrong
 	}
 	for order, n := range lines {
 		if n != b.lines[order] {

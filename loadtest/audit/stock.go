@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"fmt"
 	"slices"
 
 	"orderd/loadtest/load"
@@ -40,7 +41,7 @@ func neverOversold(b *books) (Verdict, string) {
 	for _, m := range b.Ledger {
 		if m.OnHand < 0 {
 			return found("order %s took the level%s to %d at version %d, with token %d at replica %s; in the end %s too many had been sold",
-				m.OrderID, (&book{sku: m.SKU}).of(), m.OnHand, m.Version, m.Token, m.Replica, plural(b.oversold(), "unit"))
+				m.OrderID, ofSKU(m.SKU), m.OnHand, m.Version, m.Token, m.Replica, plural(b.oversold(), "unit"))
 		}
 	}
 	if len(b.skus) > 1 {
@@ -53,63 +54,63 @@ func neverOversold(b *books) (Verdict, string) {
 // or duplicated, that each level is the previous one plus the change, and that the SKU's row
 // agrees with the ledger.
 func addsUp(b *books) (Verdict, string) {
-	verdict, evidence := b.each(func(one *book) (Verdict, string) {
-		if verdict, evidence := b.beganAsSet(one); verdict == Violated {
-			return verdict, evidence
+	wrong := b.each(func(one *book) string {
+		if wrong := b.beganAsSet(one); wrong != "" {
+			return wrong
 		}
 		for i := 1; i < len(one.ledger); i++ {
 			before, m := one.ledger[i-1], one.ledger[i]
 			if m.Version != before.Version+1 {
-				return found("version %d%s is followed by version %d", before.Version, one.of(), m.Version)
+				return fmt.Sprintf("version %d%s is followed by version %d", before.Version, one.of(), m.Version)
 			}
 			if m.OnHand != before.OnHand+m.Delta {
-				return found("version %d%s has %d left: %d before it and %+d make %d",
+				return fmt.Sprintf("version %d%s has %d left: %d before it and %+d make %d",
 					m.Version, one.of(), m.OnHand, before.OnHand, m.Delta, before.OnHand+m.Delta)
 			}
 		}
 		return b.rowFollows(one)
 	})
-	if verdict == Violated {
-		return verdict, evidence
+	if wrong != "" {
+		return Violated, wrong
 	}
 	return held("%d movements", len(b.Ledger))
 }
 
 // beganAsSet checks the level that the drive started from.
-func (b *books) beganAsSet(one *book) (Verdict, string) {
+func (b *books) beganAsSet(one *book) string {
 	for _, set := range b.Starts {
 		switch {
 		case set.SKU != one.sku:
 		case len(one.ledger) == 0:
-			return found("the level%s was set to %d, and its ledger is empty", one.of(), set.OnHand)
+			return fmt.Sprintf("the level%s was set to %d, and its ledger is empty", one.of(), set.OnHand)
 		case one.ledger[0].OnHand != set.OnHand:
-			return found("the drive began with %d left%s at version %d: %d had been set",
+			return fmt.Sprintf("the drive began with %d left%s at version %d: %d had been set",
 				one.ledger[0].OnHand, one.of(), one.ledger[0].Version, set.OnHand)
 		}
 	}
-	return held("")
+	return ""
 }
 
 // rowFollows checks that the SKU's row has a version that is in the ledger, and that version's
 // level. It was read after the last answer and before the ledger: what the ledger has beyond
 // it was written in between, and nobody had been told of it.
-func (b *books) rowFollows(one *book) (Verdict, string) {
+func (b *books) rowFollows(one *book) string {
 	for _, l := range b.Levels {
 		if l.SKU != one.sku {
 			continue
 		}
 		i := slices.IndexFunc(one.ledger, func(m load.Movement) bool { return m.Version == l.Version })
 		if i < 0 {
-			return found("the row%s is at version %d, which the ledger has not", one.of(), l.Version)
+			return fmt.Sprintf("the row%s is at version %d, which the ledger has not", one.of(), l.Version)
 		}
 		if m := one.ledger[i]; m.OnHand != l.OnHand {
-			return found("the row%s has %d left at version %d, the ledger %d", one.of(), l.OnHand, l.Version, m.OnHand)
+			return fmt.Sprintf("the row%s has %d left at version %d, the ledger %d", one.of(), l.OnHand, l.Version, m.OnHand)
 		}
 		for _, m := range one.ledger[i+1:] {
 			if b.when(m).to < forever {
-				return found("the row%s is still at version %d, although its client had been told of version %d", one.of(), l.Version, m.Version)
+				return fmt.Sprintf("the row%s is still at version %d, although its client had been told of version %d", one.of(), l.Version, m.Version)
 			}
 		}
 	}
-	return held("")
+	return ""
 }

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -13,7 +14,7 @@ import (
 // token.
 func tokensGrow(b *books) (Verdict, string) {
 	tokens, without := map[int64]bool{}, 0
-	verdict, evidence := b.each(func(one *book) (Verdict, string) {
+	wrong := b.each(func(one *book) string {
 		var before load.Movement
 		for _, m := range one.driven() {
 			if m.Reason == sale && m.Token == 0 {
@@ -25,19 +26,19 @@ func tokensGrow(b *books) (Verdict, string) {
 			tokens[m.Token] = true
 			switch {
 			case m.Token < before.Token:
-				return found("version %d%s was written with token %d by %s, after version %d with token %d by %s",
+				return fmt.Sprintf("version %d%s was written with token %d by %s, after version %d with token %d by %s",
 					m.Version, one.of(), m.Token, m.Replica, before.Version, before.Token, before.Replica)
 			case m.Token == before.Token && m.Replica != before.Replica:
-				return found("%s and %s both wrote with token %d, versions %d and %d%s",
+				return fmt.Sprintf("%s and %s both wrote with token %d, versions %d and %d%s",
 					before.Replica, m.Replica, m.Token, before.Version, m.Version, one.of())
 			}
 			before = m
 		}
-		return held("")
+		return ""
 	})
 	switch {
-	case verdict == Violated:
-		return verdict, evidence
+	case wrong != "":
+		return Violated, wrong
 	case b.Tokens && without > 0:
 		return found("%d sales have no token", without)
 	case len(tokens) == 0:
