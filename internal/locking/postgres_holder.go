@@ -65,7 +65,7 @@ func (h *pgHolder) take(ctx context.Context, keys []string) error {
 			// session then holds it twice.
 			h.pg.count(wakeTimer)
 			wait = true
-		case pgDropped(a.err) && !fresh && !h.holding():
+		case pgDropped(a.err) && !fresh && !h.lease.holdsAny():
 			// A server that was restarted leaves dead connections behind.
 			h.drop(a.err)
 			if fresh, err = h.open(ctx); err != nil {
@@ -103,8 +103,6 @@ func (h *pgHolder) grant(keys []string, a pgAcquireReply) {
 	}
 }
 
-func (h *pgHolder) holding() bool { return !h.lease.Until().IsZero() }
-
 // whole completes the lease. The token is that of all its keys, as it was minted when all
 // were held.
 func (h *pgHolder) whole(token int64) error {
@@ -120,7 +118,7 @@ func (h *pgHolder) whole(token int64) error {
 
 // fail gives everything back after an error that ends the acquire.
 func (h *pgHolder) fail(err error) error {
-	holding := h.holding()
+	holding := h.lease.holdsAny()
 	if pgAnswered(err) {
 		h.clean()
 	} else {

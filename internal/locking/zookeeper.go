@@ -53,12 +53,8 @@ func NewZooKeeper(cfg ZooKeeperConfig) (*ZooKeeper, error) {
 	if len(cfg.Servers) == 0 || slices.Contains(cfg.Servers, "") {
 		return nil, fmt.Errorf("lock zookeeper: servers %q: none, or an empty one", cfg.Servers)
 	}
-	if cfg.SessionTimeout < minTTL {
-		return nil, fmt.Errorf("lock zookeeper: session time-out %v is below %v",
-			cfg.SessionTimeout, minTTL)
-	}
-	if cfg.Owner == "" {
-		return nil, errors.New("lock zookeeper: owner is empty")
+	if err := checkLease(cfg.SessionTimeout, cfg.Owner); err != nil {
+		return nil, fmt.Errorf("lock zookeeper: %w", err)
 	}
 	acl, err := zkACL(cfg.Auth)
 	if err != nil {

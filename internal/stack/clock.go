@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -53,9 +51,7 @@ func (s *Stack) RedisWithClock(ctx context.Context, name string) (*Redis, *Clock
 // Shift sets the clock ahead of the machine's by that much, at once, in whole seconds.
 func (c *Clock) Shift(ahead time.Duration) error {
 	text := fmt.Sprintf("%+ds\n", int(ahead.Seconds()))
-	// Written aside and renamed, so that the server never reads half of it.
-	aside := strings.TrimSuffix(c.file, ".clock") + ".next"
-	if err := errors.Join(os.WriteFile(aside, []byte(text), 0o600), os.Rename(aside, c.file)); err != nil {
+	if err := replaceFile(c.file, []byte(text)); err != nil { // the server never reads half of it
 		return fmt.Errorf("set the clock: %w", err)
 	}
 	return nil

@@ -74,6 +74,14 @@ func Open() (*Stack, error) {
 // Dir is the stack's folder. Logs are in <Dir>/logs/<name>.log until Close.
 func (s *Stack) Dir() string { return s.dir }
 
+// SaveLogs copies the logs of all processes into dir.
+func (s *Stack) SaveLogs(dir string) error {
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(s.dir, "logs"))); err != nil {
+		return fmt.Errorf("save the logs: %w", err)
+	}
+	return nil
+}
+
 // Close ends every process, all at once, and removes the folder. It returns
 // within 30 s whatever the processes do; calling it again has no effect.
 func (s *Stack) Close() error { return s.closeOnce() }

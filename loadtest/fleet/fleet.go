@@ -3,7 +3,6 @@ package fleet
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -179,10 +178,4 @@ func ReadLedger(ctx context.Context, db *pgx.Conn, sku string) ([]load.Movement,
 }
 
 // SaveLogs copies the logs of all processes into dir.
-func (f *Fleet) SaveLogs(dir string) error {
-	logs := filepath.Join(f.stack.Dir(), "logs")
-	if err := os.CopyFS(dir, os.DirFS(logs)); err != nil {
-		return fmt.Errorf("save the logs: %w", err)
-	}
-	return nil
-}
+func (f *Fleet) SaveLogs(dir string) error { return f.stack.SaveLogs(dir) }

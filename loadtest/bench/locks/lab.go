@@ -3,7 +3,6 @@ package locks
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -145,9 +144,4 @@ func tool(ctx context.Context, args ...string) (string, error) {
 func (l *Lab) Close() error { return l.stack.Close() }
 
 // SaveLogs copies the servers' logs into dir.
-func (l *Lab) SaveLogs(dir string) error {
-	if err := os.CopyFS(dir, os.DirFS(filepath.Join(l.stack.Dir(), "logs"))); err != nil {
-		return fmt.Errorf("save the logs: %w", err)
-	}
-	return nil
-}
+func (l *Lab) SaveLogs(dir string) error { return l.stack.SaveLogs(dir) }
