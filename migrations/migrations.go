@@ -78,8 +78,7 @@ func up(ctx context.Context, db *sql.DB) (int, error) {
 	}
 	applied, err := provider.Up(ctx)
 	if err != nil {
-		var partly *goose.PartialError
-		if errors.As(err, &partly) {
+		if partly, ok := errors.AsType[*goose.PartialError](err); ok {
 			applied = partly.Applied
 		}
 		return len(applied), fmt.Errorf("migrate: %w", err)

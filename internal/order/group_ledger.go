@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"orderd/internal/stock"
@@ -97,8 +96,8 @@ var rolledBackCodes = []string{"40001", "40P01"}
 
 // rolledBack returns which of these codes err has, or "".
 func rolledBack(err error) string {
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && slices.Contains(rolledBackCodes, pg.Code) {
-		return pg.Code
+	if code := sqlState(err); slices.Contains(rolledBackCodes, code) {
+		return code
 	}
 	return ""
 }

@@ -46,10 +46,9 @@ func (l *Ledger) writeGroup(
 		return nil
 	})
 	err := conn.SendBatch(ctx, batch).Close()
-	var pg *pgconn.PgError
 	switch {
 	case err == nil:
-	case errors.As(err, &pg) && pg.Code == divisionByZero:
+	case sqlState(err) == divisionByZero:
 		return errors.Join(errStockChanged, err)
 	case w.keyed() && errors.Is(keyTaken(err), ErrInFlight):
 		return keyTaken(err)

@@ -56,15 +56,15 @@ func checkJSON(data []byte) error {
 }
 
 func syntaxError(err error, dec *jsontext.Decoder) error {
-	var syntax *jsontext.SyntacticError
+	syntax, located := errors.AsType[*jsontext.SyntacticError](err)
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName):
 		at := dec.StackPointer()
-		if errors.As(err, &syntax) {
+		if located {
 			at = syntax.JSONPointer
 		}
 		return fmt.Errorf("%s: appears twice", place(at))
-	case errors.As(err, &syntax):
+	case located:
 		return fmt.Errorf("%s: is not JSON at byte %d", place(syntax.JSONPointer), syntax.ByteOffset)
 	default:
 		return fmt.Errorf("body: is not JSON")

@@ -115,11 +115,10 @@ func (l *Ledger) write(ctx context.Context, tx pgx.Tx, id uuid.UUID, d draft) (O
 			})
 	}
 	err := tx.SendBatch(ctx, batch).Close()
-	var r *refusal
-	switch {
-	case errors.As(err, &r):
+	if r, refused := errors.AsType[*refusal](err); refused {
 		return Order{}, l.explain(ctx, tx, r.line)
-	case errors.Is(err, ErrInFlight):
+	}
+	if errors.Is(err, ErrInFlight) {
 		return Order{}, err
 	}
 	return placed, stock.Unavailable("write the order", err)
@@ -129,8 +128,8 @@ func (l *Ledger) write(ctx context.Context, tx pgx.Tx, id uuid.UUID, d draft) (O
 // of its key. The unique index makes the insert wait for another transaction with the same
 // key: then either that has committed, and the key exists, or the wait was too long.
 func keyTaken(err error) error {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && pg.ConstraintName == "orders_idempotency_key" || lockTimedOut(err) {
+	pg, answered := errors.AsType[*pgconn.PgError](err)
+	if answered && pg.ConstraintName == "orders_idempotency_key" || lockTimedOut(err) {
 		return errors.Join(ErrInFlight, err)
 	}
 	return err
@@ -138,9 +137,14 @@ func keyTaken(err error) error {
 
 // lockTimedOut reports whether a statement failed because it waited for another transaction
 // for longer than lock_timeout.
-func lockTimedOut(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == "55P03"
+func lockTimedOut(err error) bool { return sqlState(err) == "55P03" }
+
+// sqlState returns the code of an error of Postgres, or "".
+func sqlState(err error) string {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return pg.Code
+	}
+	return ""
 }
 
 // refusal is the error for a line for which no row was updated.

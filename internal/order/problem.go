@@ -155,7 +155,7 @@ func problemFrom(status int, detail string, errs []error) *Problem {
 	p := a.problem(detail)
 	for _, err := range errs[:min(len(errs), maxFieldErrors)] {
 		f := FieldError{Location: "request", Message: err.Error()}
-		var d huma.ErrorDetailer
+		var d huma.ErrorDetailer // is no error itself
 		if errors.As(err, &d) {
 			f = FieldError{d.ErrorDetail().Location, d.ErrorDetail().Message}
 		}

@@ -111,6 +111,6 @@ func (s *Store) adjusted(ctx context.Context, tx pgx.Tx, item Item, a Adjustment
 // keyTaken reports whether the key was used for another SKU at the same time: after this
 // transaction had looked for it, which the lock on one SKU's row does not prevent.
 func keyTaken(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.ConstraintName == "adjustments_pkey"
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pg.ConstraintName == "adjustments_pkey"
 }

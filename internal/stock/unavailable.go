@@ -14,8 +14,7 @@ import (
 // the answer, pgx 5.12 returns "conn closed" and calls it safe to retry (NextResult drops the
 // error of its peek).
 func Answered(err error) bool {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return pg.SeverityUnlocalized == "ERROR"
 	}
 	return errors.Is(err, pgx.ErrTxCommitRollback)
@@ -37,8 +36,7 @@ func Unavailable(doing string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && !passing[pg.Code[:2]] && !passing[pg.Code] {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && !passing[pg.Code[:2]] && !passing[pg.Code] {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	return fmt.Errorf("%s: %w", doing, errors.Join(ErrUnavailable, err))
