@@ -308,11 +308,6 @@ func TestHold_IsKept(t *testing.T) {
 			t.Errorf("confirm is answered %d %s, want 200, confirmed", kept.Code, kept.Body)
 		}
 	}
-	s.expire(t)
-	if n, err := s.Sweep(t.Context()); n != 0 || err != nil {
-		t.Errorf("Sweep = %d, %v; want nothing", n, err)
-	}
-	s.mustHave(t, "A-1", 3, 2)
 	again := s.order(t, "", "k", hold)
 	if again.Body.String() != rec.Body.String() || again.Header().Get("Idempotent-Replayed") != "true" {
 		t.Errorf("the replay = %s, want %s", again.Body, rec.Body)
@@ -322,6 +317,34 @@ func TestHold_IsKept(t *testing.T) {
 			t.Errorf("the key for %s is answered %d %s, want 422", other, rec.Code, rec.Body)
 		}
 	}
+}
+
+// A hold that was kept has no time any more.
+func TestHold_IsKeptPastItsTime(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, locking.NewNone())
+	s.mustSet(t, "A-1", 5, "")
+	kept := s.mustPlace(t, order.Request{Lines: one("A-1"), HoldSeconds: 60})
+	s.mustPlace(t, order.Request{Lines: one("A-1"), HoldSeconds: 60}) // so that a sweep has something to do
+	path := "/v1/orders/" + kept.ID.String()
+	mustBe := func(method, path, status string) {
+		t.Helper()
+		if rec := s.send(t, method, path, ""); rec.Code != http.StatusOK || statusIn(t, rec.Body.String()) != status {
+			t.Errorf("%s %s is answered %d %s, want 200, %s", method, path, rec.Code, rec.Body, status)
+		}
+	}
+	mustBe(http.MethodPost, path+"/confirm", "confirmed")
+	if _, err := s.db.Exec(t.Context(), "UPDATE orders SET hold_expires_at = now() - interval '1 second'"); err != nil {
+		t.Fatal(err)
+	}
+	mustBe(http.MethodGet, path, "confirmed")
+	if n, err := s.Sweep(t.Context()); n != 1 || err != nil {
+		t.Errorf("Sweep = %d, %v; want the other hold alone", n, err)
+	}
+	s.mustHave(t, "A-1", 4, 1)
+	mustBe(http.MethodPost, path+"/confirm", "confirmed")
+	mustBe(http.MethodPost, path+"/cancel", "cancelled")
+	s.mustHave(t, "A-1", 5, 0)
 }
 
 // A hold expires at its time, for every reader, even before it is swept.
