@@ -1,13 +1,11 @@
 package order_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"orderd/internal/locking"
@@ -46,21 +44,10 @@ func TestBounds_WhatIsWithin(t *testing.T) {
 	}
 }
 
-// countingLocker counts the requests for a lock.
-type countingLocker struct {
-	locking.Locker
-	asked atomic.Int64
-}
-
-func (c *countingLocker) Acquire(ctx context.Context, keys ...string) (*locking.Lease, error) {
-	c.asked.Add(1)
-	return c.Locker.Acquire(ctx, keys...)
-}
-
 // A name that is not a SKU creates no key in Redis, no row and no lock, on any route.
 func TestBounds_NamesThatAreNoSKUsReachNoServer(t *testing.T) {
 	t.Parallel()
-	locks := &countingLocker{Locker: locking.NewLocal()}
+	locks := &spy{Locker: locking.NewLocal()}
 	s := openShop(t, locks)
 	for _, name := range []string{
 		"../../etc", "a/b", "{a}", "a:b", "*", "a\x00b", "a\r\nSET x y", "é", "А-1", " ", "%", "a'b", strings.Repeat("a", 10_000),
@@ -85,7 +72,7 @@ func TestBounds_NamesThatAreNoSKUsReachNoServer(t *testing.T) {
 		}
 	}
 	keys, err := s.redis.DBSize(t.Context()).Result()
-	if err != nil || keys != 0 || locks.asked.Load() != 0 || s.count(t, "stock") != 0 {
-		t.Errorf("%d keys in Redis, %v, %d locks asked for, %d rows; want none", keys, err, locks.asked.Load(), s.count(t, "stock"))
+	if err != nil || keys != 0 || locks.turns.Load() != 0 || s.count(t, "stock") != 0 {
+		t.Errorf("%d keys in Redis, %v, %d locks asked for, %d rows; want none", keys, err, locks.turns.Load(), s.count(t, "stock"))
 	}
 }

@@ -1,7 +1,9 @@
 package order_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -32,8 +34,8 @@ func (s *shop) lock(t *testing.T, method, sku string) lockBody {
 	return body
 }
 
-// An evicted holder loses the lock and, more importantly, is refused when it writes: a
-// level that it read before cannot be sold twice.
+// An evicted holder loses the lock and, more importantly, the fence is above its token: what
+// it still writes is refused, so that a level that it read before cannot be sold twice.
 func TestLocks_EvictedHolderIsFenced(t *testing.T) {
 	t.Parallel()
 	s := openShop(t, openRedisLocks(t))
@@ -70,6 +72,68 @@ func TestLocks_EvictedHolderIsFenced(t *testing.T) {
 	}
 	if err := lease.Release(t.Context()); err == nil {
 		t.Error("Release() = nil for a lease that was taken away")
+	}
+}
+
+// An observedEvictor shows the moments of an eviction.
+type observedEvictor struct {
+	*locking.Redis
+	drawn, evicting func()
+}
+
+func (e *observedEvictor) NextToken(ctx context.Context, sku string) (int64, error) {
+	token, err := e.Redis.NextToken(ctx, sku)
+	e.drawn()
+	return token, err
+}
+
+func (e *observedEvictor) Evict(ctx context.Context, sku, owner string) (bool, error) {
+	e.evicting()
+	return e.Redis.Evict(ctx, sku, owner)
+}
+
+// At no moment both the old holder and a new one could write.
+func TestLocks_TheFenceIsRaisedBeforeTheEviction(t *testing.T) {
+	t.Parallel()
+	e := &observedEvictor{Redis: openRedisLocks(t).(*locking.Redis), drawn: func() {}}
+	s := openShop(t, e)
+	s.mustSet(t, "A-1", 5, stock.GuardFence)
+	lease, err := e.Acquire(t.Context(), "A-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fence int64
+	e.evicting = func() {
+		if err := s.db.QueryRow(t.Context(), "SELECT fence FROM stock").Scan(&fence); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := s.lock(t, http.MethodDelete, "A-1"); !got.Evicted || fence <= lease.Token("A-1") {
+		t.Errorf("%+v with the fence at %d, want it evicted with a fence above %d", got, fence, lease.Token("A-1"))
+	}
+	if err := lease.Release(t.Context()); !errors.Is(err, locking.ErrLost) {
+		t.Errorf("Release() = %v, want ErrLost", err)
+	}
+}
+
+// Who acquires the lock after the eviction was asked for is not meant.
+func TestLocks_ANewerHolderIsNotEvicted(t *testing.T) {
+	t.Parallel()
+	e := &observedEvictor{Redis: openRedisLocks(t).(*locking.Redis), evicting: func() {}}
+	s := openShop(t, e)
+	s.mustSet(t, "A-1", 5, stock.GuardFence)
+	var lease *locking.Lease
+	e.drawn = func() {
+		var err error
+		if lease, err = e.Acquire(t.Context(), "A-1"); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := s.lock(t, http.MethodDelete, "A-1"); got.Evicted {
+		t.Errorf("%+v, want nobody evicted", got)
+	}
+	if err := lease.Release(t.Context()); err != nil {
+		t.Errorf("Release() = %v", err)
 	}
 }
 
