@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"orderd/internal/locking"
 	"orderd/internal/order"
@@ -79,4 +81,32 @@ func TestHTTP_APanicIsAnswered(t *testing.T) {
 	if p := problemIn(t, rec); rec.Code != http.StatusInternalServerError || p.Code != "internal" || p.Retryable || strings.Contains(rec.Body.String(), "for the test") {
 		t.Errorf("answered %d %s, want 500 internal, without the reason", rec.Code, rec.Body)
 	}
+}
+
+// All requests together have a limit, also where no lane has one of its own.
+func TestHTTP_RequestsInFlightAreBounded(t *testing.T) {
+	t.Parallel()
+	g := newGate(locking.NewLocal())
+	locks := &spy{Locker: g}
+	s := openShop(t, locks)
+	s.LockWait = time.Minute
+	s.mustSet(t, "A-1", 10_000, "")
+	const most = 640 // see docs/operations.md
+	var inside sync.WaitGroup
+	for range most {
+		inside.Go(func() {
+			if rec := s.send(t, http.MethodPost, "/v1/orders", buyOne); rec.Code != http.StatusCreated {
+				t.Errorf("one that was let in is answered %d %s", rec.Code, rec.Body)
+			}
+		})
+	}
+	await(t, "all to be inside", func() bool { return locks.turns.Load() == most })
+	refused := make(chan int, 1)
+	go func() { refused <- s.send(t, http.MethodPost, "/v1/orders", buyOne).Code }()
+	await(t, "one more to be refused or let in", func() bool { return len(refused) == 1 || locks.turns.Load() > most })
+	close(g.open)
+	if code := <-refused; code != http.StatusServiceUnavailable {
+		t.Errorf("one more is answered %d, want 503", code)
+	}
+	inside.Wait()
 }

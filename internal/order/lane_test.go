@@ -81,3 +81,46 @@ func TestLane_WhoGivesUpLeavesNoPlaceBehind(t *testing.T) {
 	}
 	l.runs.Wait()
 }
+
+// Whoever waits behind a group that does not end is told so when the lane's patience is over.
+func TestLane_WhoWaitsTooLongIsBusy(t *testing.T) {
+	t.Parallel()
+	begun, over := make(chan struct{}, 2), make(chan struct{})
+	l := &lane{limit: 1, patience: 20 * time.Millisecond, idle: func() bool { return true }, place: func(group []*waiter) {
+		for _, w := range group {
+			w.begin()
+		}
+		begun <- struct{}{}
+		<-over
+		for _, w := range group {
+			w.answer <- result{}
+		}
+	}}
+	order := Request{Lines: []Line{{"A-1", 1}}}
+	first := make(chan error, 1)
+	go func() { _, err := l.submit(t.Context(), order); first <- err }()
+	<-begun
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Second, errors.New("the test is tired of waiting"))
+	defer cancel()
+	if _, err := l.submit(ctx, order); !errors.Is(err, locking.ErrBusy) || ctx.Err() != nil {
+		t.Errorf("submit = %v, want ErrBusy by the lane's own patience", err)
+	}
+	close(over)
+	if err := <-first; err != nil {
+		t.Errorf("the one that was begun: %v", err)
+	}
+}
+
+// No more join a group than it may have.
+func TestLane_MoreKeepsTheLimit(t *testing.T) {
+	t.Parallel()
+	l := &lane{limit: 3}
+	for range 5 {
+		l.waiting = append(l.waiting, &waiter{Request: Request{Lines: []Line{{"A", 1}}}})
+	}
+	for _, row := range []struct{ size, joining, left int }{{1, 2, 3}, {3, 0, 3}, {4, 0, 3}} {
+		if joining := l.more([]string{"A"}, row.size); len(joining) != row.joining || len(l.waiting) != row.left {
+			t.Errorf("%d join a group of %d and %d go on waiting, want %d and %d", len(joining), row.size, len(l.waiting), row.joining, row.left)
+		}
+	}
+}

@@ -208,3 +208,25 @@ func TestLanes_KeepTheirLeaseForTheSame(t *testing.T) {
 		return turns.turns.Load() < orders
 	})
 }
+
+// What has become of a group that failed may be unknown, and so are the levels after it: the
+// next one begins anew.
+func TestLanes_AGroupThatFailsGivesItsLeaseBack(t *testing.T) {
+	t.Parallel()
+	locks := &spy{Locker: locking.NewLocal()}
+	g := newGate(locks)
+	s := openGroups(t, g, 1)
+	s.mustSet(t, "A-1", 100, "")
+	if _, err := s.db.Exec(t.Context(), `
+		CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'for the test'; END $$;
+		CREATE TRIGGER fail BEFORE INSERT ON movements FOR EACH ROW WHEN (NEW.delta = -7) EXECUTE FUNCTION fail()`); err != nil {
+		t.Fatal(err)
+	}
+	errs := s.placeBehind(t, g, one("A-1"), []order.Line{{SKU: "A-1", Quantity: 7}}, one("A-1"))
+	if errs[0] != nil || errs[1] == nil || errs[2] != nil {
+		t.Fatalf("answered %v, want the second alone to fail", errs)
+	}
+	if n := locks.turns.Load(); n != 2 {
+		t.Errorf("%d leases, want a new one after the failure", n)
+	}
+}

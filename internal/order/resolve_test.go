@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -221,5 +222,29 @@ func TestLedger_LosesTheLastConnectionOfThePool(t *testing.T) {
 		if placed, _, err := l.CommitGroup(t.Context(), d); err != nil || len(placed) != 1 {
 			t.Errorf("CommitGroup (answer lost: %v) = %v, %v, want it placed", arm, placed, err)
 		}
+	}
+}
+
+// While the session that was committing cannot be ended, what it was sent may still be
+// executed: the order is not called unplaced.
+func TestLedger_ASessionThatDoesNotEndMayStillCommit(t *testing.T) {
+	t.Parallel()
+	db, l, _ := openLedger(t)
+	conn, err := db.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	pid := conn.Conn().PgConn().PID()
+	signal := func(s syscall.Signal) {
+		if err := syscall.Kill(int(pid), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	signal(syscall.SIGSTOP)
+	_, err = l.resolve(t.Context(), uncertainCommit{id: uuid.New(), session: pid, cause: errors.New("the connection broke")})
+	signal(syscall.SIGCONT)
+	if !errors.Is(err, ErrUnknown) || errors.Is(err, stock.ErrUnavailable) {
+		t.Errorf("resolve = %v, want ErrUnknown", err)
 	}
 }

@@ -101,3 +101,23 @@ func TestTurn_KeepsWhatPostgresHasSaid(t *testing.T) {
 		}
 	}
 }
+
+// A lane gives its lease back in time, even if nobody else was seen to want it.
+func TestTurn_EndsAtItsLimit(t *testing.T) {
+	t.Parallel()
+	lease, err := locking.NewLocal().Acquire(t.Context(), "A")
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := &turn{service: &Service{}, lease: lease, keys: []string{"A"}, since: time.Now()}
+	if !held.goesOn() {
+		t.Error("a lease that was just taken is not kept")
+	}
+	held.since = time.Now().Add(-turnLimit - time.Millisecond)
+	if held.goesOn() {
+		t.Error("the lease is kept beyond the limit")
+	}
+	if err := lease.Release(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
