@@ -32,6 +32,11 @@ func TestRun_RefusesServersInTheClear(t *testing.T) {
 		serve(database, stock, "--lock-mode", "redlock", "--lock-redis-url", "redis://127.0.0.1,redis://192.0.2.1"),
 		serve(database, stock, "--lock-mode", "zookeeper", "--zookeeper", "127.0.0.1:2181,zoo.example:2181"),
 		serve(database, stock, "--lock-mode", "zookeeper", "--zookeeper", "zoo.example"),
+		serve(database, stock, "--lock-redis-url", "redis://192.0.2.1"),
+		serve(database, stock, "--lock-redis-url", "rediss://192.0.2.1?skip_verify=true"),
+		serve(database, stock, "--events-stream", "e", "--events-redis-url", "rediss://192.0.2.1?skip_verify=true"),
+		{"reconcile", "--check", "--database-url", "postgres://192.0.2.1/x?sslmode=disable"},
+		{"reconcile", "--check", "--database-url", database, "--redis-url", "rediss://192.0.2.1?skip_verify=true"},
 	} {
 		if _, err := runHere(t, args...); err == nil || !strings.Contains(err.Error(), "without TLS") || exitCode(err) != 2 {
 			t.Errorf("%q = %v, want a usage error", args, err)

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/redis/go-redis/v9"
 
 	"orderd/internal/stack/stacktest"
@@ -81,6 +84,32 @@ func TestSecure_RightsInARedisCluster(t *testing.T) {
 	for _, node := range cluster.Nodes {
 		if refused, err := node.Do(t.Context(), "ACL", "LOG"); err != nil || refused != "[]" {
 			t.Errorf("%s has refused something: %s, %v", node.Addr, refused, err)
+		}
+	}
+}
+
+// What deploy/postgres-roles.sql takes from everybody, and sets for the service's user.
+func TestSecure_PostgresUserMakesNothing(t *testing.T) {
+	t.Parallel()
+	f := newFortress(t, "nothing")
+	conn, err := pgx.Connect(t.Context(), f.database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	for _, sql := range []string{
+		"CREATE TABLE t (n int)", "CREATE TEMPORARY TABLE t (n int)", "CREATE SCHEMA s", "DELETE FROM orders",
+		"SELECT lo_create(0)", "SELECT lo_creat(1)", "SELECT lo_from_bytea(0, 'x')",
+	} {
+		_, err := conn.Exec(t.Context(), sql)
+		if pg, ok := errors.AsType[*pgconn.PgError](err); !ok || pg.Code != "42501" {
+			t.Errorf("%s = %v, want permission denied", sql, err)
+		}
+	}
+	for setting, want := range map[string]string{"search_path": "public", "statement_timeout": "10s", "idle_in_transaction_session_timeout": "10s"} {
+		var got string
+		if err := conn.QueryRow(t.Context(), "SELECT current_setting($1)", setting).Scan(&got); err != nil || got != want {
+			t.Errorf("%s is %q, %v; want %s", setting, got, err, want)
 		}
 	}
 }

@@ -228,6 +228,10 @@ func TestSecure_StrangersAreNotTrusted(t *testing.T) {
 	f := newFortress(t, "strangers")
 	other := newAuthority(t)
 	f.start(t, "right", "redis").mustSet(t, "A-1", 5, "predicate")
+	// The nodes that this one makes are its user's.
+	if status, answer := f.start(t, "right-zookeeper", "zookeeper").send(t, http.MethodPost, "/v1/orders", orderOne); status != http.StatusCreated {
+		t.Fatalf("an order is answered %d %v, want 201", status, answer)
+	}
 	trust := func(text string) string {
 		return strings.ReplaceAll(text, url.QueryEscape(f.ca.File), url.QueryEscape(other.File))
 	}
@@ -239,19 +243,24 @@ func TestSecure_StrangersAreNotTrusted(t *testing.T) {
 		// The right server, and wrong credentials.
 		"Postgres' password": func(d *deployment) { d.database = mustLogin(t, d.database, "orderd_app", "guess") },
 		"Redis' password":    func(d *deployment) { d.stock = redisURL(f.stock.Addr, "orderd-stock", "guess", f.ca.File) },
-		"another's rights":   func(d *deployment) { d.stock = redisURL(f.stock.Addr, "orderd-lock", lockPassword, f.ca.File) },
+		"ZooKeeper's password": func(d *deployment) {
+			d.env = append(slices.Clone(d.env), zooKeeperAuth+"=orderd:guess")
+		},
+		"another's rights": func(d *deployment) { d.stock = redisURL(f.stock.Addr, "orderd-lock", lockPassword, f.ca.File) },
 	} {
 		d := f.deployment
 		cut(&d)
 		mode := "redis"
-		if name == "ZooKeeper" {
+		if strings.HasPrefix(name, "ZooKeeper") {
 			mode = "zookeeper"
 		}
 		r := d.startUnready(t, "stranger-"+strings.NewReplacer(" ", "", "'", "").Replace(name), mode)
 		if status, answer := r.send(t, http.MethodPost, "/v1/orders", orderOne); status != http.StatusServiceUnavailable || answer["code"] != "unavailable" {
 			t.Errorf("%s: an order is answered %d %v, want 503 unavailable", name, status, answer)
 		}
-		if status, answer := r.send(t, http.MethodGet, "/readyz", ""); name != "another's rights" && status != http.StatusServiceUnavailable {
+		// These the server refuses only at the keys and nodes themselves.
+		late := name == "another's rights" || name == "ZooKeeper's password"
+		if status, answer := r.send(t, http.MethodGet, "/readyz", ""); !late && status != http.StatusServiceUnavailable {
 			t.Errorf("%s: /readyz is answered %d %v, want 503", name, status, answer)
 		}
 	}

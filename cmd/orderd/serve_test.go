@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -236,6 +237,7 @@ func TestRun_UsageErrorsNameTheFlag(t *testing.T) {
 		"--reconcile-every":   append([]string{"serve", "--reconcile-every", "1ms"}, servers...),
 		"--tls-cert":          append([]string{"serve", "--tls-cert", "x"}, servers...),
 		"--tls-key":           append([]string{"serve", "--tls-key", "x"}, servers...),
+		"--batch-max":         append([]string{"serve", "--listen", "127.0.0.1:-1", "--batch-max", "1025"}, servers...),
 		"--max-connections":   append([]string{"serve", "--max-connections", "0"}, servers...),
 		"--rate-limit":        append([]string{"serve", "--rate-limit", "0"}, servers...),
 		"--client-rate-limit": append([]string{"serve", "--client-rate-limit", "1:0"}, servers...),
@@ -289,6 +291,15 @@ func TestRun_MigrateAndHealthcheck(t *testing.T) {
 	}
 	if _, err := runHere(t, "healthcheck", "--listen", deaf(t)); err == nil {
 		t.Error("healthcheck of nobody = nil, want an error")
+	}
+}
+
+func TestRun_HealthcheckOfOneThatIsNotReady(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
+	defer s.Close()
+	if _, err := runHere(t, "healthcheck", "--listen", strings.TrimPrefix(s.URL, "http://")); err == nil || exitCode(err) != 1 {
+		t.Errorf("healthcheck = %v, want an error and exit 1", err)
 	}
 }
 

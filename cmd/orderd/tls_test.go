@@ -82,6 +82,25 @@ func TestServe_WithTLS(t *testing.T) {
 }
 
 // A key that is given in the place of its file's name is not quoted.
+// In HTTP/2 a connection carries many requests: a limit on connections would bound little.
+func TestServe_SpeaksHTTP1Alone(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	cert, key := mustIssue(t, ca, "api")
+	d := newDeployment(t)
+	d.ca = ca.Pool()
+	r := d.start(t, "r1", "none", "--tls-cert", cert, "--tls-key", key)
+	dialer := tls.Dialer{Config: &tls.Config{RootCAs: d.ca, NextProtos: []string{"h2", "http/1.1"}, MinVersion: tls.VersionTLS12}}
+	conn, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(r.url, "https://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if spoken := conn.(*tls.Conn).ConnectionState().NegotiatedProtocol; spoken != "http/1.1" {
+		t.Errorf("it speaks %q, want http/1.1", spoken)
+	}
+}
+
 func TestServe_ShowsNoPrivateKey(t *testing.T) {
 	t.Parallel()
 	cert, key := mustIssue(t, newAuthority(t), "api")
