@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"orderd/internal/stack/stacktest"
 )
 
 // Each of these settings does what it is for: that it is parsed says little.
@@ -117,5 +119,34 @@ func TestServe_IsNotHeldUpByServersThatHang(t *testing.T) {
 				t.Errorf("an order is answered %d %v after %v, want 503 within %v", status, answer, took, bound)
 			}
 		})
+	}
+}
+
+// The lock Redis dies right after the grant. At the COMMIT a second of the lease is left, which
+// is less than the margin.
+func TestServe_CommitsNothingWithinTheMargin(t *testing.T) {
+	t.Parallel()
+	server, err := stacktest.Stack(t).Redis(t.Context(), "margin-locks")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := newDeployment(t)
+	d.locks = server.URL
+	r := d.start(t, "r1", "redis", "--lock-ttl", "8s", "--lock-margin", "2s", "--work", "7s")
+	r.mustSet(t, "A-1", 5, "predicate")
+	code := make(chan any, 1)
+	go func() {
+		_, answer := r.send(t, http.MethodPost, "/v1/orders", orderOne)
+		code <- answer["code"]
+	}()
+	await(t, "the lock", func() bool {
+		_, lock := r.send(t, http.MethodGet, "/v1/locks/A-1", "")
+		return lock["token"] != nil
+	})
+	if err := server.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-code; got != "lease_lost" {
+		t.Errorf("the order is answered %v, want lease_lost", got)
 	}
 }

@@ -68,6 +68,18 @@ func TestCheckBooks(t *testing.T) {
 			"orders {cancelled}: is confirmed and has 1 cancel and 0 hold_expired movements of A-1"}},
 		"expired, but returned as cancelled": {"ALTER TABLE orders DROP CONSTRAINT orders_status_known; UPDATE orders SET status = 'expired' WHERE id = '{cancelled}'", []string{
 			"orders {cancelled}: is expired and has 1 cancel and 0 hold_expired movements of A-1"}},
+		"oversold": {"UPDATE stock SET on_hand = -1, version = 3, guard = 'none' WHERE sku = 'B-1'; " +
+			"INSERT INTO movements (sku, delta, reason, on_hand, version, replica) VALUES ('B-1', -99, 'broken', -1, 3, 'r')",
+			[]string{"levels B-1: oversold: on_hand is -1"}},
+		"sold twice": {"UPDATE stock SET on_hand = 97, sold = 3, version = 3 WHERE sku = 'B-1'; " +
+			"INSERT INTO movements (sku, delta, reason, order_id, on_hand, version, replica) VALUES ('B-1', -1, 'sale', '{held}', 97, 3, 'r')",
+			[]string{"orders {held}: 2 sales of B-1"}},
+		"a sale of nothing": {"UPDATE stock SET version = 3 WHERE sku = 'B-1'; " +
+			"INSERT INTO movements (sku, delta, reason, order_id, on_hand, version, replica) VALUES ('B-1', 0, 'sale', '{confirmed}', 98, 3, 'r')",
+			[]string{"orders {confirmed}: a sale of 0 units of B-1"}},
+		"an order's movement for another reason": {"UPDATE stock SET version = 3 WHERE sku = 'B-1'; " +
+			"INSERT INTO movements (sku, delta, reason, order_id, on_hand, version, replica) VALUES ('B-1', 0, 'broken', '{held}', 98, 3, 'r')",
+			[]string{"orders {held}: 1 movements of B-1 for other reasons"}},
 		"returned twice": {"DROP INDEX movements_returned_once; INSERT INTO movements (sku, delta, reason, order_id, on_hand, version, replica) " +
 			"SELECT 'A-1', 7, 'cancel', '{cancelled}', on_hand + 7, version + 1, 'r' FROM stock WHERE sku = 'A-1'; " +
 			"UPDATE stock SET on_hand = on_hand + 7, sold = sold - 7, version = version + 1 WHERE sku = 'A-1'", []string{

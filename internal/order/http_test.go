@@ -162,7 +162,7 @@ func TestHTTP_RefusalsTellWhetherToComeAgain(t *testing.T) {
 	order := func(sku string, quantity int) *httptest.ResponseRecorder {
 		return s.send(t, http.MethodPost, "/v1/orders", fmt.Sprintf(`{"lines":[{"sku":%q,"quantity":%d}]}`, sku, quantity))
 	}
-	s.LockWait = 2 * time.Second // enough for the lock service to answer that it is held
+	s.LockWait = 5 * time.Second // enough for the lock service to answer that it is held
 	busy := order("B-1", 1)
 	s.LockWait = 20 * time.Second
 	for name, row := range map[string]struct {

@@ -146,7 +146,7 @@ func TestService_BusyLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.LockWait = 2 * time.Second // enough for the lock service to answer that it is held
+	s.LockWait = 5 * time.Second // enough for the lock service to answer that it is held
 	if _, err := s.Place(t.Context(), one("A-1")); !errors.Is(err, locking.ErrBusy) {
 		t.Errorf("Place while another holds the lock = %v, want ErrBusy", err)
 	}

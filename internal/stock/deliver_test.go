@@ -6,12 +6,10 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
 	"orderd/internal/stack/stacktest"
-	"orderd/migrations"
 )
 
 // A pipelineLog has the names of the commands of each pipeline.
@@ -39,15 +37,7 @@ func (l *pipelineLog) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.
 // not at all, and is nobody else's meanwhile.
 func TestRelay_DeliversUpToTheMarkAtOnceAndAlone(t *testing.T) {
 	t.Parallel()
-	url := stacktest.Postgres(t)
-	if _, err := migrations.Up(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
-	db, err := pgxpool.New(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(db.Close)
+	db := OpenMigrated(t, stacktest.Postgres(t))
 	options, err := redis.ParseURL(stacktest.Redis(t))
 	if err != nil {
 		t.Fatal(err)

@@ -6,11 +6,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"orderd/internal/stack/stacktest"
 	"orderd/internal/stock"
-	"orderd/migrations"
 )
 
 // A COMMIT that was broken off while it waited for a standby is visible on the primary. No
@@ -21,14 +19,7 @@ func TestRelay_PublishesWhatStandbysHave(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := migrations.Up(t.Context(), server.URL); err != nil {
-		t.Fatal(err)
-	}
-	db, err := pgxpool.New(t.Context(), server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(db.Close)
+	db := stock.OpenMigrated(t, server.URL)
 	store, client := stock.NewStore(db, "r1"), openRedis(t)
 	s := shop{db, store, client, stock.NewCache(client, store)}
 	s.relay(t, client)

@@ -13,7 +13,6 @@ import (
 	"orderd/internal/stack"
 	"orderd/internal/stack/stacktest"
 	"orderd/internal/stock"
-	"orderd/migrations"
 )
 
 func TestMain(m *testing.M) { stacktest.Main(m) }
@@ -21,15 +20,7 @@ func TestMain(m *testing.M) { stacktest.Main(m) }
 // open returns a migrated database of the test's own and the stock in it.
 func open(t *testing.T) (*pgxpool.Pool, *stock.Store) {
 	t.Helper()
-	url := stacktest.Postgres(t)
-	if _, err := migrations.Up(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
-	db, err := pgxpool.New(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(db.Close)
+	db := stock.OpenMigrated(t, stacktest.Postgres(t))
 	return db, stock.NewStore(db, "r1")
 }
 

@@ -6,10 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"orderd/internal/stack/stacktest"
-	"orderd/migrations"
 )
 
 // A standby shows none of the transactions that write on the primary: what it calls the
@@ -20,14 +17,7 @@ func TestReader_RefusesAStandbysEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := migrations.Up(t.Context(), server.URL); err != nil {
-		t.Fatal(err)
-	}
-	db, err := pgxpool.New(t.Context(), server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(db.Close)
+	db := OpenMigrated(t, server.URL)
 	r := reader{db: db, name: "test"}
 	if _, err := r.mark(t.Context()); err != nil {
 		t.Fatalf("mark() = %v on a primary", err)

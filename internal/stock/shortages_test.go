@@ -196,3 +196,27 @@ func TestShortages_AreThoseOfTheLatestAnswer(t *testing.T) {
 		}
 	})
 }
+
+// Others may wait for a read, too: it does not end with the caller that began it.
+func TestShortages_AReadOutlivesWhoBeganIt(t *testing.T) {
+	t.Parallel()
+	begun, left, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	s := stock.NewShortages(levelsFunc(func(ctx context.Context, skus []string) ([]stock.Level, error) {
+		close(begun)
+		<-left
+		ended <- ctx.Err()
+		return []stock.Level{{SKU: skus[0]}}, nil
+	}))
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := make(chan error, 1)
+	go func() { _, err := s.Confirm(ctx, "A", 1); gone <- err }()
+	<-begun
+	cancel()
+	if err := <-gone; !errors.Is(err, stock.ErrUnavailable) {
+		t.Errorf("Confirm = %v of a caller that left, want ErrUnavailable", err)
+	}
+	close(left)
+	if err := <-ended; err != nil {
+		t.Errorf("the read ended with its caller: %v", err)
+	}
+}
