@@ -10,10 +10,10 @@
 //   - local ([Local]) excludes the callers of one process from each other, first come, first
 //     served. It fails as soon as there is a second process.
 //   - redis ([Redis]) excludes from each other all callers that use one Redis, first come, first
-//     served, unless a lock expires: then whoever asks first is. The promise is the server's, and lasts until the TTL is over: a holder that is
-//     paused for longer, or a server that loses its data in a restart or a failover, lets a
-//     second holder in. With acknowledgements ([RedisConfig].Acks) a lock survives a failover to
-//     a replica that has it.
+//     served, but for a lock that expires, which goes to whoever asks first. The promise is the
+//     server's, and lasts until the TTL is over: a holder that is paused for longer, or a server
+//     that loses its data in a restart or a failover, lets a second holder in. With
+//     acknowledgements ([RedisConfig].Acks) a lock survives a failover to a replica that has it.
 //   - redlock ([Redlock]) excludes from each other all callers that use the same independent
 //     Redis masters, by holding a majority of them. The promise survives the loss of a minority,
 //     and lasts until the TTL is over, if the masters' clocks run at the same rate and none of
