@@ -69,7 +69,11 @@ func dropped(err error) bool {
 	if refused || neverSent(err) || errors.Is(err, errFewAcks) {
 		return false
 	}
+	return !isTimeout(err)
+}
+
+// isTimeout reports whether err is the end of the time for a request.
+func isTimeout(err error) bool {
 	network, ok := errors.AsType[net.Error](err)
-	late := errors.Is(err, context.DeadlineExceeded) || ok && network.Timeout()
-	return !late
+	return errors.Is(err, context.DeadlineExceeded) || ok && network.Timeout()
 }

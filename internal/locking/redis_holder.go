@@ -37,6 +37,9 @@ func (h *redisHolder) take(ctx context.Context, l *Lease, keys []string) error {
 	for len(keys) > 0 {
 		part := keys[:h.redis.sameSlotPrefix(keys)]
 		a := h.ask(ctx, part)
+		if h.cutShort(ctx, a) {
+			<-ctx.Done()
+		}
 		if ctx.Err() != nil && len(a.grants) < len(part) {
 			// Even if it was too late to send another request: an earlier one may have queued
 			// the owner.
@@ -70,6 +73,14 @@ func (h *redisHolder) take(ctx context.Context, l *Lease, keys []string) error {
 		}
 	}
 	return l.Check(0)
+}
+
+// cutShort reports whether a request failed because the caller's time was up, and not its own.
+// Its connection's deadline is then the caller's, and may strike a moment before ctx ends: as if
+// the server did not answer.
+func (h *redisHolder) cutShort(ctx context.Context, a acquireReply) bool {
+	deadline, limited := ctx.Deadline()
+	return limited && isTimeout(a.err) && !a.sent.Add(h.redis.call).Before(deadline)
 }
 
 // passed returns the grant that a message tells of. Its token shows that the lock was passed
