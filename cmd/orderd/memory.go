@@ -17,9 +17,11 @@ import (
 // grows with the connections.
 const (
 	gcPercent = 400
-	// limitBase covers all requests that may be in flight, and connectionsStep connections.
+	// limitBase covers all requests that may be in flight, and baseConnections connections.
 	limitBase       = 56 << 20 // bytes
-	connectionsStep = 1024
+	baseConnections = 1024
+	// Setting the limit stops the world, which is too much for each single connection.
+	connectionsStep = 64
 	limitStep       = connectionsStep * 24 << 10 // bytes, for each connectionsStep connections more
 )
 
@@ -63,8 +65,9 @@ func (c *memoryTuner) count(more int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.connections += more
-	steps := (c.connections - 1) / connectionsStep
-	if c.limit == nil || steps == c.steps || steps == c.steps-1 && c.connections > c.steps*connectionsStep-connectionsStep/2 {
+	beyond := max(0, c.connections-baseConnections)
+	steps := (beyond + connectionsStep - 1) / connectionsStep
+	if c.limit == nil || steps == c.steps || steps == c.steps-1 && beyond > steps*connectionsStep-connectionsStep/2 {
 		return
 	}
 	c.steps = steps
