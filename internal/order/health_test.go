@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"orderd/internal/access"
@@ -18,6 +19,32 @@ import (
 	"orderd/internal/order"
 	"orderd/internal/stock"
 )
+
+func TestHTTP_Health(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, locking.NewNone())
+	for _, path := range []string{"/livez", "/readyz"} {
+		if rec := s.send(t, http.MethodGet, path, ""); rec.Code != http.StatusOK {
+			t.Errorf("%s = %d %s, want 200", path, rec.Code, rec.Body)
+		}
+	}
+	if rec := s.send(t, http.MethodHead, "/readyz", ""); rec.Code != http.StatusOK {
+		t.Errorf("HEAD /readyz = %d, want what GET says", rec.Code)
+	}
+	if _, err := s.db.Exec(t.Context(), "ALTER TABLE stock RENAME TO stock_of_another_version"); err != nil {
+		t.Fatal(err)
+	}
+	if rec := s.send(t, http.MethodGet, "/readyz", ""); rec.Code != http.StatusServiceUnavailable || !strings.Contains(rec.Body.String(), `"postgres":"unavailable"`) {
+		t.Errorf("/readyz without the schema = %d %s, want 503 and Postgres named", rec.Code, rec.Body)
+	}
+	s.health.Drain()
+	if rec := s.send(t, http.MethodGet, "/readyz", ""); rec.Code != http.StatusServiceUnavailable || !strings.Contains(rec.Body.String(), "draining") {
+		t.Errorf("/readyz while draining = %d %s, want 503", rec.Code, rec.Body)
+	}
+	if rec := s.send(t, http.MethodGet, "/livez", ""); rec.Code != http.StatusOK {
+		t.Errorf("/livez while draining = %d, want 200", rec.Code)
+	}
+}
 
 // The answer names what is unavailable; why is in the log, for every one.
 func TestHealth_LogsWhy(t *testing.T) {
@@ -36,6 +63,23 @@ func TestHealth_LogsWhy(t *testing.T) {
 			t.Errorf("the log lacks why %s is unavailable:\n%s", name, logged.String())
 		}
 	}
+}
+
+// A dependency that does not answer at all is unavailable, too, before the balancer gives up.
+func TestHealth_ADependencyThatHangsIsUnavailable(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := order.NewHealth(slog.New(slog.DiscardHandler), order.Check{Name: "lock", Ask: func(ctx context.Context) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}})
+		began := time.Now()
+		rec := httptest.NewRecorder()
+		h.Handler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+		if took := time.Since(began); rec.Code != http.StatusServiceUnavailable || took > time.Second {
+			t.Errorf("/readyz is answered %d after %v, want 503 within a second", rec.Code, took)
+		}
+	})
 }
 
 // Anybody may ask whether orders can be taken. The dependencies are asked once at a time,

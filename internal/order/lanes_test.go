@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -228,5 +229,27 @@ func TestLanes_AGroupThatFailsGivesItsLeaseBack(t *testing.T) {
 	}
 	if n := locks.turns.Load(); n != 2 {
 		t.Errorf("%d leases, want a new one after the failure", n)
+	}
+}
+
+// The same holds for a group in which something panicked.
+func TestLanes_AGroupThatPanicsGivesItsLeaseBack(t *testing.T) {
+	t.Parallel()
+	locks := &spy{Locker: locking.NewLocal()}
+	g := newGate(locks)
+	s := openGroups(t, g, 1)
+	s.mustSet(t, "A-1", 100, "")
+	var groups atomic.Int64
+	s.observe(t, func(_ context.Context, sql string) {
+		if sql == "" && groups.Add(1) == 2 {
+			panic("for the test")
+		}
+	})
+	errs := s.placeBehind(t, g, one("A-1"), one("A-1"), one("A-1"))
+	if errs[0] != nil || !errors.Is(errs[1], order.ErrUnknown) || errs[2] != nil {
+		t.Fatalf("answered %v, want the outcome of the second alone unknown", errs)
+	}
+	if n := locks.turns.Load(); n != 2 {
+		t.Errorf("%d leases, want a new one after the panic", n)
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 func TestCache_PutNewerKeepsTheNewestVersion(t *testing.T) {
 	t.Parallel()
-	c := stock.NewCache(openRedis(t), nobodyAsked(t))
+	c := stock.NewCache(stock.OpenRedis(t), nobodyAsked(t))
 	level := func(version, onHand int64) stock.Level {
 		return stock.Level{SKU: "A-1", OnHand: onHand, Version: version, Guard: stock.GuardFence}
 	}
@@ -35,7 +35,7 @@ func TestCache_PutNewerKeepsTheNewestVersion(t *testing.T) {
 func TestCache_RebuildsWhatRedisForgot(t *testing.T) {
 	t.Parallel()
 	_, s := open(t)
-	client := openRedis(t)
+	client := stock.OpenRedis(t)
 	c := stock.NewCache(client, s)
 	mustSet(t, s, "A-1", 5, "")
 	mustSet(t, s, "B-1", 6, stock.GuardNone)
@@ -61,7 +61,7 @@ func TestCache_RebuildsWhatRedisForgot(t *testing.T) {
 func TestCache_AKeyThatIsNoHashIsNoLevel(t *testing.T) {
 	t.Parallel()
 	_, s := open(t)
-	client := openRedis(t)
+	client := stock.OpenRedis(t)
 	c := stock.NewCache(client, s)
 	mustSet(t, s, "A-1", 5, "")
 	mustSet(t, s, "B-1", 6, "")
@@ -91,7 +91,7 @@ func (unsent) ProcessPipelineHook(redis.ProcessPipelineHook) redis.ProcessPipeli
 
 func TestCache_FailsClosedWhatIsNotSent(t *testing.T) {
 	t.Parallel()
-	client := openRedis(t)
+	client := stock.OpenRedis(t)
 	client.AddHook(unsent{})
 	c := stock.NewCache(client, nobodyAsked(t))
 	if _, err := c.Levels(t.Context(), []string{"A-1"}); !errors.Is(err, stock.ErrUnavailable) {
@@ -116,7 +116,7 @@ func TestCache_FailsClosed(t *testing.T) {
 func TestCache_FailsClosedWherePostgresDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	down := levelsFunc(func(context.Context, []string) ([]stock.Level, error) { return nil, stock.ErrUnavailable })
-	c := stock.NewCache(openRedis(t), down)
+	c := stock.NewCache(stock.OpenRedis(t), down)
 	if levels, err := c.Levels(t.Context(), []string{"A-1"}); !errors.Is(err, stock.ErrUnavailable) {
 		t.Errorf("Levels = %+v, %v; want ErrUnavailable", levels, err)
 	}

@@ -2,9 +2,11 @@ package stock
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
@@ -38,12 +40,7 @@ func (l *pipelineLog) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.
 func TestRelay_DeliversUpToTheMarkAtOnceAndAlone(t *testing.T) {
 	t.Parallel()
 	db := OpenMigrated(t, stacktest.Postgres(t))
-	options, err := redis.ParseURL(stacktest.Redis(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := redis.NewClient(options)
-	t.Cleanup(func() { client.Close() })
+	client := OpenRedis(t)
 	log := &pipelineLog{}
 	client.AddHook(log)
 	r := NewRelay(db, client, "events", 100, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
@@ -70,5 +67,59 @@ func TestRelay_DeliversUpToTheMarkAtOnceAndAlone(t *testing.T) {
 	}
 	if n, err := r.deliver(t.Context(), mark{id: 3}); n != 0 || err != nil {
 		t.Errorf("deliver while another replica does = %d, %v; want none", n, err)
+	}
+}
+
+// A frozen server's hook stands for a process that is stopped while it delivers.
+type frozen struct{ until func() }
+
+// DialHook implements redis.Hook.
+func (frozen) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+// ProcessHook implements redis.Hook.
+func (frozen) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+
+// ProcessPipelineHook implements redis.Hook.
+func (f frozen) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, commands []redis.Cmder) error {
+		f.until()
+		return next(ctx, commands)
+	}
+}
+
+// Postgres ends the transaction of a relay that froze while it delivered: it has the ledger's
+// place, for which the others wait. What it then still delivers is delivered again.
+func TestRelay_AFrozenDeliveryEnds(t *testing.T) {
+	t.Parallel()
+	db := OpenMigrated(t, stacktest.Postgres(t))
+	client := OpenRedis(t)
+	r := NewRelay(db, client, "events", 100, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err := r.reader.register(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(t.Context(), `INSERT INTO movements (sku, delta, reason, on_hand, version, replica)
+		VALUES ('A', 0, 'test', 1, 1, 'r')`); err != nil {
+		t.Fatal(err)
+	}
+	open := func() (n int) {
+		if err := db.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND state = 'idle in transaction'`).Scan(&n); err != nil {
+			t.Error(err)
+		}
+		return n
+	}
+	client.AddHook(frozen{until: func() {
+		if open() != 1 {
+			t.Error("no transaction is open while events are delivered")
+		}
+		for deadline := time.Now().Add(20 * time.Second); open() > 0; time.Sleep(50 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Error("the transaction of a frozen relay does not end")
+				return
+			}
+		}
+	}})
+	if n, err := r.deliver(t.Context(), mark{id: 1}); n != 0 || !errors.Is(err, ErrUnavailable) {
+		t.Errorf("deliver = %d, %v; want ErrUnavailable", n, err)
 	}
 }

@@ -20,7 +20,7 @@ func TestRelay_PublishesWhatStandbysHave(t *testing.T) {
 		t.Fatal(err)
 	}
 	db := stock.OpenMigrated(t, server.URL)
-	store, client := stock.NewStore(db, "r1"), openRedis(t)
+	store, client := stock.NewStore(db, "r1"), stock.OpenRedis(t)
 	s := shop{db, store, client, stock.NewCache(client, store)}
 	s.relay(t, client)
 	mustSet(t, store, "A", 5, "")

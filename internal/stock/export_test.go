@@ -4,7 +4,9 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/redis/go-redis/v9"
 
+	"orderd/internal/stack/stacktest"
 	"orderd/migrations"
 )
 
@@ -20,4 +22,16 @@ func OpenMigrated(t *testing.T, url string) *pgxpool.Pool {
 	}
 	t.Cleanup(db.Close)
 	return db
+}
+
+// OpenRedis connects to a Redis server of the test's own until the test ends.
+func OpenRedis(t *testing.T) *redis.Client {
+	t.Helper()
+	options, err := redis.ParseURL(stacktest.Redis(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := redis.NewClient(options)
+	t.Cleanup(func() { client.Close() })
+	return client
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/redis/go-redis/v9"
 
 	"orderd/internal/stack"
 	"orderd/internal/stack/stacktest"
@@ -22,17 +21,6 @@ func open(t *testing.T) (*pgxpool.Pool, *stock.Store) {
 	t.Helper()
 	db := stock.OpenMigrated(t, stacktest.Postgres(t))
 	return db, stock.NewStore(db, "r1")
-}
-
-func openRedis(t *testing.T) *redis.Client {
-	t.Helper()
-	options, err := redis.ParseURL(stacktest.Redis(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := redis.NewClient(options)
-	t.Cleanup(func() { client.Close() })
-	return client
 }
 
 func mustSet(t *testing.T, s *stock.Store, sku string, onHand int64, guard stock.Guard) stock.Item {

@@ -27,7 +27,7 @@ type shop struct {
 func openShop(t *testing.T) shop {
 	t.Helper()
 	db, store := open(t)
-	client := openRedis(t)
+	client := stock.OpenRedis(t)
 	return shop{db, store, client, stock.NewCache(client, store)}
 }
 

@@ -3,6 +3,7 @@ package stock_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -134,6 +135,30 @@ func TestShortages_ShortForOthersIsNotShortForAll(t *testing.T) {
 			t.Errorf("Confirm = %+v, %v; want 0: two were enough at the last look, and are sold", level, err)
 		}
 	})
+}
+
+// Orders for ever new sold-out SKUs do not fill the memory.
+func TestShortages_RememberOnlySoMany(t *testing.T) {
+	t.Parallel()
+	s := &shelf{}
+	short := stock.NewShortages(s)
+	for n := range 10_001 {
+		if _, err := short.Confirm(t.Context(), strconv.Itoa(n), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reads := s.reads.Load()
+	remembered := 0
+	for n := range 10_001 {
+		if _, known, err := short.KnownShort(t.Context(), strconv.Itoa(n), 1); err != nil {
+			t.Fatal(err)
+		} else if known {
+			remembered++
+		}
+	}
+	if remembered < 1 || remembered > 10_000 || reads != 10_001 {
+		t.Errorf("%d of 10,001 shortages are remembered after %d reads, want 10,000 at most", remembered, reads)
+	}
 }
 
 func TestShortages_ForgetsWhatANewerLevelContradicts(t *testing.T) {
