@@ -11,6 +11,7 @@ import (
 	"orderd/loadtest/audit"
 	"orderd/loadtest/fleet"
 	"orderd/loadtest/load"
+	"orderd/loadtest/modes"
 	"orderd/loadtest/report"
 )
 
@@ -70,7 +71,7 @@ func (c *compareCommand) Validate() error {
 // batchMax is how many orders a mode places with one lease. Without a lock there are no
 // groups: a group would itself be one.
 func batchMax(mode string, limit int) int {
-	if mode == "none" {
+	if modes.Of(mode).Reach == modes.Nobody {
 		return 1
 	}
 	return limit
@@ -98,8 +99,8 @@ func (c *compareCommand) plan() []report.Cell {
 			}
 		}
 	}
-	if slices.Contains(c.Modes, "none") {
-		add("none", slices.Max(c.Replicas), c.Clients, guardPredicate)
+	if slices.Contains(c.Modes, modes.None) {
+		add(modes.None, slices.Max(c.Replicas), c.Clients, modes.Predicate)
 	}
 	for _, cell := range slices.Clone(cells) {
 		if cell.Expectation == report.Break {

@@ -18,6 +18,7 @@ import (
 	"orderd/loadtest/audit"
 	"orderd/loadtest/bench/locks"
 	"orderd/loadtest/fault"
+	"orderd/loadtest/modes"
 	"orderd/loadtest/report"
 )
 
@@ -81,7 +82,7 @@ func run(c *console) int {
 		kong.Description("orderd's laboratory. Exit codes: 0 all expectations held, 1 one did not, 2 wrong usage, 3 undecided, 4 could not run."),
 		kong.Writers(c.out, c.progress),
 		kong.Exit(func(int) { exited = true }),
-		kong.Vars{"modes": joined(lockModes), "guards": joined(guards), "contenders": joined(locks.Names()), "faults": joined(fault.Names())},
+		kong.Vars{"modes": joined(modes.Names()), "guards": joined(modes.Guards), "contenders": joined(locks.Names()), "faults": joined(fault.Names())},
 	)
 	if err != nil {
 		return c.fail(exitFailed, err)

@@ -165,9 +165,13 @@ func (p *Process) Kill() error { return p.run().kill() }
 // error if the process had ended before.
 func (p *Process) Stop(ctx context.Context) error {
 	r := p.run()
-	ctx, cancel := context.WithTimeout(ctx, r.grace)
-	defer cancel()
-	return r.end(ctx, r.stop)
+	return r.endBy(ctx, r.stop)
+}
+
+// EndBy ends the process by a signal of the caller's choice, such as one that has a server
+// end as in a crash. It waits, kills and fails as Stop does.
+func (p *Process) EndBy(ctx context.Context, sig syscall.Signal) error {
+	return p.run().endBy(ctx, sig)
 }
 
 func (s *Stack) logFile(name string) string { return filepath.Join(s.dir, "logs", name+".log") }

@@ -50,6 +50,13 @@ func (r *run) kill() error {
 	}
 }
 
+// endBy is end within the command's grace.
+func (r *run) endBy(ctx context.Context, sig syscall.Signal) error {
+	ctx, cancel := context.WithTimeout(ctx, r.grace)
+	defer cancel()
+	return r.end(ctx, sig)
+}
+
 // end sends sig and waits; it kills when ctx ends.
 func (r *run) end(ctx context.Context, sig syscall.Signal) error {
 	// Errors mean that it is gone, which the wait below finds.

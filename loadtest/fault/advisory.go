@@ -14,7 +14,7 @@ var advisoryKilled = Fault{
 			if err == nil && ended != 1 {
 				err = fmt.Errorf("%d connections of %s held locks", ended, s.A.ID)
 			}
-			s.event("postgres", "pg_terminate_backend")
+			s.timeline.Event("postgres", "pg_terminate_backend")
 			return err
 		})
 	},

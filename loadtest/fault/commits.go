@@ -4,7 +4,7 @@ package fault
 // up before it answers. Both cases look the same to it.
 var commitLost = Fault{
 	Name: "commit-lost", Title: "the COMMIT is lost, and the connection with it",
-	Modes: leases, TTL: longTTL, Excludes: true,
+	Modes: leased, TTL: longTTL, Excludes: true,
 	Breaks: never,
 	Schedule: func(s *Scene) error {
 		gate, err := s.written(s.A)
@@ -17,7 +17,7 @@ var commitLost = Fault{
 
 var commitReplyLost = Fault{
 	Name: "commit-reply-lost", Title: "Postgres commits and its answer is lost, and the connection with it",
-	Modes: leases, TTL: longTTL, Excludes: true,
+	Modes: leased, TTL: longTTL, Excludes: true,
 	Breaks: never,
 	Schedule: func(s *Scene) error {
 		gate, err := s.committed(s.A)

@@ -23,7 +23,7 @@ var serviceDown = Fault{
 		if err := errors.Join(errs...); err != nil {
 			return err
 		}
-		s.event("lock service", "down")
+		s.timeline.Event("lock service", "down")
 		s.order(s.A)
 		s.order(s.B)
 		if err := s.answered(s.A, s.B); err != nil {
@@ -40,7 +40,7 @@ var serviceDown = Fault{
 				return err
 			}
 		}
-		s.event("lock service", "back")
+		s.timeline.Event("lock service", "back")
 		for _, a := range []*Actor{s.A, s.B} {
 			if err := s.sells(a); err != nil {
 				return err

@@ -33,15 +33,12 @@ func (s *Scene) section(a *Actor) (section, bool) {
 
 // draw makes the timeline of the scene once it is over.
 func (s *Scene) draw(ledger []load.Movement) *report.Timeline {
-	s.timeline.mu.Lock()
-	defer s.timeline.mu.Unlock()
-	t := &report.Timeline{Lanes: []string{s.A.ID, s.B.ID}, Spans: s.timeline.spans, Marks: s.timeline.marks}
-	s.timeline.finish(t, s.over)
+	t := s.timeline.Timeline(s.over, s.A.ID, s.B.ID)
 	endAtDeath(t)
 	for _, a := range s.actors() {
 		s.addUnseen(t, a, ledger)
 	}
-	if slices.Contains(leases, s.mode) {
+	if slices.Contains(leased, s.mode) {
 		s.sharpen(t)
 	}
 	for _, a := range s.actors() {
@@ -86,7 +83,7 @@ func (s *Scene) addUnseen(t *report.Timeline, a *Actor, ledger []load.Movement) 
 	if !worked || slices.ContainsFunc(t.Spans, func(sp report.Span) bool { return sp.Lane == a.ID && sp.Kind == report.Holds }) {
 		return
 	}
-	unseen := report.Span{Lane: a.ID, Kind: report.Holds, Label: "in its critical section", From: ms(sec.from), To: ms(sec.to)}
+	unseen := report.Span{Lane: a.ID, Kind: report.Holds, Label: "in its critical section", From: report.Millis(sec.from), To: report.Millis(sec.to)}
 	for _, m := range ledger {
 		if m.Reason == "sale" && m.Replica == a.ID {
 			unseen.Token = m.Token
@@ -106,7 +103,7 @@ func (s *Scene) sharpen(t *report.Timeline) {
 			continue
 		}
 		held := &t.Spans[first]
-		held.From = min(held.From, ms(sec.from))
+		held.From = min(held.From, report.Millis(sec.from))
 		for i := range t.Spans {
 			if sp := &t.Spans[i]; sp.Kind == report.Holds && sp.Lane != a.ID && sp.From < held.From {
 				sp.To = min(sp.To, held.From)
@@ -128,20 +125,20 @@ func (s *Scene) drawActor(t *report.Timeline, a *Actor) {
 			lasted = max(lasted, sp.To)
 		}
 	}
-	if worked && ms(sec.to) > lasted {
+	if worked && report.Millis(sec.to) > lasted {
 		t.Spans = append(t.Spans, report.Span{
-			Lane: a.ID, Kind: report.Expired, Label: "works on without the lock", From: max(lasted, ms(sec.from)), To: ms(sec.to),
+			Lane: a.ID, Kind: report.Expired, Label: "works on without the lock", From: max(lasted, report.Millis(sec.from)), To: report.Millis(sec.to),
 		})
 	}
 	if s.waited[a] {
-		until := ms(o.op.Return)
+		until := report.Millis(o.op.Return)
 		if worked {
-			until = ms(sec.from)
+			until = report.Millis(sec.from)
 		}
-		t.Spans = append(t.Spans, report.Span{Lane: a.ID, Kind: report.Waits, Label: "waits for the lock", From: ms(o.op.Call), To: until})
+		t.Spans = append(t.Spans, report.Span{Lane: a.ID, Kind: report.Waits, Label: "waits for the lock", From: report.Millis(o.op.Call), To: until})
 	}
 	if o.op.Outcome != load.Confirmed && o.op.Code != "" {
-		t.Marks = append(t.Marks, report.Mark{Lane: a.ID, Kind: report.Refused, Label: o.op.Code, At: ms(o.op.Return)})
+		t.Marks = append(t.Marks, report.Mark{Lane: a.ID, Kind: report.Refused, Label: o.op.Code, At: report.Millis(o.op.Return)})
 	}
 }
 
@@ -165,7 +162,7 @@ func (s *Scene) drawSale(t *report.Timeline, m load.Movement) {
 		}
 		for _, e := range s.events[a] {
 			if e.Statement == commit && !e.Done.IsZero() {
-				mark.At = ms(e.Done.Sub(s.clock))
+				mark.At = report.Millis(e.Done.Sub(s.clock))
 			}
 		}
 		t.Marks = append(t.Marks, mark)

@@ -46,7 +46,9 @@ func TestScene_drawsWhoHeldTheLock(t *testing.T) {
 		s := &Scene{Rig: rig, clock: clock, waited: map[*Actor]bool{}, over: time.Second}
 		s.orders = map[*Actor]*order{s.A: {}, s.B: {}}
 		s.events = map[*Actor][]wire.Event{s.A: worked(clock, 0, row.firstEnds), s.B: worked(clock, begun, begun+10)}
-		s.timeline.spans = slices.Clone(row.seen)
+		for _, sp := range row.seen {
+			s.timeline.Add(sp)
+		}
 		got := s.draw([]load.Movement{{Reason: "sale", Replica: "r1", Token: 7}, {Reason: "sale", Replica: "r2", Token: 7}})
 		for _, want := range row.want {
 			if !slices.ContainsFunc(got.Spans, func(sp report.Span) bool {

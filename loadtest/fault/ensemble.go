@@ -58,7 +58,7 @@ func (s *Scene) bereft(n int, seen func() error) error {
 		if err := server.Kill(); err != nil {
 			return err
 		}
-		s.event("zookeeper", "a server killed")
+		s.timeline.Event("zookeeper", "a server killed")
 	}
 	if err := seen(); err != nil {
 		return err

@@ -66,7 +66,7 @@ func (s *Scene) failsOver(masters, replicas []*stack.Redis, promote func(lost in
 		if err := masters[lost].Kill(); err != nil {
 			return err
 		}
-		s.event("redis master", "killed")
+		s.timeline.Event("redis master", "killed")
 		for _, replica := range replicas {
 			if err := replica.Signal(syscall.SIGCONT); err != nil {
 				return err

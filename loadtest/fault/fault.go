@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"orderd/loadtest/fleet"
+	"orderd/loadtest/modes"
 	"orderd/loadtest/report"
 )
 
@@ -52,14 +53,14 @@ const (
 
 // Names of modes and guards.
 const (
-	none, local, redis, redlock, zookeeper, postgres = "none", "local", "redis", "redlock", "zookeeper", "postgres"
+	none, local, redis, redlock, zookeeper, postgres = modes.None, modes.Local, modes.Redis, modes.Redlock, modes.ZooKeeper, modes.Postgres
 
-	fence, claim, predicate = "fence", "claim", "predicate"
+	fence, claim, predicate = modes.Fence, modes.Claim, modes.Predicate
 )
 
 var (
-	everyMode = []string{none, local, redis, redlock, zookeeper, postgres}
-	leases    = []string{redis, redlock, zookeeper, postgres}
+	everyMode = modes.Names()
+	leased    = modes.Leased()
 )
 
 // All are the faults, in the order of the matrix.

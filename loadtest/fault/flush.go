@@ -17,7 +17,7 @@ var flushLocks = Fault{
 				return err
 			}
 		}
-		s.event("redis-locks", "FLUSHALL")
+		s.timeline.Event("redis-locks", "FLUSHALL")
 		return nil
 	}),
 }
@@ -27,7 +27,7 @@ var flushLocks = Fault{
 // none believes a stale one.
 var flushStock = Fault{
 	Name: "flush-stock", Title: "FLUSHALL on the stock Redis; the holder is killed after its COMMIT, before it tells Redis",
-	Modes: leases, TTL: shortTTL, Excludes: true,
+	Modes: leased, TTL: shortTTL, Excludes: true,
 	Breaks: never,
 	Schedule: func(s *Scene) error {
 		gate, err := s.committed(s.A)
@@ -48,7 +48,7 @@ var flushStock = Fault{
 		if size != "0" {
 			return fmt.Errorf("the stock Redis has %s keys after FLUSHALL", size)
 		}
-		s.event("redis-stock", "FLUSHALL")
+		s.timeline.Event("redis-stock", "FLUSHALL")
 		if err := s.kill(s.A); err != nil {
 			return err
 		}

@@ -9,16 +9,10 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"orderd/loadtest/load"
 	"orderd/loadtest/report"
 )
-
-// event marks on the timeline what was done to a server.
-func (s *Scene) event(lane, what string) {
-	s.timeline.mark(report.Mark{Lane: lane, Kind: report.Event, Label: what, At: ms(time.Since(s.clock))})
-}
 
 // pause stops an actor's process and waits until the operating system reports it stopped.
 func (s *Scene) pause(a *Actor) error {
@@ -26,20 +20,20 @@ func (s *Scene) pause(a *Actor) error {
 		return fmt.Errorf("stop %s: %w", a.ID, err)
 	}
 	err := s.await(a.ID+" stopped", func() (bool, error) { return processState(s.ctx, a.process.Pid()) == "T", nil })
-	s.timeline.begin(a.ID, report.Paused, "SIGSTOP", time.Since(s.clock))
+	s.timeline.Begin(a.ID, report.Paused, "SIGSTOP")
 	return err
 }
 
 // resume continues a paused actor.
 func (s *Scene) resume(a *Actor) error {
-	s.timeline.end(a.ID, report.Paused, time.Since(s.clock))
+	s.timeline.End(a.ID, report.Paused)
 	return a.process.Signal(syscall.SIGCONT)
 }
 
 // kill ends an actor's process as a crash would.
 func (s *Scene) kill(a *Actor) error {
 	err := a.process.Kill()
-	s.timeline.begin(a.ID, report.Down, "SIGKILL", time.Since(s.clock))
+	s.timeline.Begin(a.ID, report.Down, "SIGKILL")
 	return err
 }
 
@@ -58,7 +52,7 @@ func processState(ctx context.Context, pid int) string {
 // Sessions that hold advisory locks are frozen instead, for Postgres would release the locks
 // of one that ends.
 func (s *Scene) cut(a *Actor) {
-	s.timeline.begin(a.ID, report.CutOff, "lock service", time.Since(s.clock))
+	s.timeline.Begin(a.ID, report.CutOff, "lock service")
 	for _, p := range a.Locks {
 		p.Cut()
 	}
@@ -69,7 +63,7 @@ func (s *Scene) cut(a *Actor) {
 
 // silence lets nothing pass between an actor and its lock service, and closes no connection.
 func (s *Scene) silence(a *Actor) {
-	s.timeline.begin(a.ID, report.CutOff, "lock service", time.Since(s.clock))
+	s.timeline.Begin(a.ID, report.CutOff, "lock service")
 	for _, p := range a.Locks {
 		p.Freeze()
 	}
@@ -80,7 +74,7 @@ func (s *Scene) silence(a *Actor) {
 
 // unsilence ends silence: what was held back goes on.
 func (s *Scene) unsilence(a *Actor) {
-	s.timeline.end(a.ID, report.CutOff, time.Since(s.clock))
+	s.timeline.End(a.ID, report.CutOff)
 	for _, p := range a.Locks {
 		p.Heal()
 	}

@@ -93,7 +93,7 @@ func (s *Scene) howMet() string {
 	second, ok2 := s.section(s.B)
 	if ok1 && ok2 && first.from < second.to && second.from < first.to {
 		both := min(first.to, second.to) - max(first.from, second.from)
-		return fmt.Sprintf("both were in their critical sections for %.0f ms", ms(both))
+		return fmt.Sprintf("both were in their critical sections for %.0f ms", report.Millis(both))
 	}
 	return s.meeting
 }

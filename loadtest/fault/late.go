@@ -12,7 +12,7 @@ import (
 // that RedLock checks the time once more after it has all answers.)
 var acquireReplyLate = Fault{
 	Name: "acquire-reply-late", Title: "the lock is granted, and the caller paused past its lease before it reads the answer",
-	Modes: leases, TTL: shortTTL, Excludes: true,
+	Modes: leased, TTL: shortTTL, Excludes: true,
 	Breaks: never,
 	Schedule: func(s *Scene) error {
 		gates, err := s.holdAcquireReply(s.A)

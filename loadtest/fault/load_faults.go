@@ -1,26 +1,16 @@
 package fault
 
 import (
-	"context"
 	"syscall"
 	"time"
 
 	"orderd/internal/stack"
 	"orderd/loadtest/fleet"
-	"orderd/loadtest/report"
 )
 
 // anyReplica picks a replica at random.
 func (s *loadFault) anyReplica() *stack.Process {
 	return s.replicas.Processes[s.random.IntN(len(s.replicas.Processes))]
-}
-
-// absent marks a process as down on the timeline while away runs.
-func (s *loadFault) absent(lane, label string, away func() error) error {
-	s.timeline.begin(lane, report.Down, label, time.Since(s.clock))
-	err := away()
-	s.timeline.end(lane, report.Down, time.Since(s.clock))
-	return err
 }
 
 // mayLeak is for faults after which Redis may be behind Postgres, by chance: an order that
@@ -29,11 +19,11 @@ func mayLeak(_, guard string) bool { return guard != claim && guard != predicate
 
 var killRandom = Fault{
 	Name: "kill-random", Title: "for a minute, every 500 ms a replica is killed and started again, under load",
-	Modes: leases, TTL: shortTTL, Work: loadWork,
+	Modes: leased, TTL: shortTTL, Work: loadWork,
 	Breaks: never, May: mayLeak,
 	Disruption: &disruption{lasts: time.Minute, every: 500 * time.Millisecond, stock: 600, inject: func(s *loadFault) error {
 		p := s.anyReplica()
-		return s.absent(replicaOf(p), "killed", func() error {
+		return s.timeline.Down(replicaOf(p), "killed", func() error {
 			if err := p.Kill(); err != nil {
 				return err
 			}
@@ -46,11 +36,11 @@ var killRandom = Fault{
 // nothing for a guard to catch.
 var sigterm = Fault{
 	Name: "sigterm", Title: "replicas get SIGTERM and are restarted, one at a time, under load",
-	Modes: leases, TTL: shortTTL, Work: loadWork,
+	Modes: leased, TTL: shortTTL, Work: loadWork,
 	Breaks: never,
 	Disruption: &disruption{lasts: 8 * time.Second, every: time.Second, stock: 120, inject: func(s *loadFault) error {
 		p := s.anyReplica()
-		return s.absent(replicaOf(p), "SIGTERM", func() error {
+		return s.timeline.Down(replicaOf(p), "SIGTERM", func() error {
 			if err := p.Stop(s.ctx); err != nil {
 				return err
 			}
@@ -61,18 +51,13 @@ var sigterm = Fault{
 
 var postgresRestart = Fault{
 	Name: "postgres-restart", Title: "Postgres ends at once, as in a crash, and comes back, under load",
-	Modes: leases, TTL: shortTTL, Work: loadWork, Own: fleet.Own{Postgres: true},
+	Modes: leased, TTL: shortTTL, Work: loadWork, Own: fleet.Own{Postgres: true},
 	Breaks: never, May: mayLeak,
 	Disruption: &disruption{lasts: 8 * time.Second, every: 2 * time.Second, stock: 120, inject: func(s *loadFault) error {
 		pg := s.fleet.Postgres
-		return s.absent("postgres", "down", func() error {
-			if err := pg.Signal(syscall.SIGQUIT); err != nil {
+		return s.timeline.Down("postgres", "down", func() error {
+			if err := pg.EndBy(s.ctx, syscall.SIGQUIT); err != nil {
 				return err
-			}
-			select {
-			case <-pg.Done():
-			case <-s.ctx.Done():
-				return context.Cause(s.ctx)
 			}
 			return pg.Restart(s.ctx)
 		})

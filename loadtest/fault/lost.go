@@ -38,11 +38,11 @@ var redisRestarted = Fault{
 		if err := s.fleet.Locks.Kill(); err != nil {
 			return err
 		}
-		s.event("redis-locks", "killed")
+		s.timeline.Event("redis-locks", "killed")
 		if err := s.fleet.Locks.Restart(s.ctx); err != nil {
 			return err
 		}
-		s.event("redis-locks", "back, empty")
+		s.timeline.Event("redis-locks", "back, empty")
 		return nil
 	}),
 }
@@ -57,7 +57,7 @@ var redisClock = Fault{
 			return err
 		}
 		return forgets(func(s *Scene) error {
-			s.event("redis-locks", "its clock jumps by two minutes")
+			s.timeline.Event("redis-locks", "its clock jumps by two minutes")
 			return s.fleet.Clock.Shift(4 * longTTL)
 		})(s)
 	},
@@ -82,14 +82,14 @@ var redisClockBehind = Fault{
 		if err := s.fleet.Locks.Kill(); err != nil {
 			return err
 		}
-		s.event("redis-locks", "killed")
+		s.timeline.Event("redis-locks", "killed")
 		if err := s.fleet.Clock.Shift(-4 * longTTL); err != nil {
 			return err
 		}
 		if err := s.fleet.Locks.Restart(s.ctx); err != nil {
 			return err
 		}
-		s.event("redis-locks", "back, empty, two minutes behind")
+		s.timeline.Event("redis-locks", "back, empty, two minutes behind")
 		if err := s.lockLost(s.A); err != nil {
 			return err
 		}
@@ -107,7 +107,7 @@ var redisClockBehind = Fault{
 		if err := s.answered(s.A); err != nil {
 			return err
 		}
-		s.event("redis-locks", "its clock is right again") // this ends the fault: until then a claimed row sells nothing
+		s.timeline.Event("redis-locks", "its clock is right again") // this ends the fault: until then a claimed row sells nothing
 		return s.fleet.Clock.Shift(0)
 	},
 }

@@ -5,7 +5,7 @@ import "errors"
 // Work that takes longer than the lease does no harm as long as the lease is renewed.
 var slowWork = Fault{
 	Name: "slow-work", Title: "the work takes longer than the lease, which is renewed",
-	Modes: leases, TTL: shortTTL, Excludes: true,
+	Modes: leased, TTL: shortTTL, Excludes: true,
 	Breaks: never,
 	Schedule: func(s *Scene) error {
 		gate, err := s.contended()
@@ -63,7 +63,7 @@ var sessionExpiry = Fault{
 // that could stop it.
 var cutOff = Fault{
 	Name: "cut-off", Title: "the holder is cut off from the lock service, with its COMMIT on the way",
-	Modes: leases, TTL: shortTTL,
+	Modes: leased, TTL: shortTTL,
 	Breaks: unlessGuard(claim, predicate),
 	Schedule: func(s *Scene) error {
 		return s.overtaken(func() error {
@@ -77,7 +77,7 @@ var cutOff = Fault{
 // must not leave the lock with no owner that would release it.
 var acquireReplyLost = Fault{
 	Name: "acquire-reply-lost", Title: "the lock service grants the lock and its answer is lost",
-	Modes: leases, TTL: shortTTL, Excludes: true,
+	Modes: leased, TTL: shortTTL, Excludes: true,
 	Breaks: never,
 	Schedule: func(s *Scene) error {
 		if err := s.primeLock(s.A); err != nil {

@@ -7,7 +7,7 @@ package fault
 // clocks run.
 var pauseNewcomerFirst = Fault{
 	Name: "pause-newcomer-first", Title: "the holder is paused past its lease before its write; the newcomer writes first",
-	Modes: leases, TTL: shortTTL,
+	Modes: leased, TTL: shortTTL,
 	Breaks: never,
 	Schedule: func(s *Scene) error {
 		gate, err := s.checked(s.A)
@@ -35,7 +35,7 @@ var pauseNewcomerFirst = Fault{
 // newcomer read the row before it trusts anything.
 var pauseStaleFirst = Fault{
 	Name: "pause-stale-first", Title: "the holder is paused past its lease with its COMMIT on the way; it writes first",
-	Modes: leases, TTL: shortTTL,
+	Modes: leased, TTL: shortTTL,
 	Breaks: unlessGuard(claim, predicate),
 	Schedule: func(s *Scene) error {
 		gate, err := s.written(s.A)

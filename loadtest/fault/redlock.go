@@ -16,11 +16,11 @@ var redlockRestart = Fault{
 			if err := s.fleet.Masters[2].Kill(); err != nil {
 				return err
 			}
-			s.event("master 3", "killed")
+			s.timeline.Event("master 3", "killed")
 			if err := s.fleet.Masters[2].Restart(s.ctx); err != nil {
 				return err
 			}
-			s.event("master 3", "back, empty")
+			s.timeline.Event("master 3", "back, empty")
 			return nil
 		})
 	},
@@ -37,7 +37,7 @@ var redlockClock = Fault{
 			return err
 		}
 		return s.bareQuorum(func() error {
-			s.event("master 3", "its clock jumps by two minutes")
+			s.timeline.Event("master 3", "its clock jumps by two minutes")
 			return s.fleet.Clock.Shift(4 * longTTL)
 		})
 	},
@@ -60,7 +60,7 @@ var redlockMinority = Fault{
 				return err
 			}
 		}
-		s.event("masters 4, 5", "down")
+		s.timeline.Event("masters 4, 5", "down")
 		if err := s.holdsOn(s.A); err != nil {
 			return err
 		}
@@ -74,7 +74,7 @@ var redlockMinority = Fault{
 				return err
 			}
 		}
-		s.event("masters 4, 5", "back")
+		s.timeline.Event("masters 4, 5", "back")
 		return nil
 	},
 }
@@ -88,7 +88,7 @@ func (s *Scene) bareQuorum(lose func() error) error {
 			return err
 		}
 	}
-	s.event("masters 4, 5", "down")
+	s.timeline.Event("masters 4, 5", "down")
 	return forgets(func(s *Scene) error {
 		if err := lose(); err != nil {
 			return err
@@ -98,7 +98,7 @@ func (s *Scene) bareQuorum(lose func() error) error {
 				return err
 			}
 		}
-		s.event("masters 4, 5", "back")
+		s.timeline.Event("masters 4, 5", "back")
 		return nil
 	})(s)
 }

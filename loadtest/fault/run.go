@@ -70,7 +70,7 @@ func (p Plan) jobs() []*job {
 			for _, guard := range p.Guards {
 				j.plain = append(j.plain, report.Cell{
 					Fault: f.Name, Lock: mode, Guard: guard, Replicas: actors, BatchMax: batchMax(mode, p.BatchMax), Clients: actors, Stock: 1,
-					Expectation: f.expectation(mode, guard), Exclusive: f.Excludes && slices.Contains(leases, mode),
+					Expectation: f.expectation(mode, guard), Exclusive: f.Excludes && slices.Contains(leased, mode),
 				})
 			}
 			j.cells = slices.Clone(j.plain)
@@ -194,12 +194,13 @@ func (r *Rig) try(ctx context.Context, f Fault, cell *report.Cell) (audit.Record
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, sceneLimit, fmt.Errorf("%v are over", sceneLimit))
 	defer cancel()
+	clock := time.Now()
 	s := &Scene{
-		Rig: r, ctx: limited, sku: cell.SKU, guard: cell.Guard, clock: time.Now(),
+		Rig: r, ctx: limited, sku: cell.SKU, guard: cell.Guard, clock: clock, timeline: report.Recorder{Clock: clock},
 		orders: map[*Actor]*order{}, waited: map[*Actor]bool{},
 	}
 	watching, stop := context.WithCancel(limited)
-	if slices.Contains(leases, r.mode) {
+	if slices.Contains(leased, r.mode) {
 		r.running.Go(func() { s.watch(watching) })
 	}
 	cause := s.warm(f.Fresh)

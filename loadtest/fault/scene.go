@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"orderd/loadtest/load"
+	"orderd/loadtest/report"
 	"orderd/loadtest/wire"
 )
 
@@ -35,7 +36,7 @@ type Scene struct {
 	fire     string // what was seen of the fault; empty if it has not fired
 	meeting  string // how the two orders contended; empty if that is not known
 	waited   map[*Actor]bool
-	timeline recorder
+	timeline report.Recorder
 
 	over   time.Duration           // when all was settled
 	events map[*Actor][]wire.Event // what the actors had sent to Postgres by then

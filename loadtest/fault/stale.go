@@ -5,7 +5,7 @@ package fault
 // replica in beside the second.
 var staleRelease = Fault{
 	Name: "stale-release", Title: "the holder is paused past its lease, and releases when another holds the lock",
-	Modes: leases, TTL: shortTTL,
+	Modes: leased, TTL: shortTTL,
 	Breaks: never,
 	Schedule: func(s *Scene) error {
 		stale, err := s.checked(s.A)
@@ -40,7 +40,7 @@ var staleRelease = Fault{
 // lock then, and not before.
 var waiterKilled = Fault{
 	Name: "waiter-killed", Title: "the first of two waiters is killed before the holder releases",
-	Modes: leases, TTL: shortTTL, Excludes: true,
+	Modes: leased, TTL: shortTTL, Excludes: true,
 	Breaks: never,
 	Schedule: func(s *Scene) error {
 		gate, err := s.contended()

@@ -20,7 +20,7 @@ type loadFault struct {
 	*Rig
 	ctx      context.Context
 	clock    time.Time
-	timeline recorder
+	timeline report.Recorder
 	random   *rand.Rand
 
 	done   atomic.Int64  // how often the fault was injected
@@ -65,8 +65,9 @@ func (r *Rig) underLoad(ctx context.Context, w disruption, cells []*report.Cell)
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, loadLimit, fmt.Errorf("%v are over", loadLimit))
 	defer cancel()
+	clock := time.Now()
 	s := &loadFault{
-		Rig: r, ctx: limited, clock: time.Now(), calm: make(chan struct{}),
+		Rig: r, ctx: limited, clock: clock, timeline: report.Recorder{Clock: clock}, calm: make(chan struct{}),
 		random: rand.New(rand.NewPCG(Seed, Seed)),
 	}
 	var clients sync.WaitGroup

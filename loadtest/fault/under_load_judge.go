@@ -67,13 +67,11 @@ func (d *drive) caughtBy(cell *report.Cell) string {
 
 // draw shows when replicas and servers were down, and the sales of units that were not there.
 func (s *loadFault) draw(ledger []load.Movement) *report.Timeline {
-	s.timeline.mu.Lock()
-	defer s.timeline.mu.Unlock()
-	t := &report.Timeline{Spans: s.timeline.spans, Marks: s.timeline.marks}
+	var replicas []string
 	for _, p := range s.replicas.Processes {
-		t.Lanes = append(t.Lanes, replicaOf(p))
+		replicas = append(replicas, replicaOf(p))
 	}
-	s.timeline.finish(t, s.over)
+	t := s.timeline.Timeline(s.over, replicas...)
 	answered := map[string]time.Duration{}
 	for _, d := range s.drive {
 		for _, op := range d.ops {
@@ -83,7 +81,7 @@ func (s *loadFault) draw(ledger []load.Movement) *report.Timeline {
 	for _, m := range ledger {
 		if at, ok := answered[m.OrderID]; ok && m.Reason == "sale" && m.OnHand < 0 {
 			t.Marks = append(t.Marks, report.Mark{
-				Lane: m.Replica, Kind: report.Oversold, Label: "sold what was not there", At: ms(at), OrderID: m.OrderID,
+				Lane: m.Replica, Kind: report.Oversold, Label: "sold what was not there", At: report.Millis(at), OrderID: m.OrderID,
 			})
 		}
 	}

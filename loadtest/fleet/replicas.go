@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"orderd/internal/stack"
+	"orderd/loadtest/modes"
 )
 
 // A Setup says how the replicas are to run.
@@ -150,7 +151,7 @@ func (f *Fleet) Addresses(mode string) Addresses {
 	case f.Ensemble != nil:
 		to.ZooKeeper = strings.Join(f.Ensemble.Addrs, ",")
 	}
-	if mode == "redlock" {
+	if mode == modes.Redlock {
 		urls := make([]string, len(f.Masters))
 		for i, master := range f.Masters {
 			urls[i] = master.URL

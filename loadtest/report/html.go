@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"orderd/loadtest/audit"
+	"orderd/loadtest/modes"
 )
 
 // The parts of the page. echarts.min.js is built by page/echarts.
@@ -53,22 +54,12 @@ type view struct {
 	Script template.JS
 }
 
-// modes says in a sentence what each lock mode is.
-var modes = map[string]string{
-	"none":      "No lock: whoever asks goes in at once.",
-	"local":     "A lock in the memory of each process: the callers of one process take turns, other processes know nothing of it.",
-	"redis":     "A lock in one Redis server that all processes ask: SET NX PX with an owner, renewed, passed on first come, first served.",
-	"redlock":   "A lock in most of five independent Redis masters (RedLock), each of which could be lost.",
-	"zookeeper": "A queue in ZooKeeper that all processes stand in: an ephemeral sequential node each, watching the one before it.",
-	"postgres":  "An advisory lock in the database that keeps the stock anyway, by a session of its own.",
-}
-
 // Modes returns the lock modes of the cells, each with a sentence about it.
 func (r Result) Modes() map[string]string {
 	seen := map[string]string{}
 	for _, c := range r.Cells {
-		if what, ok := modes[c.Lock]; ok {
-			seen[c.Lock] = what
+		if mode := modes.Of(c.Lock); mode.What != "" {
+			seen[mode.Name] = mode.What
 		}
 	}
 	return seen

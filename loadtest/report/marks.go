@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"orderd/loadtest/audit"
+	"orderd/loadtest/modes"
 )
 
 // A matrix is what every fault did to every lock, by guard. Least and Most are the bounds on
@@ -143,10 +144,8 @@ func faultStory(cells []Cell) []string {
 		guards[i] = fmt.Sprintf("with guard %s %d of %d", guard, broke[guard], total[guard])
 	}
 	story := []string{"Cells that sold more than there was: " + strings.Join(guards, ", ") + "."}
-	if n := total[guardPredicate]; n > 0 && broke[guardPredicate] == 0 {
+	if n := total[modes.Predicate]; n > 0 && broke[modes.Predicate] == 0 {
 		story = append(story, "A lock buys efficiency, a constraint buys correctness: whatever was done to the lock, the predicate in Postgres never sold what was not there.")
 	}
 	return story
 }
-
-const guardPredicate = "predicate"

@@ -8,6 +8,8 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
+
+	"orderd/loadtest/modes"
 )
 
 // FaultsCommand is the command whose results are a matrix of faults × modes.
@@ -60,7 +62,7 @@ func byChance(w io.Writer, cells []Cell) {
 // forExample tells how one unit was sold twice, if possible in spite of a shared lock.
 func forExample(w io.Writer, cells []Cell) {
 	broke := func(c Cell) bool { return c.Oversell() && c.Met }
-	i := slices.IndexFunc(cells, func(c Cell) bool { return broke(c) && c.Lock != "none" && c.Lock != "local" })
+	i := slices.IndexFunc(cells, func(c Cell) bool { return broke(c) && modes.Of(c.Lock).Reach == modes.Everyone })
 	if i < 0 {
 		i = slices.IndexFunc(cells, broke)
 	}

@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"slices"
 	"time"
 
 	"orderd/loadtest/audit"
 	"orderd/loadtest/load"
+	"orderd/loadtest/modes"
 )
 
 // SchemaVersion is the version of result.json; it grows when readers have to change.
@@ -125,9 +125,9 @@ func (c *Cell) Judge(r audit.Records, took time.Duration) {
 // known adds to the records what the cell knows of the drive: whether only the lock protects
 // the stock, and what the timeline shows of a fault.
 func (c *Cell) known(r audit.Records) audit.Records {
-	r.Tokens = slices.Contains(withTokens, c.Lock)
+	r.Tokens = modes.Of(c.Lock).Leased
 	// Under most faults a holder may outlive its lease and yet be stopped in time.
-	r.Exclusive = c.Exclusive || c.Expectation == Hold && c.Guard == "none" && c.Clients > 1 && c.Fault == ""
+	r.Exclusive = c.Exclusive || c.Expectation == Hold && c.Guard == modes.Unguarded && c.Clients > 1 && c.Fault == ""
 	if c.Timeline == nil {
 		return r
 	}
@@ -139,9 +139,6 @@ func (c *Cell) known(r audit.Records) audit.Records {
 	}
 	return r
 }
-
-// withTokens are the lock modes whose leases have a fencing token.
-var withTokens = []string{"redis", "redlock", "zookeeper", "postgres"}
 
 // total is how often the cell was tried; 1 for nil.
 func (t *Tries) total() int {
@@ -175,9 +172,9 @@ func caughtBy(c *Cell) string {
 		return "nothing"
 	case c.Verdict == audit.Violated:
 		return ""
-	case c.Guard == "none":
+	case c.Guard == modes.Unguarded:
 		return "lock"
-	case c.Lock == "none":
+	case c.Lock == modes.None:
 		return c.Guard
 	default:
 		return fmt.Sprintf("lock or %s", c.Guard)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"orderd/loadtest/audit"
+	"orderd/loadtest/modes"
 )
 
 // Words says what became of a cell, and whether that was expected.
@@ -76,7 +77,7 @@ func Story(r Result) []string {
 			alone = append(alone, name)
 		case c.Oversell():
 			broke = append(broke, fmt.Sprintf("%s (by %d)", name, c.Oversold))
-		case c.Guard == guardPredicate && c.Lock == "none":
+		case c.Guard == modes.Predicate && c.Lock == modes.None:
 			constrained = append(constrained, name)
 		case c.Guard == "none":
 			held = append(held, name)

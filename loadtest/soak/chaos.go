@@ -12,6 +12,7 @@ import (
 	"orderd/internal/stack"
 	"orderd/loadtest/audit"
 	"orderd/loadtest/fleet"
+	"orderd/loadtest/modes"
 	"orderd/loadtest/report"
 )
 
@@ -36,10 +37,9 @@ type chaos struct {
 	replicas []*stack.Process
 	servers  []server
 	random   *rand.Rand
-	clock    time.Time
 
 	done     map[string]int
-	timeline report.Timeline
+	timeline report.Recorder
 	cleared  time.Duration // when the last disruption was over
 }
 
@@ -52,27 +52,36 @@ type server struct {
 
 func newChaos(f *fleet.Fleet, r *fleet.Replicas, mode string, seed uint64, clock time.Time) *chaos {
 	w := &chaos{
-		replicas: r.Processes, random: rand.New(rand.NewPCG(seed, 0)), clock: clock, done: map[string]int{},
+		replicas: r.Processes, random: rand.New(rand.NewPCG(seed, 0)), done: map[string]int{}, timeline: report.Recorder{Clock: clock},
 		servers: []server{
 			{"postgres", f.Postgres.Process, syscall.SIGQUIT}, // an immediate shutdown, which ends its children first
 			{"redis-stock", f.Stock.Process, syscall.SIGKILL},
 		},
 	}
 	switch mode {
-	case "redis":
+	case modes.Redis:
 		w.servers = append(w.servers, server{"redis-locks", f.Locks.Process, syscall.SIGKILL})
-	case "redlock":
+	case modes.Redlock:
 		w.servers = append(w.servers, server{"redis-master-1", f.Masters[0].Process, syscall.SIGKILL})
-	case "zookeeper":
+	case modes.ZooKeeper:
 		w.servers = append(w.servers, server{"zookeeper", f.ZooKeeper.Process, syscall.SIGKILL})
 	}
-	for i := range replicas {
-		w.timeline.Lanes = append(w.timeline.Lanes, fmt.Sprintf("r%d", i+1))
+	return w
+}
+
+// lane is the nth replica's on the timeline.
+func lane(n int) string { return fmt.Sprintf("r%d", n+1) }
+
+// draw returns the timeline once the part is over: the replicas, then the servers.
+func (w *chaos) draw(over time.Duration) *report.Timeline {
+	var lanes []string
+	for n := range w.replicas {
+		lanes = append(lanes, lane(n))
 	}
 	for _, s := range w.servers {
-		w.timeline.Lanes = append(w.timeline.Lanes, s.name)
+		lanes = append(lanes, s.name)
 	}
-	return w
+	return w.timeline.Timeline(over, lanes...)
 }
 
 // run restarts each server once, and several replicas, in an order that follows from the
@@ -101,7 +110,7 @@ func (w *chaos) run(ctx context.Context, lasts time.Duration) error {
 			return err
 		}
 	}
-	w.cleared = time.Since(w.clock)
+	w.cleared = time.Since(w.timeline.Clock)
 	select {
 	case <-end.C:
 		return nil
@@ -113,14 +122,9 @@ func (w *chaos) run(ctx context.Context, lasts time.Duration) error {
 // restart ends a server as a crash would, and starts it again.
 func (w *chaos) restart(ctx context.Context, s server) error {
 	w.done[s.name+restarted]++
-	return w.absent(s.name, "down", func() error {
-		if err := s.process.Signal(s.end); err != nil {
+	return w.timeline.Down(s.name, "down", func() error {
+		if err := s.process.EndBy(ctx, s.end); err != nil {
 			return err
-		}
-		select {
-		case <-s.process.Done():
-		case <-ctx.Done():
-			return context.Cause(ctx)
 		}
 		return s.process.Restart(ctx)
 	})
@@ -136,25 +140,13 @@ func (w *chaos) replace(ctx context.Context, n int, kill bool) error {
 	} else {
 		w.done[ended]++
 	}
-	return w.absent(w.timeline.Lanes[n], label, func() error {
+	return w.timeline.Down(lane(n), label, func() error {
 		if err := end(); err != nil {
 			return err
 		}
 		return p.Restart(ctx)
 	})
 }
-
-// absent puts on the timeline that something is down while away runs.
-func (w *chaos) absent(lane, label string, away func() error) error {
-	from := time.Since(w.clock)
-	err := away()
-	w.timeline.Spans = append(w.timeline.Spans, report.Span{
-		Lane: lane, Kind: report.Down, Label: label, From: ms(from), To: ms(time.Since(w.clock)),
-	})
-	return err
-}
-
-func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // fault returns the chaos as the audit's fault.
 func (w *chaos) fault() *audit.Fault {

@@ -61,8 +61,9 @@ func (s *part) judge(cell *report.Cell, r audit.Records) {
 	sent := s.shop.sent()
 	sent[replaced] = len(s.rolled)
 	cell.Soak = &report.Soak{Sent: sent, Done: s.chaos.done, Before: s.before, After: s.after}
-	cell.Timeline = &s.chaos.timeline
-	cell.Judge(r, time.Since(s.clock))
+	over := time.Since(s.clock)
+	cell.Timeline = s.chaos.draw(over)
+	cell.Judge(r, over)
 	cell.Invariants = append(cell.Invariants, s.chaos.happened())
 	cell.Invariants = append(cell.Invariants, s.seen...)
 	cell.Invariants = append(cell.Invariants, flat(s.before, s.after)...)

@@ -79,7 +79,7 @@ func (r *round) drive(ctx, open context.Context, c *client) {
 		r.client.Place(ctx, 0, &op)
 		op.Return = time.Since(r.shop.clock)
 		for n := range r.served {
-			if op.Replica == fmt.Sprintf("r%d", n+1) {
+			if op.Replica == lane(n) {
 				r.served[n].Add(1)
 			}
 		}

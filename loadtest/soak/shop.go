@@ -13,6 +13,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"orderd/loadtest/load"
+	"orderd/loadtest/modes"
 )
 
 const (
@@ -61,7 +62,7 @@ func (s *shop) close() { s.client.Close() }
 // stock sets the initial levels.
 func (s *shop) stock(ctx context.Context) error {
 	for _, sku := range s.skus {
-		if err := s.client.SetStock(ctx, sku, firstStock, "predicate"); err != nil {
+		if err := s.client.SetStock(ctx, sku, firstStock, modes.Predicate); err != nil {
 			return err
 		}
 	}

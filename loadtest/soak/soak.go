@@ -11,6 +11,7 @@ import (
 	"orderd/loadtest/audit"
 	"orderd/loadtest/fleet"
 	"orderd/loadtest/load"
+	"orderd/loadtest/modes"
 	"orderd/loadtest/report"
 )
 
@@ -43,7 +44,7 @@ func Run(ctx context.Context, f *fleet.Fleet, p Plan) ([]report.Cell, []audit.Re
 	cells, records := make([]report.Cell, len(p.Modes)), make([]audit.Records, len(p.Modes))
 	for i, mode := range p.Modes {
 		cells[i] = report.Cell{
-			Fault: report.SoakCommand, Lock: mode, Replicas: replicas, Guard: "predicate", BatchMax: batchMax,
+			Fault: report.SoakCommand, Lock: mode, Replicas: replicas, Guard: modes.Predicate, BatchMax: batchMax,
 			Clients: clients, Stock: firstStock, Expectation: report.Hold,
 		}
 		var err error
@@ -70,7 +71,7 @@ type part struct {
 }
 
 func (p Plan) part(ctx context.Context, shared *fleet.Fleet, name string, cell *report.Cell) (records audit.Records, err error) {
-	f, err := shared.Fork(ctx, name, fleet.Own{Masters: cell.Lock == "redlock"})
+	f, err := shared.Fork(ctx, name, fleet.Own{Masters: cell.Lock == modes.Redlock})
 	if err != nil {
 		return records, err
 	}

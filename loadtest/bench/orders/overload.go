@@ -11,6 +11,7 @@ import (
 	"orderd/loadtest/bench"
 	"orderd/loadtest/fleet"
 	"orderd/loadtest/load"
+	"orderd/loadtest/modes"
 	"orderd/loadtest/report"
 )
 
@@ -120,7 +121,7 @@ func (l *Lab) side(ctx context.Context, b Bound, of Load, window time.Duration) 
 		return s, err
 	}
 	replicas, err := l.fleet.Start(ctx, fleet.Setup{
-		Mode: "redis", Replicas: 1, LockWait: 10 * time.Second, BatchMax: 64, DatabaseURL: d.url, Flags: b.Flags,
+		Mode: modes.Redis, Replicas: 1, LockWait: 10 * time.Second, BatchMax: 64, DatabaseURL: d.url, Flags: b.Flags,
 	})
 	if err != nil {
 		return s, err

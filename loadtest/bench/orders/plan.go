@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"orderd/loadtest/bench"
+	"orderd/loadtest/modes"
 	"orderd/loadtest/report"
 )
 
@@ -27,15 +28,15 @@ const hotClients = 64
 
 // Scenarios that goals are about.
 var (
-	hot       = Scenario{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1}
-	hotFour   = Scenario{What: ours, Lock: "redis", Replicas: 4, BatchMax: 64, Clients: 32, SKUs: 1}
-	hotZoo    = Scenario{What: ours, Lock: "zookeeper", Replicas: 4, BatchMax: 64, Clients: 32, SKUs: 1}
-	spread    = Scenario{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1000}
-	soldOut   = Scenario{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1, SoldOut: true}
+	hot       = Scenario{What: ours, Lock: modes.Redis, Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1}
+	hotFour   = Scenario{What: ours, Lock: modes.Redis, Replicas: 4, BatchMax: 64, Clients: 32, SKUs: 1}
+	hotZoo    = Scenario{What: ours, Lock: modes.ZooKeeper, Replicas: 4, BatchMax: 64, Clients: 32, SKUs: 1}
+	spread    = Scenario{What: ours, Lock: modes.Redis, Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1000}
+	soldOut   = Scenario{What: ours, Lock: modes.Redis, Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1, SoldOut: true}
 	idle      = Scenario{What: nothing, Clients: hotClients, SKUs: 1}
-	crowdOne  = Scenario{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: crowdClients, SKUs: 1, Orders: crowdOrders, Work: crowdWork}
-	crowdMany = Scenario{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: crowdClients, SKUs: 1000, Orders: crowdOrders, Work: crowdWork}
-	hotLarge  = Scenario{What: ours, Lock: "redis", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1, Large: true}
+	crowdOne  = Scenario{What: ours, Lock: modes.Redis, Replicas: 1, BatchMax: 64, Clients: crowdClients, SKUs: 1, Orders: crowdOrders, Work: crowdWork}
+	crowdMany = Scenario{What: ours, Lock: modes.Redis, Replicas: 1, BatchMax: 64, Clients: crowdClients, SKUs: 1000, Orders: crowdOrders, Work: crowdWork}
+	hotLarge  = Scenario{What: ours, Lock: modes.Redis, Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1, Large: true}
 )
 
 // inShop is a scenario as a shop would run it.
@@ -56,10 +57,10 @@ func (p Plan) scenarios() []Scenario {
 		}
 	}
 	shapes = append(shapes, hot, hotFour,
-		Scenario{What: ours, Lock: "zookeeper", Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1}, hotZoo,
+		Scenario{What: ours, Lock: modes.ZooKeeper, Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1}, hotZoo,
 		spread, idle, soldOut, crowdOne, crowdMany,
 		Scenario{What: ours, Lock: "none", Replicas: 1, BatchMax: 1, Clients: hotClients, SKUs: 1},
-		Scenario{What: ours, Lock: "redis", Replicas: 1, BatchMax: 1, Clients: hotClients, SKUs: 1})
+		Scenario{What: ours, Lock: modes.Redis, Replicas: 1, BatchMax: 1, Clients: hotClients, SKUs: 1})
 	if p.Large > 0 {
 		shapes = append(shapes, hotLarge)
 	}
