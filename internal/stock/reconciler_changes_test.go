@@ -11,12 +11,51 @@ import (
 	"orderd/internal/stack/stacktest"
 )
 
+// openReconciler returns one that makes no pass by itself.
+func openReconciler(t *testing.T) *Reconciler {
+	t.Helper()
+	db := OpenMigrated(t, stacktest.Postgres(t))
+	store := NewStore(db, "r1")
+	return NewReconciler(db, store, NewCache(OpenRedis(t), store), time.Hour, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+}
+
+// The walk may be anywhere in the stock. A SKU that has changed is checked at once.
+func TestReconciler_DoesNotWaitForTheWalk(t *testing.T) {
+	t.Parallel()
+	r := openReconciler(t)
+	for _, sku := range []string{"A", "B", "C"} {
+		item, _, err := r.store.Set(t.Context(), sku, 10, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.cache.PutNewer(t.Context(), item.Level); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.reader.register(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.reader.db.Exec(t.Context(), "UPDATE ledger_readers SET walked = 'B'"); err != nil {
+		t.Fatal(err)
+	}
+	item, _, err := r.store.Adjust(t.Context(), Adjustment{SKU: "A", Delta: -1, Reason: "broken"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.pass(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	levels, err := r.cache.known(t.Context(), []string{"A"})
+	if err != nil || levels["A"] != item.Level {
+		t.Errorf("in Redis %+v, %v after a pass; want %+v", levels["A"], err, item.Level)
+	}
+}
+
 // A movement may become visible after others with higher ids: the reconciler comes back for it.
 func TestReconciler_ComesBackForWhatIsStillBeingWritten(t *testing.T) {
 	t.Parallel()
-	db := OpenMigrated(t, stacktest.Postgres(t))
-	store := NewStore(db, "r1")
-	r := NewReconciler(db, store, NewCache(OpenRedis(t), store), time.Hour, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	r := openReconciler(t)
+	db := r.reader.db
 	const move = `INSERT INTO movements (sku, delta, reason, on_hand, version, replica) VALUES ($1, 1, 'test', 1, 1, 'r')`
 	tx, err := db.Begin(t.Context())
 	if err != nil {
