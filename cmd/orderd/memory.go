@@ -20,7 +20,8 @@ const (
 	// limitBase covers all requests that may be in flight, and baseConnections connections.
 	limitBase       = 56 << 20 // bytes
 	baseConnections = 1024
-	// Setting the limit stops the world, which is too much for each single connection.
+	// Setting the limit takes the heap's lock and has the collector's pace worked out anew, which is
+	// too much for each single connection.
 	connectionsStep = 64
 	limitStep       = connectionsStep * 24 << 10 // bytes, for each connectionsStep connections more
 )
@@ -65,8 +66,8 @@ func (c *memoryTuner) count(more int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.connections += more
-	beyond := max(0, c.connections-baseConnections)
-	steps := (beyond + connectionsStep - 1) / connectionsStep
+	beyond := c.connections - baseConnections // below 0: fewer than the base is for
+	steps := max(0, (beyond+connectionsStep-1)/connectionsStep)
 	if c.limit == nil || steps == c.steps || steps == c.steps-1 && beyond > steps*connectionsStep-connectionsStep/2 {
 		return
 	}

@@ -21,12 +21,18 @@ func TestMemoryTuner_LimitGrowsWithTheConnections(t *testing.T) {
 		{"far more", 2 * connectionsStep, []int64{3}},
 		{"not half a step fewer", -connectionsStep / 2, nil},
 		{"half a step fewer", -connectionsStep / 2, []int64{2}},
-		{"all gone", -(baseConnections + connectionsStep + 1), []int64{0}},
 	} {
 		set = nil
 		c.count(row.more)
 		if !slices.Equal(set, row.want) {
 			t.Errorf("%s: the limit is set to %v steps, want %v", row.what, set, row.want)
 		}
+	}
+	set = nil
+	for c.connections > 0 {
+		c.count(-1)
+	}
+	if want := []int64{1, 0}; !slices.Equal(set, want) {
+		t.Errorf("as all leave the limit is set to %v steps, want %v", set, want)
 	}
 }
