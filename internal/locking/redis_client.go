@@ -59,7 +59,7 @@ func checkLease(ttl time.Duration, owner string) error {
 // neverSent reports whether err came before the request could be sent.
 func neverSent(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)
-	return ok && op.Op == "dial"
+	return ok && op.Op == "dial" || errors.Is(err, redis.ErrPoolTimeout)
 }
 
 // dropped reports whether err is the loss of a connection that had been good: the server may

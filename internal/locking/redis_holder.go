@@ -46,7 +46,11 @@ func (h *redisHolder) take(ctx context.Context, l *Lease, keys []string) error {
 			if h.reached && (a.err == nil || a.sent.IsZero()) {
 				h.leave(part)
 			}
-			return waitError(ctx, answered || a.err == nil)
+			err := waitError(ctx, answered || a.err == nil)
+			if !answered {
+				err = errors.Join(err, a.err)
+			}
+			return err
 		}
 		if a.err != nil {
 			return errors.Join(ErrUnavailable, a.err)
@@ -80,7 +84,8 @@ func (h *redisHolder) take(ctx context.Context, l *Lease, keys []string) error {
 // the server did not answer.
 func (h *redisHolder) cutShort(ctx context.Context, a acquireReply) bool {
 	deadline, limited := ctx.Deadline()
-	return limited && isTimeout(a.err) && !a.sent.Add(h.redis.call).Before(deadline)
+	// A dial has a limit of its own, and may have failed some time ago.
+	return limited && isTimeout(a.err) && !neverSent(a.err) && !a.sent.Add(h.redis.call).Before(deadline)
 }
 
 // passed returns the grant that a message tells of. Its token shows that the lock was passed
