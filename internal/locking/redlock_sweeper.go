@@ -2,6 +2,8 @@ package locking
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -53,10 +55,15 @@ func (w *redlockSweeper) forget(lock, owner string) {
 // sweepBatch keeps one request short.
 const sweepBatch = 100
 
-// sweep settles the doubts about its master until there are none.
+// sweep settles the doubts about its master until there are none. When the locker is closed it
+// tries once more to settle all.
 func (w *redlockSweeper) sweep() {
 	r := w.node.redlock
 	for wait := r.call / 8; ; {
+		if r.workers.life.Err() != nil {
+			w.settleAll()
+			return
+		}
 		batch := w.due()
 		if len(batch) > 0 {
 			if w.settle(batch, 2*r.call) == nil {
@@ -65,7 +72,7 @@ func (w *redlockSweeper) sweep() {
 				wait = min(2*wait, r.call)
 			}
 		}
-		next, done := w.next(wait, r.workers.life.Err() != nil)
+		next, done := w.next(wait)
 		if done {
 			return
 		}
@@ -87,11 +94,28 @@ func (w *redlockSweeper) due() (batch []redlockDoubt) {
 		if len(batch) == sweepBatch {
 			break
 		}
-		if !fate.due.After(time.Now()) || w.node.redlock.workers.life.Err() != nil {
+		if !fate.due.After(time.Now()) {
 			batch = append(batch, doubt)
 		}
 	}
 	return batch
+}
+
+// settleAll asks the master about every doubt, due or not, as long as it answers, and forgets
+// them all.
+func (w *redlockSweeper) settleAll() {
+	w.mu.Lock()
+	all := slices.Collect(maps.Keys(w.doubts))
+	w.mu.Unlock()
+	for batch := range slices.Chunk(all, sweepBatch) {
+		if w.settle(batch, 0) != nil {
+			break
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	clear(w.doubts)
+	w.running = false
 }
 
 // settle has the master delete locks, and forgets those that it has deleted. For the others a
@@ -120,14 +144,14 @@ func (w *redlockSweeper) settle(batch []redlockDoubt, later time.Duration) error
 }
 
 // next returns how long to wait, at least wait, and whether there is nothing left to do. It
-// drops the doubts whose time is over, when closing all of them.
-func (w *redlockSweeper) next(wait time.Duration, closing bool) (time.Duration, bool) {
+// drops the doubts whose time is over.
+func (w *redlockSweeper) next(wait time.Duration) (time.Duration, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	first := time.Now().Add(w.node.redlock.ttl)
 	for doubt, fate := range w.doubts {
 		switch {
-		case closing || time.Now().After(fate.over):
+		case time.Now().After(fate.over):
 			delete(w.doubts, doubt)
 		case fate.due.Before(first):
 			first = fate.due
