@@ -68,20 +68,6 @@ func (c *serveCommand) Validate() error {
 		return fmt.Errorf("--redis-url: is empty")
 	case c.ID == "":
 		return fmt.Errorf("--id: is empty")
-	case c.LockMode == locking.ModeZooKeeper && len(c.Zookeeper) == 0:
-		return fmt.Errorf("--zookeeper: needed by --lock-mode zookeeper")
-	case c.LockMode == locking.ModeRedlock && c.LockRedisURL == "":
-		return fmt.Errorf("--lock-redis-url: needed by --lock-mode redlock: masters, separated by commas")
-	case c.LockTTL < 100*time.Millisecond:
-		return fmt.Errorf("--lock-ttl: must be at least 100ms")
-	case c.LockWait <= 0:
-		return fmt.Errorf("--lock-wait: must be above 0s")
-	case c.LockWait+c.Work > turnMax:
-		return fmt.Errorf("--lock-wait: with --work at most %s together, so that Redis and Postgres have the rest of a request's %s", turnMax, order.RequestLimit)
-	case c.LockMargin < 0 || c.LockMargin > c.LockTTL/4: // in ZooKeeper five twelfths of the TTL are trusted
-		return fmt.Errorf("--lock-margin: must be 0s to a quarter of --lock-ttl")
-	case c.LockAcks < 0 || c.LockAcks > 0 && c.LockMode != locking.ModeRedis:
-		return fmt.Errorf("--lock-acks: must not be negative, and may be above 0 only with --lock-mode redis")
 	case c.BatchMax < 1 || c.BatchMax > 1024:
 		return fmt.Errorf("--batch-max: must be 1 to 1024")
 	case c.Work < 0:
@@ -99,6 +85,9 @@ func (c *serveCommand) Validate() error {
 	case c.MaxConnections < 1:
 		return fmt.Errorf("--max-connections: must be at least 1")
 	}
+	if err := c.checkLock(); err != nil {
+		return err
+	}
 	if err := c.checkDatabase(); err != nil {
 		return err
 	}
@@ -106,6 +95,28 @@ func (c *serveCommand) Validate() error {
 		return err
 	}
 	return c.checkListeners()
+}
+
+func (c *serveCommand) checkLock() error {
+	switch {
+	case c.LockMode == locking.ModeZooKeeper && len(c.Zookeeper) == 0:
+		return fmt.Errorf("--zookeeper: needed by --lock-mode zookeeper")
+	case c.LockMode == locking.ModeRedlock && c.LockRedisURL == "":
+		return fmt.Errorf("--lock-redis-url: needed by --lock-mode redlock: masters, separated by commas")
+	case c.LockTTL < 100*time.Millisecond:
+		return fmt.Errorf("--lock-ttl: must be at least 100ms")
+	case c.LockWait <= 0:
+		return fmt.Errorf("--lock-wait: must be above 0s")
+	case c.LockWait+c.Work > turnMax:
+		return fmt.Errorf("--lock-wait: with --work at most %s together, so that Redis and Postgres have the rest of a request's %s", turnMax, order.RequestLimit)
+	case c.LockMargin < 0 || c.LockMargin > c.LockTTL/4:
+		return fmt.Errorf("--lock-margin: must be 0s to a quarter of --lock-ttl")
+	case c.LockMode == locking.ModeZooKeeper && c.LockMargin > c.LockTTL/6: // five twelfths are trusted, and 7/36 may be left when it renews
+		return fmt.Errorf("--lock-margin: must be at most a sixth of --lock-ttl with --lock-mode zookeeper")
+	case c.LockAcks < 0 || c.LockAcks > 0 && c.LockMode != locking.ModeRedis:
+		return fmt.Errorf("--lock-acks: must not be negative, and may be above 0 only with --lock-mode redis")
+	}
+	return nil
 }
 
 func (c *serveCommand) checkListeners() error {

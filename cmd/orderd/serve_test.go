@@ -226,6 +226,7 @@ func TestRun_UsageErrorsNameTheFlag(t *testing.T) {
 		"--listen: \"x\"":  {"healthcheck", "--listen", "x"},
 		"--lock-ttl":       append([]string{"serve", "--lock-ttl", "1ms"}, servers...),
 		"--lock-margin":    append([]string{"serve", "--lock-margin", "6s"}, servers...),
+		"a sixth":          append([]string{"serve", "--lock-mode", "zookeeper", "--zookeeper", "127.0.0.1:1", "--lock-margin", "2s"}, servers...),
 		"--lock-acks":      append([]string{"serve", "--lock-mode", "local", "--lock-acks", "1"}, servers...),
 		"--lock-wait":      append([]string{"serve", "--lock-wait", "0s"}, servers...),
 		"--work":           append([]string{"serve", "--work", "-1s"}, servers...),

@@ -17,7 +17,7 @@ const defaultMaxConns = 10
 
 // connectLimit bounds the making of a connection. Nothing is held meanwhile, so it need not
 // be below the TTL.
-const connectLimit = 2 * time.Second
+const connectLimit = 1500 * time.Millisecond
 
 // PostgresConfig says which PostgreSQL keeps the locks and for how long.
 type PostgresConfig struct {

@@ -94,6 +94,8 @@ func (h *zkHolder) takeError(ctx context.Context, err error, p *zkPlace, l *Leas
 	if ctx.Err() != nil {
 		_, connected := h.zk.status.current()
 		err = waitError(ctx, connected && p.node != "")
+	} else if h.session.life.Err() != nil && l.holdsAny() {
+		err = errors.Join(ErrLost, err) // which ends ctx, too, a moment later
 	}
 	if errors.Is(err, ErrLost) && !l.holdsAny() {
 		err = errPlaceLost // nothing was held that could be lost
