@@ -31,7 +31,7 @@ func NewLanes(s *Service, limit int) *Lanes {
 	l := &Lanes{seed: maphash.MakeSeed(), lanes: make([]lane, laneCount())}
 	for i := range l.lanes {
 		t := &turn{service: s, lane: &l.lanes[i]}
-		l.lanes[i].name, l.lanes[i].limit, l.lanes[i].patience = "lane", limit, s.LockWait
+		l.lanes[i].name, l.lanes[i].limit, l.lanes[i].patience = "lane", limit, s.LockWait+verdictGrace
 		l.lanes[i].place, l.lanes[i].busy = t.placeGroup, t.busy
 		l.lanes[i].idle, l.lanes[i].joined = t.idle, make(chan struct{}, 1)
 	}
@@ -47,8 +47,8 @@ func (l *Lanes) submit(ctx context.Context, r Request) (Order, error) {
 // placeGroup places the orders and answers each. The turn may keep its lease afterwards,
 // for the next group, unless something went wrong.
 func (t *turn) placeGroup(group []*waiter) {
-	// The group belongs to no single request: it has a time limit of its own.
-	ctx, cancel := context.WithTimeout(context.Background(), RequestLimit)
+	// The group belongs to no single request: its time limit is that of the one that came first.
+	ctx, cancel := context.WithDeadline(context.Background(), group[0].arrived.Add(RequestLimit))
 	defer cancel()
 	defer func() { t.service.rescue(recover(), group, func() { t.end(ctx) }) }() // group then has those that joined, too
 	ctx, record := withRecord(ctx, t.service.Traces)
@@ -83,6 +83,7 @@ func (t *turn) placeGroup(group []*waiter) {
 			r.answer(group, func(i int) (Order, error) { return placed[i], refused[i] })
 		})
 	}
+	t.lane.ended(err)
 	if err != nil {
 		r.answer(group, func(int) (Order, error) { return Order{}, err })
 		t.end(ctx)

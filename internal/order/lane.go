@@ -1,6 +1,7 @@
 package order
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -8,11 +9,17 @@ import (
 	"time"
 
 	"orderd/internal/locking"
+	"orderd/internal/stock"
 )
 
 // laneDepth is how many orders may wait in a lane. When it is full, orders are refused at
 // once: a queue that never drains serves every order too late.
 const laneDepth = 512
+
+// verdictGrace is how much longer an order waits than its group does for a server. A group finds
+// out only at the end of its time that the server does not answer: the order is to be told that,
+// and not that others were there first.
+const verdictGrace = 20 * time.Millisecond
 
 var errLaneFull = errors.New("too many orders are waiting already")
 
@@ -32,6 +39,7 @@ type lane struct {
 	waiting []*waiter // in order of arrival
 	running bool
 	idling  bool
+	down    error          // ErrUnavailable of locking or stock, if the last group ended with it
 	runs    sync.WaitGroup // its goroutines, and those of placeInParts
 }
 
@@ -58,7 +66,7 @@ type result struct {
 
 // submit places an order with the next group. If ctx or the lane's patience ends while the
 // order can still be withdrawn, it is, and the error is locking.ErrBusy, as it is when the
-// lane is full.
+// lane is full; or ErrUnavailable if it waits behind a group that had that.
 func (l *lane) submit(ctx context.Context, r Request) (Order, error) {
 	w := &waiter{Request: r, ctx: ctx, arrived: time.Now(), answer: make(chan result, 1)}
 	if !l.enter(w) {
@@ -75,9 +83,14 @@ func (l *lane) submit(ctx context.Context, r Request) (Order, error) {
 		cause = context.Cause(ctx)
 	}
 	if w.leave() {
-		l.drop(w)
+		reason := l.drop(w)
+		select {
+		case a := <-w.answer: // the whole group's error, which came at the same moment
+			return l.deliver(w, a)
+		default:
+		}
 		recordOf(ctx).traces.waited(w, l.name, time.Since(w.arrived), nil)
-		return Order{}, errors.Join(locking.ErrBusy, cause)
+		return Order{}, errors.Join(reason, cause)
 	}
 	return l.deliver(w, <-w.answer) // bounded: the group has its own limits
 }
@@ -127,12 +140,26 @@ func (l *lane) enter(w *waiter) bool {
 	return true
 }
 
-// drop removes a waiter that has given up from the queue.
-func (l *lane) drop(w *waiter) {
+// drop removes a waiter that has given up from the queue, and returns for what it has waited in
+// vain: ErrBusy, or that a server is unavailable.
+func (l *lane) drop(w *waiter) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if i := slices.Index(l.waiting, w); i >= 0 {
 		l.waiting = slices.Delete(l.waiting, i, i+1)
+	}
+	return cmp.Or(l.down, locking.ErrBusy)
+}
+
+// ended notes with what error a group has ended as a whole; nil if it was placed.
+func (l *lane) ended(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.down = nil
+	for _, unavailable := range []error{locking.ErrUnavailable, stock.ErrUnavailable} {
+		if errors.Is(err, unavailable) {
+			l.down = unavailable
+		}
 	}
 }
 

@@ -211,7 +211,7 @@ func TestLanes_KeepTheirLeaseForTheSame(t *testing.T) {
 }
 
 // What has become of a group that failed may be unknown, and so are the levels after it: the
-// next one begins anew.
+// next one begins anew. (On a slow machine it does so in any case, when the turn is over.)
 func TestLanes_AGroupThatFailsGivesItsLeaseBack(t *testing.T) {
 	t.Parallel()
 	locks := &spy{Locker: locking.NewLocal()}

@@ -77,7 +77,7 @@ func (r *recentReplays) lately() bool {
 const (
 	keysMax      = 256
 	keysLimit    = 2 * time.Second
-	keysPatience = 2 * time.Second
+	keysPatience = keysLimit + verdictGrace
 )
 
 // replay returns the order that the request's key has placed, as it was first answered. Its
@@ -116,6 +116,7 @@ func (s *Service) lookForKeys(group []*waiter) {
 		requests[i] = w.Request
 	}
 	placed, err := s.Ledger.replays(ctx, requests)
+	s.keys.ended(err)
 	r.answer(group, func(i int) (Order, error) {
 		first, ok := placed[claimedKey{group[i].Client, group[i].Key}]
 		if !ok && err == nil {

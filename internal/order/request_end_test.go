@@ -30,8 +30,8 @@ func TestService_WhatIsCommittedIsWrittenBackThoughTheClientLeaves(t *testing.T)
 	s.mustHave(t, "A-1", 4, 1)
 }
 
-// Clients may wait for ever, and no request does.
-func TestHTTP_NothingIsAskedWithoutALimit(t *testing.T) {
+// Clients may wait for ever, and no request waits for Postgres for ever.
+func TestHTTP_PostgresIsAskedNothingWithoutALimit(t *testing.T) {
 	t.Parallel()
 	s := openShop(t, openRedisLocks(t))
 	var asked atomic.Int64
