@@ -68,15 +68,6 @@ func (c *compareCommand) Validate() error {
 	return nil
 }
 
-// batchMax is how many orders a mode places with one lease. Without a lock there are no
-// groups: a group would itself be one.
-func batchMax(mode string, limit int) int {
-	if modes.Of(mode).Reach == modes.Nobody {
-		return 1
-	}
-	return limit
-}
-
 // plan returns the rows of the table: every mode with every number of replicas and every
 // guard; mode none with nothing but the constraint; and each unsafe row again with a single
 // client, as a control.
@@ -84,7 +75,7 @@ func (c *compareCommand) plan() []report.Cell {
 	var cells []report.Cell
 	add := func(mode string, replicas, clients int, guard string) {
 		cell := report.Cell{
-			Lock: mode, Replicas: replicas, Guard: guard, BatchMax: batchMax(mode, c.BatchMax), Clients: clients, Stock: c.Stock,
+			Lock: mode, Replicas: replicas, Guard: guard, BatchMax: modes.Of(mode).BatchMax(c.BatchMax), Clients: clients, Stock: c.Stock,
 			SKU:         fmt.Sprintf("%s-%d-%s-%d", mode, replicas, guard, clients),
 			Expectation: expect(mode, replicas, clients, guard),
 		}

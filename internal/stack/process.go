@@ -169,9 +169,14 @@ func (p *Process) Stop(ctx context.Context) error {
 }
 
 // EndBy ends the process by a signal of the caller's choice, such as one that has a server
-// end as in a crash. It waits, kills and fails as Stop does.
+// end as in a crash. It waits, kills and fails as Stop does, but a process that had ended
+// before is an error, os.ErrProcessDone.
 func (p *Process) EndBy(ctx context.Context, sig syscall.Signal) error {
-	return p.run().endBy(ctx, sig)
+	r := p.run()
+	if r.ended() {
+		return os.ErrProcessDone
+	}
+	return r.endBy(ctx, sig)
 }
 
 func (s *Stack) logFile(name string) string { return filepath.Join(s.dir, "logs", name+".log") }

@@ -67,7 +67,7 @@ func (r *run) end(ctx context.Context, sig syscall.Signal) error {
 		return nil
 	case <-ctx.Done():
 		return errors.Join(
-			fmt.Errorf("stop %s: %v was not enough, killed it: %w", r.name, sig, ctx.Err()),
+			fmt.Errorf("stop %s: %v was not enough, killed it: %w", r.name, sig, context.Cause(ctx)),
 			r.kill())
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"orderd/loadtest/audit"
 	"orderd/loadtest/fleet"
+	"orderd/loadtest/modes"
 	"orderd/loadtest/report"
 )
 
@@ -57,7 +58,7 @@ func TestRun_OnRealServers(t *testing.T) {
 	}
 	p := Plan{
 		Faults: []Fault{race, pauseNewcomerFirst, pauseStaleFirst, commitReplyLost, idle, alone, cold},
-		Modes:  []string{none, redis}, Guards: []string{"none", fence, claim, predicate}, Repeat: 2, BatchMax: 1,
+		Modes:  []string{none, redis}, Guards: modes.Guards, Repeat: 2, BatchMax: 1,
 		Done: func(report.Cell) {},
 	}
 	var done sync.Map
@@ -116,7 +117,7 @@ func TestRun_InGroups(t *testing.T) {
 	t.Cleanup(func() { f.Close() })
 	cells, _, err := Run(t.Context(), f, Plan{
 		Faults: []Fault{race, pauseNewcomerFirst, pauseStaleFirst, staleRelease, acquireReplyLate, flushStock},
-		Modes:  []string{redis}, Guards: []string{"none", predicate}, Repeat: 1, BatchMax: 64,
+		Modes:  []string{redis}, Guards: []string{modes.Unguarded, predicate}, Repeat: 1, BatchMax: 64,
 		Done: func(report.Cell) {},
 	})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"orderd/loadtest/audit"
 	"orderd/loadtest/fleet"
+	"orderd/loadtest/modes"
 	"orderd/loadtest/report"
 )
 
@@ -41,15 +42,6 @@ type job struct {
 	kept  []audit.Records
 }
 
-// batchMax is how many orders a mode places with one lease: without a lock a group would
-// itself be one.
-func batchMax(mode string, limit int) int {
-	if mode == none {
-		return 1
-	}
-	return limit
-}
-
 // Cells is the number of cells in the plan.
 func (p Plan) Cells() int {
 	n := 0
@@ -69,7 +61,7 @@ func (p Plan) jobs() []*job {
 			j := &job{fault: f, mode: mode, kept: make([]audit.Records, len(p.Guards))}
 			for _, guard := range p.Guards {
 				j.plain = append(j.plain, report.Cell{
-					Fault: f.Name, Lock: mode, Guard: guard, Replicas: actors, BatchMax: batchMax(mode, p.BatchMax), Clients: actors, Stock: 1,
+					Fault: f.Name, Lock: mode, Guard: guard, Replicas: actors, BatchMax: modes.Of(mode).BatchMax(p.BatchMax), Clients: actors, Stock: 1,
 					Expectation: f.expectation(mode, guard), Exclusive: f.Excludes && slices.Contains(leased, mode),
 				})
 			}

@@ -44,6 +44,15 @@ var All = []Mode{
 	{Postgres, "An advisory lock in the database that keeps the stock anyway, by a session of its own.", Everyone, true},
 }
 
+// BatchMax is how many orders the mode places with one lease if it may place limit: without a
+// lock there are no groups, for a group would itself be one.
+func (m Mode) BatchMax(limit int) int {
+	if m.Reach == Nobody {
+		return 1
+	}
+	return limit
+}
+
 // Of returns the mode of that name. One that is not there reaches nobody.
 func Of(name string) Mode {
 	i := slices.IndexFunc(All, func(m Mode) bool { return m.Name == name })

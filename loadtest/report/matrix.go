@@ -62,7 +62,7 @@ func byChance(w io.Writer, cells []Cell) {
 // forExample tells how one unit was sold twice, if possible in spite of a shared lock.
 func forExample(w io.Writer, cells []Cell) {
 	broke := func(c Cell) bool { return c.Oversell() && c.Met }
-	i := slices.IndexFunc(cells, func(c Cell) bool { return broke(c) && modes.Of(c.Lock).Reach == modes.Everyone })
+	i := slices.IndexFunc(cells, func(c Cell) bool { return broke(c) && c.Lock != modes.None && c.Lock != modes.Local })
 	if i < 0 {
 		i = slices.IndexFunc(cells, broke)
 	}

@@ -79,7 +79,7 @@ func Story(r Result) []string {
 			broke = append(broke, fmt.Sprintf("%s (by %d)", name, c.Oversold))
 		case c.Guard == modes.Predicate && c.Lock == modes.None:
 			constrained = append(constrained, name)
-		case c.Guard == "none":
+		case c.Guard == modes.Unguarded:
 			held = append(held, name)
 		}
 	}

@@ -2,7 +2,11 @@
 // same servers, in the same run.
 package locks
 
-import "slices"
+import (
+	"slices"
+
+	"orderd/loadtest/modes"
+)
 
 // Servers that contenders need.
 const (
@@ -27,25 +31,19 @@ type Contender struct {
 
 // Contenders lists what can be measured, in the order of tables.
 var Contenders = []Contender{
-	{Name: "local", Mode: true, OneProcess: true},
-	{Name: modeRedis, Mode: true, Server: onRedis},
+	{Name: modes.Local, Mode: true, OneProcess: true},
+	{Name: modes.Redis, Mode: true, Server: onRedis},
 	{Name: "redsync", Server: onRedis},
 	{Name: "redsync-5ms", Server: onRedis},
 	{Name: "redislock", Server: onRedis},
 	{Name: "redislock-5ms", Server: onRedis},
 	{Name: "rueidislock", Server: onRedis},
 	{Name: "rueidislock-1", Server: onRedis},
-	{Name: modeZooKeeper, Mode: true, Server: onZooKeeper},
+	{Name: modes.ZooKeeper, Mode: true, Server: onZooKeeper},
 	{Name: "zk.Lock", Server: onZooKeeper},
-	{Name: "redlock", Mode: true, Server: onMasters},
-	{Name: "postgres", Mode: true, Server: onPostgres},
+	{Name: modes.Redlock, Mode: true, Server: onMasters},
+	{Name: modes.Postgres, Mode: true, Server: onPostgres},
 }
-
-// The modes that goals are set for.
-const (
-	modeRedis     = "redis"
-	modeZooKeeper = "zookeeper"
-)
 
 // pings are the contenders that measure a server's round trip.
 var pings = map[string]Contender{

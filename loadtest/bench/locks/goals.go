@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"orderd/loadtest/bench"
+	"orderd/loadtest/modes"
 )
 
 // GoalHold is the hold that goals are set for: about as long as an order's check and commit
@@ -22,9 +23,9 @@ func judge(f Figures) []bench.Goal {
 				"turns/s, %s: %s ÷ %s%s", m.Setting, mode, library, why))
 		}
 	}
-	if c := f.cell(contended, modeRedis); c != nil {
+	if c := f.cell(contended, modes.Redis); c != nil {
 		if best := f.best(*c); best != nil {
-			against(contended, 1, modeRedis, best.Contender, ", the best Redis library")
+			against(contended, 1, modes.Redis, best.Contender, ", the best Redis library")
 		}
 		trip := f.RoundTrips[onRedis]
 		ideal := float64(c.wanted()) * (milliseconds(c.Hold) + trip)
@@ -32,9 +33,9 @@ func judge(f Figures) []bench.Goal {
 			bench.AtMost(1.5, c.Median.Wait.P99/ideal, "p99 wait of redis ÷ (%d waiters × (%s + %.3f ms))", c.wanted(), c.Hold, trip),
 			bench.AtMost(2, c.Median.Wait.Longest/ideal, "longest wait of redis ÷ the same"))
 	}
-	against(alone, 0.9, modeRedis, "redsync", "")
-	against(alone, 1.3, modeZooKeeper, "zk.Lock", "")
-	against(contended, 1.3, modeZooKeeper, "zk.Lock", "")
+	against(alone, 0.9, modes.Redis, "redsync", "")
+	against(alone, 1.3, modes.ZooKeeper, "zk.Lock", "")
+	against(contended, 1.3, modes.ZooKeeper, "zk.Lock", "")
 	return append(goals, f.exclusion()...)
 }
 

@@ -59,7 +59,7 @@ func (p Plan) scenarios() []Scenario {
 	shapes = append(shapes, hot, hotFour,
 		Scenario{What: ours, Lock: modes.ZooKeeper, Replicas: 1, BatchMax: 64, Clients: hotClients, SKUs: 1}, hotZoo,
 		spread, idle, soldOut, crowdOne, crowdMany,
-		Scenario{What: ours, Lock: "none", Replicas: 1, BatchMax: 1, Clients: hotClients, SKUs: 1},
+		Scenario{What: ours, Lock: modes.None, Replicas: 1, BatchMax: 1, Clients: hotClients, SKUs: 1},
 		Scenario{What: ours, Lock: modes.Redis, Replicas: 1, BatchMax: 1, Clients: hotClients, SKUs: 1})
 	if p.Large > 0 {
 		shapes = append(shapes, hotLarge)
