@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed" // for the scripts
 	"strconv"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -101,6 +102,17 @@ func (c *Cache) rebuild(ctx context.Context, missing []string, levels map[string
 // PutNewer writes each level to Redis unless the one there is as new or newer.
 func (c *Cache) PutNewer(ctx context.Context, levels ...Level) error {
 	return Unavailable("keep the levels in Redis", c.each(ctx, putNewer, levels))
+}
+
+// writeBackLimit bounds WriteBack. A lease may be held until it returns.
+const writeBackLimit = 3 * time.Second
+
+// WriteBack is PutNewer for levels that have been committed: it goes on though ctx ends, within
+// a limit of its own.
+func (c *Cache) WriteBack(ctx context.Context, levels ...Level) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeBackLimit)
+	defer cancel()
+	return c.PutNewer(ctx, levels...)
 }
 
 // forget removes each level from Redis if it is still exactly what Redis holds, or if what is

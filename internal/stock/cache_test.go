@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -126,5 +127,54 @@ func nobodyAsked(t *testing.T) levelsFunc {
 	return func(context.Context, []string) ([]stock.Level, error) {
 		t.Error("Postgres was asked")
 		return nil, errors.New("unexpected")
+	}
+}
+
+// limits is a hook that sees how long commands may take, and whether their callers are still there.
+type limits struct{ see func(context.Context) }
+
+// DialHook implements redis.Hook.
+func (limits) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+// ProcessHook implements redis.Hook.
+func (l limits) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		l.see(ctx)
+		return next(ctx, cmd)
+	}
+}
+
+// ProcessPipelineHook implements redis.Hook.
+func (l limits) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		l.see(ctx)
+		return next(ctx, cmds)
+	}
+}
+
+// What was committed is written though its caller is gone, but nobody waits for Redis for long.
+func TestCache_WriteBackHasItsOwnLimit(t *testing.T) {
+	t.Parallel()
+	client := stock.OpenRedis(t)
+	c := stock.NewCache(client, nobodyAsked(t))
+	seen, writing := 0, true
+	client.AddHook(limits{func(ctx context.Context) {
+		if !writing {
+			return
+		}
+		seen++
+		if end, limited := ctx.Deadline(); !limited || time.Until(end) > 5*time.Second || ctx.Err() != nil {
+			t.Errorf("a command may take until %v (limited: %v), %v", end, limited, ctx.Err())
+		}
+	}})
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	level := stock.Level{SKU: "A-1", OnHand: 3, Version: 2, Guard: stock.GuardPredicate}
+	if err := c.WriteBack(gone, level); err != nil || seen == 0 {
+		t.Fatalf("WriteBack = %v with %d requests", err, seen)
+	}
+	writing = false
+	if levels, err := c.Levels(t.Context(), []string{"A-1"}); err != nil || levels["A-1"] != level {
+		t.Errorf("Redis has %+v, %v; want %+v", levels["A-1"], err, level)
 	}
 }

@@ -130,7 +130,7 @@ func (r *Routes) set(ctx context.Context, in *setRequest) (*itemReply, error) {
 // the next newer version replaces the stale level.
 func (r *Routes) announce(ctx context.Context, item Item) {
 	r.Shortages.Invalidate(item.Level)
-	if err := r.Cache.PutNewer(context.WithoutCancel(ctx), item.Level); err != nil {
+	if err := r.Cache.WriteBack(ctx, item.Level); err != nil {
 		r.Log.WarnContext(ctx, "level was not written back", "err", err)
 	}
 }

@@ -194,9 +194,6 @@ func (r *Reconciler) repair(ctx context.Context, drifts []Drift) error {
 			wrong = append(wrong, d.Redis)
 		}
 	}
-	for direction, n := range count {
-		r.drifts.WithLabelValues(string(direction)).Add(float64(n))
-	}
 	r.log.WarnContext(ctx, "levels in Redis differ from Postgres and are being repaired",
 		"high", count[High], "low", count[Low], "missing", count[Missing], "version", count[Version],
 		"sku", drifts[0].Postgres.SKU, "in_redis", drifts[0].Redis.OnHand, "redis_version", drifts[0].Redis.Version,
@@ -208,7 +205,14 @@ func (r *Reconciler) repair(ctx context.Context, drifts []Drift) error {
 	if err != nil {
 		return err
 	}
-	return r.cache.PutNewer(ctx, levels...)
+	if err := r.cache.PutNewer(ctx, levels...); err != nil {
+		return err
+	}
+	// Not before: what cannot be repaired is found again in each pass.
+	for direction, n := range count {
+		r.drifts.WithLabelValues(string(direction)).Add(float64(n))
+	}
+	return nil
 }
 
 // keep stores the progress of a pass. If it is lost, as in a failover of Postgres, the same

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/redis/go-redis/v9"
 
 	"orderd/internal/stack/stacktest"
 )
@@ -80,4 +82,30 @@ func TestReconciler_ComesBackForWhatIsStillBeingWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustReach(2)
+}
+
+// What cannot be repaired is found again in each pass, and is one drift all the same.
+func TestReconciler_CountsWhatItHasRepaired(t *testing.T) {
+	t.Parallel()
+	r := openReconciler(t)
+	item, _, err := r.store.Set(t.Context(), "A", 10, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := item.Level
+	wrong.OnHand++
+	drifts := []Drift{{Direction: High, Redis: wrong, Postgres: item.Level}}
+	cache := r.cache
+	down := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1, DialerRetries: 1})
+	t.Cleanup(func() { _ = down.Close() })
+	for _, row := range []struct {
+		cache   *Cache
+		counted float64
+	}{{NewCache(down, r.store), 0}, {cache, 1}} {
+		r.cache = row.cache
+		err := r.repair(t.Context(), drifts)
+		if n := testutil.ToFloat64(r.drifts.WithLabelValues(string(High))); n != row.counted || (err == nil) != (n == 1) {
+			t.Errorf("repair = %v, %v drifts are counted; want %v", err, n, row.counted)
+		}
+	}
 }
