@@ -63,6 +63,9 @@ func (t *turn) placeGroup(group []*waiter) {
 	waited, err := t.take(ctx, keys, t.patience(group, keys))
 	// If a request to the lock service is in flight when the patience ends, err is its error, not ErrBusy.
 	if err != nil && t.mixed(group, keys) && (errors.Is(err, locking.ErrBusy) || time.Since(r.began) >= mixedPatience) {
+		if !errors.Is(err, locking.ErrBusy) {
+			t.lane.ended(err)
+		}
 		t.placeInParts(group)
 		return
 	}
@@ -84,12 +87,13 @@ func (t *turn) placeGroup(group []*waiter) {
 		})
 	}
 	t.lane.ended(err)
+	t.service.Metrics.stepped(append(record.steps, step{"lane", max(0, r.began.Sub(group[0].arrived))}))
 	if err != nil {
 		r.answer(group, func(int) (Order, error) { return Order{}, err })
 		t.end(ctx)
 		return
 	}
-	t.service.Metrics.grouped(len(group), append(record.steps, step{"lane", max(0, r.began.Sub(group[0].arrived))}))
+	t.service.Metrics.grouped(len(group))
 }
 
 // A round is what all orders of a group have in common.
@@ -201,7 +205,7 @@ func (t *turn) placeOrders(ctx context.Context, orders []Request, answer func([]
 // submitted any more; those that were have been answered.
 func (l *Lanes) Close() {
 	for i := range l.lanes {
-		l.lanes[i].runs.Wait()
+		l.lanes[i].close()
 	}
 }
 

@@ -21,7 +21,10 @@ const laneDepth = 512
 // and not that others were there first.
 const verdictGrace = 20 * time.Millisecond
 
-var errLaneFull = errors.New("too many orders are waiting already")
+var (
+	errLaneFull   = errors.New("too many orders are waiting already")
+	errLaneClosed = errors.New("this replica stops")
+)
 
 // A lane collects the orders that arrive while a group is being placed, and places them as
 // the next group: whatever is waiting, up to a limit, without waiting for more. It has a
@@ -39,6 +42,7 @@ type lane struct {
 	waiting []*waiter // in order of arrival
 	running bool
 	idling  bool
+	closed  bool
 	down    error          // ErrUnavailable of locking or stock, if the last group ended with it
 	runs    sync.WaitGroup // its goroutines, and those of placeInParts
 }
@@ -69,8 +73,8 @@ type result struct {
 // lane is full; or ErrUnavailable if it waits behind a group that had that.
 func (l *lane) submit(ctx context.Context, r Request) (Order, error) {
 	w := &waiter{Request: r, ctx: ctx, arrived: time.Now(), answer: make(chan result, 1)}
-	if !l.enter(w) {
-		return Order{}, errors.Join(locking.ErrBusy, errLaneFull)
+	if err := l.enter(w); err != nil {
+		return Order{}, errors.Join(l.drop(w), err)
 	}
 	patience := time.NewTimer(l.patience)
 	defer patience.Stop()
@@ -119,11 +123,14 @@ func (w *waiter) begin() bool {
 	return w.begun
 }
 
-func (l *lane) enter(w *waiter) bool {
+func (l *lane) enter(w *waiter) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.waiting) >= laneDepth {
-		return false
+	switch {
+	case l.closed:
+		return errLaneClosed
+	case len(l.waiting) >= laneDepth:
+		return errLaneFull
 	}
 	l.waiting = append(l.waiting, w)
 	if l.idling {
@@ -137,7 +144,16 @@ func (l *lane) enter(w *waiter) bool {
 		l.running = true
 		l.runs.Go(l.run)
 	}
-	return true
+	return nil
+}
+
+// close waits until the lane has placed all of its orders and has released its lease. It takes
+// no more.
+func (l *lane) close() {
+	l.mu.Lock()
+	l.closed = true // or a goroutine might begin while the end of all is awaited
+	l.mu.Unlock()
+	l.runs.Wait()
 }
 
 // drop removes a waiter that has given up from the queue, and returns for what it has waited in
@@ -151,15 +167,18 @@ func (l *lane) drop(w *waiter) error {
 	return cmp.Or(l.down, locking.ErrBusy)
 }
 
-// ended notes with what error a group has ended as a whole; nil if it was placed.
+// ended notes with what error a group has ended as a whole; nil if it was placed. If it is not
+// known whether it was, Postgres does not answer, and nothing of those behind was written.
 func (l *lane) ended(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.down = nil
-	for _, unavailable := range []error{locking.ErrUnavailable, stock.ErrUnavailable} {
-		if errors.Is(err, unavailable) {
-			l.down = unavailable
-		}
+	switch {
+	case errors.Is(err, locking.ErrUnavailable):
+		l.down = locking.ErrUnavailable
+	case errors.Is(err, stock.ErrUnavailable), errors.Is(err, ErrUnknown):
+		l.down = stock.ErrUnavailable
+	default:
+		l.down = nil
 	}
 }
 

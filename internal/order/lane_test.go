@@ -40,12 +40,12 @@ func TestLane_RestsBeforeItEnds(t *testing.T) {
 func TestLane_WhoComesEndsTheRest(t *testing.T) {
 	t.Parallel()
 	l := &lane{limit: 1, running: true, joined: make(chan struct{}, 1)}
-	if !l.enter(&waiter{}) || len(l.joined) != 0 {
+	if l.enter(&waiter{}) != nil || len(l.joined) != 0 {
 		t.Error("told, though the lane does not rest")
 	}
 	l.next(false)
 	l.next(false) // the queue is empty: it idles
-	if !l.enter(&waiter{}) || len(l.joined) != 1 {
+	if l.enter(&waiter{}) != nil || len(l.joined) != 1 {
 		t.Error("not told that somebody has come")
 	}
 }
@@ -122,5 +122,17 @@ func TestLane_MoreKeepsTheLimit(t *testing.T) {
 		if joining := l.more([]string{"A"}, row.size); len(joining) != row.joining || len(l.waiting) != row.left {
 			t.Errorf("%d join a group of %d and %d go on waiting, want %d and %d", len(joining), row.size, len(l.waiting), row.joining, row.left)
 		}
+	}
+}
+
+// A handler that the server did not wait for must not begin a group while all is being closed.
+func TestLane_TakesNobodyOnceClosed(t *testing.T) {
+	t.Parallel()
+	l := &lane{limit: 1, patience: time.Minute, idle: func() bool { return true }, place: func([]*waiter) {
+		t.Error("an order was placed")
+	}}
+	l.close()
+	if _, err := l.submit(t.Context(), Request{}); !errors.Is(err, locking.ErrBusy) || !errors.Is(err, errLaneClosed) {
+		t.Errorf("submit = %v, want ErrBusy at once", err)
 	}
 }

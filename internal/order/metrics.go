@@ -49,12 +49,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}),
 		groups: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "orderd_group_orders",
-			Help:    "Orders placed with one lease and one transaction.",
+			Help:    "Orders placed or refused with one lease and one transaction.",
 			Buckets: prometheus.ExponentialBuckets(1, 2, 9),
 		}),
 		steps: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:                           "orderd_group_step_seconds",
-			Help:                           "Time that such a group, or an order by itself, spent: lane (the group's oldest order waited for it), lock, stock, commit.",
+			Help:                           "Time that such a group, or an order by itself, spent, also if it failed: lane (the group's oldest order waited for it), lock, stock, commit.",
 			Buckets:                        prometheus.ExponentialBuckets(0.0001, 2.5, 14),
 			NativeHistogramBucketFactor:    1.1,
 			NativeHistogramMaxBucketNumber: 160,
@@ -153,9 +153,11 @@ func (m *Metrics) sweepFailed() { m.sweeps.Inc() }
 
 func (m *Metrics) writeBackFailed() { m.writeBacks.Inc() }
 
-// grouped records the size of a group and the time of each of its steps.
-func (m *Metrics) grouped(orders int, steps []step) {
-	m.groups.Observe(float64(orders))
+// grouped records the size of a group that did not fail as a whole.
+func (m *Metrics) grouped(orders int) { m.groups.Observe(float64(orders)) }
+
+// stepped records the time of each step of a group, whether or not it failed.
+func (m *Metrics) stepped(steps []step) {
 	for _, s := range steps {
 		m.steps.WithLabelValues(s.name).Observe(s.took.Seconds())
 	}

@@ -41,6 +41,15 @@ type Service struct {
 	repeats  recentReplays
 }
 
+// Close waits until no order is being placed in a lane or looked for by its key, and all leases
+// of lanes have been released. No order may be placed any more.
+func (s *Service) Close() {
+	if s.Lanes != nil {
+		s.Lanes.Close()
+	}
+	s.keys.close()
+}
+
 // Place takes the units of all lines, or of none. If the key has placed an order before, it
 // returns that one, replayed, as it was then. Its errors are stock.ErrInvalid,
 // stock.ErrUnknownSKU, stock.ErrShort, ErrKeyReused (refused for good); locking.ErrBusy,
@@ -77,6 +86,7 @@ func (s *Service) take(ctx context.Context, r Request) (Order, error) {
 	ctx, cancel := context.WithTimeout(ctx, RequestLimit)
 	defer cancel()
 	before := len(recordOf(ctx).steps)
+	defer func() { s.Metrics.stepped(recordOf(ctx).steps[before:]) }()
 	lease, err := s.lock(ctx, skus(r.Lines))
 	if err != nil {
 		return Order{}, err
@@ -100,7 +110,7 @@ func (s *Service) take(ctx context.Context, r Request) (Order, error) {
 	if err != nil {
 		return Order{}, err
 	}
-	s.Metrics.grouped(1, recordOf(ctx).steps[before:])
+	s.Metrics.grouped(1)
 	s.writeBack(ctx, leftBy([]Order{order}, levels))
 	return order, nil
 }
@@ -208,7 +218,7 @@ func leftBy(orders []Order, before map[string]stock.Level) []stock.Level {
 // it fails: a stale cached level is corrected by the next newer version.
 func (s *Service) writeBack(ctx context.Context, levels []stock.Level) {
 	s.Shortages.Invalidate(levels...)
-	if err := s.Cache.PutNewer(context.WithoutCancel(ctx), levels...); err != nil {
+	if err := s.Cache.WriteBack(ctx, levels...); err != nil {
 		s.Metrics.writeBackFailed()
 		s.Log.WarnContext(ctx, "levels were not written back", "skus", len(levels), "err", err)
 	}

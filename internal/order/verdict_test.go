@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"orderd/internal/locking"
 	"orderd/internal/stock"
@@ -56,7 +57,64 @@ func TestLanes_AServerThatDoesNotAnswerIsUnavailable(t *testing.T) {
 				t.Errorf("Place = %v, want ErrUnavailable", err)
 			}
 		}
-		s.Lanes.Close()
+		s.Close()
+		if testutil.CollectAndCount(s.Metrics.steps) == 0 {
+			t.Error("how long they waited is not in the metrics")
+		}
+	})
+}
+
+// A group that asks for several SKUs gives up sooner, and then asks for them in parts.
+func TestLanes_AServerThatDoesNotAnswerAGroupIsUnavailable(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := serviceOf(silentLocks{}, time.Second)
+		s.Lanes = NewLanes(s, 2)
+		s.Lanes.OneLane()
+		l := &s.Lanes.lanes[0]
+		l.running = true // by this test
+		errs := make(chan error, 2)
+		for _, lines := range [][]Line{{{"A", 1}}, {{"A", 1}, {"B", 1}}} {
+			go func() {
+				_, err := s.Place(t.Context(), Request{Lines: lines})
+				errs <- err
+			}()
+			synctest.Wait()
+		}
+		l.place(l.next(false))
+		for range 2 {
+			if err := <-errs; !errors.Is(err, locking.ErrUnavailable) || errors.Is(err, locking.ErrBusy) {
+				t.Errorf("Place = %v, want ErrUnavailable", err)
+			}
+		}
+		s.Close()
+	})
+}
+
+// A lookup whose caller is gone has an owner all the same.
+func TestService_CloseWaitsForLookups(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := serviceOf(silentLocks{}, time.Second)
+		over := false
+		s.keysOnce.Do(func() {
+			s.keys.limit, s.keys.patience, s.keys.idle = 1, time.Minute, func() bool { return true }
+			s.keys.place = func([]*waiter) {
+				time.Sleep(time.Second)
+				over = true
+			}
+		})
+		ctx, leave := context.WithCancel(t.Context())
+		left := make(chan error)
+		go func() { _, err := s.replay(ctx, Request{Key: "k"}); left <- err }()
+		synctest.Wait()
+		leave()
+		if err := <-left; !errors.Is(err, locking.ErrBusy) || over {
+			t.Errorf("replay = %v of a caller that left, want ErrBusy at once", err)
+		}
+		if s.Close(); !over {
+			t.Error("Close has returned before the lookup's end")
+		}
 	})
 }
 
@@ -97,13 +155,18 @@ func TestLane_ForgetsThatAServerWasUnavailable(t *testing.T) {
 		{errors.Join(locking.ErrUnavailable, context.DeadlineExceeded), locking.ErrUnavailable},
 		{errors.Join(locking.ErrBusy, context.DeadlineExceeded), locking.ErrBusy},
 		{errors.Join(stock.ErrUnavailable, errors.New("dial")), stock.ErrUnavailable},
-		{ErrUnknown, locking.ErrBusy},
+		{nil, locking.ErrBusy},
+		{errors.Join(ErrUnknown, errors.New("closed")), stock.ErrUnavailable},
 		{nil, locking.ErrBusy},
 	} {
 		l.ended(row.ended)
 		if got := l.drop(&waiter{}); !errors.Is(got, row.want) {
 			t.Errorf("after %v a waiter is told %v, want %v", row.ended, got, row.want)
 		}
+	}
+	full := &lane{down: stock.ErrUnavailable, waiting: make([]*waiter, laneDepth)}
+	if _, err := full.submit(t.Context(), Request{}); !errors.Is(err, stock.ErrUnavailable) || errors.Is(err, locking.ErrBusy) {
+		t.Errorf("who finds the lane full meanwhile is told %v, want ErrUnavailable", err)
 	}
 }
 
