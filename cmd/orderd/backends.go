@@ -64,10 +64,22 @@ func (c *serveCommand) openServers(ctx context.Context, traces *tracing) (s *ser
 	return s, nil
 }
 
+// closeLimit is how long the end of the process waits for connections to Postgres to be closed in
+// order. If it hangs, each statement that was broken off would take 15 s more.
+const closeLimit = time.Second
+
 func (s *servers) close() {
 	s.locks.Close()
 	s.stock.Close()
-	s.db.Close()
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		s.db.Close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(closeLimit): // the process ends, and with it what is left
+	}
 }
 
 // openDatabase connects to Postgres. The tracer, which may be nil, sees every statement.
@@ -96,6 +108,9 @@ func openDatabase(ctx context.Context, url, replica string, tracer pgx.QueryTrac
 	if config.ConnConfig.ConnectTimeout == 0 {
 		config.ConnConfig.ConnectTimeout = connectTimeout
 	}
+	if config.PingTimeout == 0 { // a connection that has been idle is tried before it is used
+		config.PingTimeout = connectTimeout
+	}
 	config.ConnConfig.Tracer = tracer
 	return pgxpool.NewWithConfig(ctx, config)
 }
@@ -123,6 +138,7 @@ func (d *databaseFlags) openRedis(flag, url string, retries int) (redis.Universa
 	options.ContextTimeoutEnabled = true // otherwise a deadline does not reach the socket
 	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = redisTimeout, redisTimeout, redisTimeout
 	options.MaxRetries = retries
+	options.DialerRetries = 1 // by default each try would dial five times
 	// To identify itself, or ask for maintenance notifications, the client's user would need
 	// further rights.
 	options.DisableIdentity = true

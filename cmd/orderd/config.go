@@ -72,8 +72,8 @@ func (c *serveCommand) Validate() error {
 		return fmt.Errorf("--batch-max: must be 1 to 1024")
 	case c.Work < 0:
 		return fmt.Errorf("--work: must not be negative")
-	case c.ReconcileEvery < 0 || c.ReconcileEvery > 0 && c.ReconcileEvery < 10*time.Millisecond:
-		return fmt.Errorf("--reconcile-every: must be 0s or at least 10ms")
+	case c.ReconcileEvery != 0 && (c.ReconcileEvery < 10*time.Millisecond || c.ReconcileEvery > 20*time.Second):
+		return fmt.Errorf("--reconcile-every: must be 10ms to 20s, or 0s for never")
 	case c.EventsRedisURL != "" && c.EventsStream == "":
 		return fmt.Errorf("--events-redis-url: needs --events-stream")
 	case c.EventsMaxLength < 1:

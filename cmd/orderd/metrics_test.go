@@ -159,6 +159,44 @@ func TestMetrics_OfAlertsAndDashboardAreThere(t *testing.T) {
 	}
 }
 
+// What fails and is tried again for ever is told to somebody.
+func TestMetrics_FailuresHaveAlerts(t *testing.T) {
+	t.Parallel()
+	alerts, err := os.ReadFile("../../deploy/alerts.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	families, _ := scrape(t)
+	found := 0
+	for name := range families {
+		// A level that is not written back has drifted, which has an alert of its own.
+		if !strings.HasSuffix(name, "_failures_total") || name == "orderd_stock_write_back_failures_total" {
+			continue
+		}
+		found++
+		if !strings.Contains(string(alerts), name) {
+			t.Errorf("no alert is about %s", name)
+		}
+	}
+	if found < 3 {
+		t.Errorf("%d metrics of failures, want to have found them", found)
+	}
+}
+
+// Every answer that is no fault of the client's counts for an alert that wakes somebody.
+func TestMetrics_FaultsOfOursWakeSomebody(t *testing.T) {
+	t.Parallel()
+	alerts, err := os.ReadFile("../../deploy/alerts.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, code := range []string{"unavailable", "lease_lost", "outcome_unknown", "internal"} {
+		if !regexp.MustCompile(`outcome=~"[a-z_|]*\b` + code + `\b`).Match(alerts) {
+			t.Errorf("OrderdFailing does not count %s", code)
+		}
+	}
+}
+
 // Oversold units are counted: here of a SKU with guard none, in mode none.
 func TestMetrics_CountWhatIsOversold(t *testing.T) {
 	t.Parallel()

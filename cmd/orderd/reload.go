@@ -5,9 +5,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"os/signal"
 	"slices"
-	"syscall"
 	"time"
 )
 
@@ -37,11 +35,8 @@ func (r *reloader) follow(name string, load func() error, files ...string) error
 	return load()
 }
 
-// run follows the files until ctx ends.
-func (r *reloader) run(ctx context.Context) {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
+// run follows the files until ctx ends. A hangup has them all loaded again.
+func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -22,10 +25,15 @@ const drainLimit = order.RequestLimit + 2*order.CommitLimit
 // Run wires the service together and serves until ctx ends, then drains.
 func (c *serveCommand) Run(ctx context.Context, to streams) error {
 	log := c.logger(to.logs)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // until Run returns: it must not end the process while leases are released
+	defer signal.Stop(hangups)
 	edge, err := c.openEdge(log)
 	if err != nil {
 		return err
 	}
+	// Stops last: a file that cannot be read must hold up nothing else.
+	defer inBackground(context.WithoutCancel(ctx), func(ctx context.Context) { edge.changes.run(ctx, hangups) })()
 	traces, err := openTracing(ctx, c.ID, log)
 	if err != nil {
 		return err
@@ -51,8 +59,8 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 	if c.BatchMax > 1 && c.LockMode != locking.ModeNone {
 		service.Lanes = order.NewLanes(service, c.BatchMax)
 		metrics.MustRegister(service.Lanes.Collector())
-		defer service.Lanes.Close() // before the servers are closed: the lanes release their leases
 	}
+	defer service.Close() // before the servers are closed: the lanes release their leases
 	defer inBackground(ctx, service.SweepHolds)()
 	stop, err := c.followLedger(ctx, s, store, cache, log, metrics)
 	if err != nil {
@@ -67,8 +75,6 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 		Locks: s.locks, Health: health, Replica: c.ID, Version: version(),
 		Keys: edge.keys, Limits: edge.limits,
 	})
-	// Until Run returns: SIGHUP must not end the process while requests are being answered.
-	defer inBackground(context.WithoutCancel(ctx), edge.changes.run)()
 	return c.serve(ctx, log, health, c.apiServer(traces.http(api), edge.tls, log), newServer(adminHandler(metrics, health.Handler()), log))
 }
 
