@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -96,12 +97,12 @@ func TestService_CloseWaitsForLookups(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := serviceOf(silentLocks{}, time.Second)
-		over := false
+		var over atomic.Bool
 		s.keysOnce.Do(func() {
 			s.keys.limit, s.keys.patience, s.keys.idle = 1, time.Minute, func() bool { return true }
 			s.keys.place = func([]*waiter) {
 				time.Sleep(time.Second)
-				over = true
+				over.Store(true)
 			}
 		})
 		ctx, leave := context.WithCancel(t.Context())
@@ -109,10 +110,10 @@ func TestService_CloseWaitsForLookups(t *testing.T) {
 		go func() { _, err := s.replay(ctx, Request{Key: "k"}); left <- err }()
 		synctest.Wait()
 		leave()
-		if err := <-left; !errors.Is(err, locking.ErrBusy) || over {
+		if err := <-left; !errors.Is(err, locking.ErrBusy) || over.Load() {
 			t.Errorf("replay = %v of a caller that left, want ErrBusy at once", err)
 		}
-		if s.Close(); !over {
+		if s.Close(); !over.Load() {
 			t.Error("Close has returned before the lookup's end")
 		}
 	})
