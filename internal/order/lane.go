@@ -43,29 +43,8 @@ type lane struct {
 	running bool
 	idling  bool
 	closed  bool
-	down    error          // ErrUnavailable of locking or stock, if the last group ended with it
+	down    error          // ErrUnavailable of locking or stock, if the last group ended for that reason
 	runs    sync.WaitGroup // its goroutines, and those of placeInParts
-}
-
-// A waiter is an order in a lane.
-type waiter struct {
-	Request // its lines as merge leaves them
-	ctx     context.Context
-	arrived time.Time
-	answer  chan result
-
-	mu    sync.Mutex
-	begun bool // its transaction has begun, or is about to: too late to give up
-	left  bool // its caller has given up
-}
-
-// A result is the outcome of an order.
-type result struct {
-	order  Order
-	lane   time.Duration // time waited in the lane
-	shared string        // the group's steps, as record.String formats them
-	group  *groupSpan
-	err    error
 }
 
 // submit places an order with the next group. If ctx or the lane's patience ends while the
@@ -104,23 +83,6 @@ func (l *lane) deliver(w *waiter, a result) (Order, error) {
 	r.steps, r.shared = append(r.steps, step{l.name, a.lane}), a.shared
 	r.traces.waited(w, l.name, a.lane, a.group)
 	return a.order, a.err
-}
-
-// leave withdraws the order unless it is too late, and reports whether it did.
-func (w *waiter) leave() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.left = !w.begun
-	return w.left
-}
-
-// begin makes it too late to withdraw the order, and reports whether it did: not if the
-// caller has given up.
-func (w *waiter) begin() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.begun = !w.left
-	return w.begun
 }
 
 func (l *lane) enter(w *waiter) error {
