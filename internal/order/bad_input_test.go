@@ -220,6 +220,7 @@ func TestHTTP_QueriesAreReadAsAWhole(t *testing.T) {
 	for path, want := range map[string]string{
 		"/v1/orders?limit=1&cursor=%zz": "422 query", "/v1/stock?a;b": "422 query",
 		"/v1/stock?limit=1&limit=2": "422 query.limit", "/v1/stock?price=1": "422 query.price",
+		"/v1/stock?limit=1&cursor": "422 query.cursor", "/v1/stock?cursor&limit=1": "422 query.cursor",
 	} {
 		rec := s.send(t, http.MethodGet, path, "")
 		p := problemIn(t, rec)

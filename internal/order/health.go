@@ -94,7 +94,7 @@ func (h *Health) ask() []error {
 
 func writeStatus(w http.ResponseWriter, status int, body map[string]string) {
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
+	w.Header()["Cache-Control"] = noStore
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body) // the client is gone if it fails
 }

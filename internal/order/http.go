@@ -70,15 +70,15 @@ func (r *routes) register(api huma.API) {
 	}, r.get)
 	huma.Register(api, huma.Operation{
 		OperationID: "cancel-order", Method: http.MethodPost, Path: "/v1/orders/{id}/cancel", Tags: tags,
-		Summary:     "Cancel an order, and return its units",
-		Description: "They come back once, however often it is asked: later calls answer the same. A hold past its time stays `expired`, and its units come back too.",
-		Errors:      []int{404, 415, 422, 503},
+		Summary:      "Cancel an order, and return its units",
+		Description:  "They come back once, however often it is asked: later calls answer the same. A hold past its time stays `expired`, and its units come back too.",
+		MaxBodyBytes: stock.MaxBody, Errors: []int{400, 404, 408, 413, 415, 422, 503},
 	}, r.cancel)
 	huma.Register(api, huma.Operation{
 		OperationID: "confirm-order", Method: http.MethodPost, Path: "/v1/orders/{id}/confirm", Tags: tags,
-		Summary:     "Keep a held order for good",
-		Description: "May be asked again: an order that is confirmed stays so. 409 `hold_expired` if its time is over, 409 `not_held` if it was cancelled.",
-		Errors:      []int{404, 409, 415, 422, 503},
+		Summary:      "Keep a held order for good",
+		Description:  "May be asked again: an order that is confirmed stays so. 409 `hold_expired` if its time is over, 409 `not_held` if it was cancelled.",
+		MaxBodyBytes: stock.MaxBody, Errors: []int{400, 404, 408, 409, 413, 415, 422, 503},
 	}, r.confirm)
 	huma.Register(api, huma.Operation{
 		OperationID: "list-orders", Method: http.MethodGet, Path: ordersPath, Tags: tags,
@@ -136,20 +136,29 @@ type orderRequest struct {
 type orderReply struct{ Body placedOrder }
 
 func (r *routes) get(ctx context.Context, in *orderRequest) (*orderReply, error) {
-	return one(ctx, in, r.ledger.Get)
+	return one(ctx, in.ID, r.ledger.Get)
 }
 
-func (r *routes) cancel(ctx context.Context, in *orderRequest) (*orderReply, error) {
-	return one(ctx, in, r.service.Cancel)
+// An endingRequest is a change to a whole order. A body that asks for something else, such as
+// to cancel one line, is refused.
+type endingRequest struct {
+	ID   string `path:"id" format:"uuid"`
+	Body *emptyBody
 }
 
-func (r *routes) confirm(ctx context.Context, in *orderRequest) (*orderReply, error) {
-	return one(ctx, in, r.service.Confirm)
+type emptyBody struct{}
+
+func (r *routes) cancel(ctx context.Context, in *endingRequest) (*orderReply, error) {
+	return one(ctx, in.ID, r.service.Cancel)
+}
+
+func (r *routes) confirm(ctx context.Context, in *endingRequest) (*orderReply, error) {
+	return one(ctx, in.ID, r.service.Confirm)
 }
 
 // one calls do with the order id of the path, and answers with the order.
-func one(ctx context.Context, in *orderRequest, do func(context.Context, string, uuid.UUID) (Order, error)) (*orderReply, error) {
-	id, err := uuid.Parse(in.ID)
+func one(ctx context.Context, path string, do func(context.Context, string, uuid.UUID) (Order, error)) (*orderReply, error) {
+	id, err := uuid.Parse(path)
 	if err != nil {
 		return nil, &stock.InvalidError{Field: "path.id", Problem: "is not a UUID"}
 	}

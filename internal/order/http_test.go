@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"orderd/internal/locking"
 	"orderd/internal/order"
 	"orderd/internal/stock"
@@ -194,5 +196,10 @@ func TestHTTP_AnOrderWhoseBodyIsThereHasNoTimeToArrive(t *testing.T) {
 		if rec.Code != status || len(rec.deadlines) > 0 {
 			t.Errorf("%s: %d, %d deadlines; want %d and none", body, rec.Code, len(rec.deadlines), status)
 		}
+	}
+	rec := &timedRecorder{ResponseRecorder: httptest.NewRecorder()} // nor has one that needs no body
+	s.routes.ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/orders/"+uuid.NewString()+"/cancel", http.NoBody))
+	if rec.Code != http.StatusNotFound || len(rec.deadlines) > 0 {
+		t.Errorf("a cancel: %d, %d deadlines; want 404 and none", rec.Code, len(rec.deadlines))
 	}
 }

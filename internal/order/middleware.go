@@ -6,15 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"mime"
 	"net/http"
-	"net/url"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
-
-	"github.com/danielgtaylor/huma/v2"
 
 	"orderd/internal/locking"
 )
@@ -40,6 +37,9 @@ type headerValue struct {
 	values []string
 }
 
+// noStore keeps what changes all the time out of caches: levels, orders, health.
+var noStore = []string{"no-store"}
+
 func newInstrumentation(s *Service, replica string) *instrumentation {
 	return &instrumentation{
 		log: s.Log, metrics: s.Metrics, traces: s.Traces,
@@ -59,6 +59,9 @@ func (w *instrumentation) instrument(next http.Handler) http.Handler {
 		}
 		record.header = r.Header
 		record.id = echoRequestID(r.Header, rw.Header())
+		if strings.HasPrefix(r.URL.Path, "/v1/") {
+			rw.Header()["Cache-Control"] = noStore
+		}
 		if len(r.TransferEncoding) > 0 {
 			// A proxy in front may disagree on where such a body ends: nothing that follows it is read.
 			rw.Header().Set("Connection", "close")
@@ -161,60 +164,6 @@ func limitInFlight(limit int64) func(http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		})
 	}
-}
-
-// onlyJSON refuses bodies that are not declared as JSON: a form that a browser was tricked
-// into posting is not. Without a body the header is not needed, unless the browser says
-// that the request comes from another site.
-func onlyJSON(next http.Handler) http.Handler {
-	sites := http.NewCrossOriginProtection()
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost || r.Method == http.MethodPut {
-			contentType := r.Header.Get("Content-Type")
-			bodiless := r.ContentLength == 0 && contentType == "" && sites.Check(r) == nil
-			if !bodiless && !isJSON(contentType) {
-				writeProblem(w, r, frameworkAnswers[http.StatusUnsupportedMediaType].problem("header.Content-Type: must be application/json"))
-				return
-			}
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// plainQuery refuses a query string that cannot be read in one way: the framework would go by
-// what it understands of it, and answer another question.
-func plainQuery(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.RawQuery != "" {
-			if wrong := wrongQuery(r.URL.RawQuery); wrong != nil {
-				writeProblem(w, r, problemFrom(http.StatusUnprocessableEntity, "", []error{wrong}))
-				return
-			}
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-func wrongQuery(raw string) error {
-	query, err := url.ParseQuery(raw)
-	if err != nil {
-		return &huma.ErrorDetail{Location: "query", Message: "is not a query string"}
-	}
-	for name, values := range query {
-		if len(values) > 1 {
-			return &huma.ErrorDetail{Location: "query." + name, Message: "appears twice"}
-		}
-	}
-	return nil
-}
-
-func isJSON(contentType string) bool {
-	const wanted = "application/json"
-	if contentType == wanted {
-		return true // nearly all; there is nothing to parse
-	}
-	media, _, err := mime.ParseMediaType(contentType)
-	return err == nil && media == wanted
 }
 
 // timedWriter adds the Server-Timing header at the last moment, when the steps' times are

@@ -45,6 +45,7 @@ func describe(api *huma.OpenAPI, needsKey bool) {
 	problem := map[string]*huma.MediaType{
 		(&Problem{}).ContentType(""): {Schema: api.Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "")},
 	}
+	requested := map[*huma.Schema]bool{} // the schemas of what clients send
 	for path, item := range api.Paths {
 		for method, operation := range map[string]*huma.Operation{
 			http.MethodGet: item.Get, http.MethodPost: item.Post, http.MethodPut: item.Put, http.MethodDelete: item.Delete,
@@ -53,6 +54,9 @@ func describe(api *huma.OpenAPI, needsKey bool) {
 				continue
 			}
 			operation.Security = security
+			if body := operation.RequestBody; body != nil {
+				addSchemas(requested, api.Components.Schemas, body.Content["application/json"].Schema)
+			}
 			refusals := []int{http.StatusUnauthorized, http.StatusTooManyRequests}
 			if policies[method+" "+path] == admins {
 				refusals = append(refusals, http.StatusForbidden)
@@ -71,6 +75,24 @@ func describe(api *huma.OpenAPI, needsKey bool) {
 	}
 	for _, schema := range api.Components.Schemas.Map() {
 		dropPatternDescriptions(schema)
+		if !requested[schema] { // answers may get new members, and clients have to ignore what they do not know
+			schema.AdditionalProperties = nil
+		}
+	}
+}
+
+// addSchemas adds a schema, and those that it refers to, to a set of schemas.
+func addSchemas(set map[*huma.Schema]bool, all huma.Registry, schema *huma.Schema) {
+	if schema == nil {
+		return
+	}
+	if schema.Ref != "" {
+		schema = all.SchemaFromRef(schema.Ref)
+	}
+	set[schema] = true
+	addSchemas(set, all, schema.Items)
+	for _, property := range schema.Properties {
+		addSchemas(set, all, property)
 	}
 }
 

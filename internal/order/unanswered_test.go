@@ -64,9 +64,9 @@ func TestStore_AChangeThatMayHaveBeenMadeIsNotCalledUnavailable(t *testing.T) {
 	if item, err := s.Get(t.Context(), "A"); err != nil || item.OnHand != 20 {
 		t.Errorf("%d on hand, %v; want 20", item.OnHand, err)
 	}
-	// Setting a level once more does no harm.
+	// Nor may a level be set again unseen: that would put back what was sold in between.
 	armed.Store(true)
-	if _, _, err := broken.Set(t.Context(), "A", 20, ""); !errors.Is(err, stock.ErrUnavailable) {
-		t.Errorf("Set = %v, want ErrUnavailable", err)
+	if _, _, err := broken.Set(t.Context(), "A", 25, ""); !errors.Is(err, stock.ErrUnknown) || errors.Is(err, stock.ErrUnavailable) {
+		t.Errorf("Set = %v, want ErrUnknown", err)
 	}
 }

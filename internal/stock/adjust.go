@@ -65,7 +65,10 @@ func (s *Store) Adjust(ctx context.Context, a Adjustment) (item Item, replayed b
 	if errors.Is(err, ErrUnknown) || keyTaken(err) {
 		item, replayed, err = adjust()
 	}
-	return item, replayed, repeatable(err)
+	if errors.Is(err, ErrUnknown) {
+		err = fmt.Errorf("%w: %s", ErrUnavailable, err.Error())
+	}
+	return item, replayed, err
 }
 
 func (s *Store) adjust(ctx context.Context, tx pgx.Tx, a Adjustment) (item Item, replayed bool, err error) {

@@ -11,7 +11,9 @@ import (
 
 // Set creates the SKU with onHand units, or sets the level of an existing one, and reports
 // which. An existing SKU keeps its guard: naming another is ErrInvalid. An empty guard means
-// the SKU's own, or GuardPredicate for a new one.
+// the SKU's own, or GuardPredicate for a new one. ErrUnknown: the level may have been set, and
+// orders may have taken units of it since: a caller that retries without looking would put those
+// back.
 func (s *Store) Set(ctx context.Context, sku string, onHand int64, guard Guard) (item Item, created bool, err error) {
 	err = s.inTx(ctx, "set the stock", func(tx pgx.Tx) error {
 		item, err = queryItem(ctx, tx, sku, `
@@ -36,16 +38,7 @@ func (s *Store) Set(ctx context.Context, sku string, onHand int64, guard Guard) 
 		item, err = s.move(ctx, tx, item, onHand-item.OnHand, "set")
 		return err
 	})
-	return item, created, repeatable(err)
-}
-
-// repeatable turns ErrUnknown into ErrUnavailable, for changes that can be retried without
-// harm: the caller need not find out whether the first try was committed.
-func repeatable(err error) error {
-	if errors.Is(err, ErrUnknown) {
-		return fmt.Errorf("%w: %s", ErrUnavailable, err.Error())
-	}
-	return err
+	return item, created, err
 }
 
 // The row stays locked to the end of the transaction: sales wait, and the recorded difference
