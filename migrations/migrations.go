@@ -24,14 +24,16 @@ var serviceRole string
 
 // While a migration waits for a table's lock, all that come later queue behind it, orders
 // included. So it waits for lockPatience, lets them through, and tries again after lockRest.
+// lockPatience is longer than Postgres' deadlock_timeout, after which a waiter ends an autovacuum
+// that has the lock: if both were over at the same moment, the wait would end first.
 const (
-	lockPatience = time.Second
+	lockPatience = 1500 * time.Millisecond
 	lockRest     = 2 * time.Second
 	lockTries    = 40 // two minutes
 )
 
 // ErrInUse is the error of a table that was in use at every try, as during a dump.
-var ErrInUse = errors.New("a table was in use all the time, as during a dump or a check of the books: try again when that is over")
+var ErrInUse = errors.New("a table was in use all the time, as during a dump, a check of the books or a VACUUM: try again when that is over")
 
 // Up applies every migration that the database at url lacks, then grants the service's role its
 // rights, and returns how many migrations it applied. Processes that start together take turns
@@ -89,8 +91,9 @@ func up(ctx context.Context, db *sql.DB) (int, error) {
 	return len(applied), nil
 }
 
-// inUse reports whether the wait for a table's lock timed out.
+// inUse reports whether the wait for a table's lock timed out, or was given up as it and the
+// service's transactions waited for each other.
 func inUse(err error) bool {
 	pg, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && pg.Code == "55P03" // lock_not_available
+	return ok && (pg.Code == "55P03" || pg.Code == "40P01") // lock_not_available, deadlock_detected
 }

@@ -3,6 +3,8 @@ package order_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -136,4 +138,50 @@ func (s *shop) placeOneOfEach(t *testing.T) (ids []string) {
 		t.Fatal(err)
 	}
 	return ids
+}
+
+// A row that was changed by hand is put back as docs/operations.md says, while the SKU is restocked and
+// sold.
+func TestCheckBooks_WhatItFindsIsRepairedAsDocumented(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, locking.NewNone())
+	s.mustSet(t, "A-1", 5, "")
+	s.mustPlace(t, order.Request{Lines: one("A-1")})
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	repair := regexp.MustCompile("(?s)```sql\n(BEGIN;\n.*?UPDATE stock.*?)```").FindSubmatch(page)
+	if repair == nil {
+		t.Fatal("docs/operations.md does not say how to repair a row")
+	}
+	restock := s.beginRestock(t)
+	repaired := make(chan error, 1)
+	go func() {
+		_, err := s.db.Exec(context.Background(), string(repair[1]), pgx.QueryExecModeSimpleProtocol)
+		repaired <- err
+	}()
+	s.awaitBlocked(t)
+	if err := restock.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-repaired; err != nil {
+		t.Fatal(err)
+	}
+	if _, found := s.checkBooks(t); len(found) > 0 {
+		t.Errorf("after the repair, during which the SKU was restocked: %q", found)
+	}
+	if _, err := s.db.Exec(t.Context(), "UPDATE stock SET on_hand = 99, sold = 3, version = 1 WHERE sku = 'A-1'"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.db.Exec(t.Context(), string(repair[1]), pgx.QueryExecModeSimpleProtocol); err != nil {
+		t.Fatal(err)
+	}
+	if item := s.mustGet(t, "A-1"); item.OnHand != 14 || item.Sold != 1 {
+		t.Errorf("after the repair %+v, want 14 on hand and 1 sold", item)
+	}
+	s.mustPlace(t, order.Request{Lines: one("A-1")})
+	if _, found := s.checkBooks(t); len(found) > 0 {
+		t.Errorf("after the repair: %q", found)
+	}
 }

@@ -2,10 +2,13 @@ package order
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
 
 	"github.com/google/uuid"
+
+	"orderd/internal/stock"
 )
 
 // Bounds of sweeping. Every reader treats a hold as expired from its time on; the sweeper
@@ -65,15 +68,41 @@ func (s *Service) SweepHolds(ctx context.Context) {
 }
 
 // Sweep returns the units of up to sweepMax expired holds, and reports how many there were.
-// Once begun it finishes even if ctx ends, within its own time limit. Its error is
-// stock.ErrUnavailable.
+// Once begun it finishes even if ctx ends, within its own time limit. After an error, it may
+// have returned those of some.
 func (s *Service) Sweep(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepLimit)
 	defer cancel()
-	n, levels, err := s.Ledger.Sweep(ctx, sweepMax)
-	if n > 0 {
-		s.Metrics.changed(StatusExpired, n)
-		s.writeBack(ctx, levels)
+	if due, err := s.Ledger.anyDue(ctx); err != nil || !due {
+		return 0, err
+	}
+	n, _, err := s.sweep(ctx, sweepMax, nil)
+	if err == nil || errors.Is(err, stock.ErrUnavailable) {
+		return n, err
+	}
+	// A hold whose units cannot be returned, because the row of one of its SKUs is wrong, must not
+	// keep those of all others.
+	var except []uuid.UUID
+	for n < sweepMax && ctx.Err() == nil {
+		swept, failed, err := s.sweep(ctx, 1, except)
+		if swept+len(failed) == 0 || errors.Is(err, stock.ErrUnavailable) {
+			break
+		}
+		n, except = n+swept, append(except, failed...)
 	}
 	return n, err
+}
+
+// sweep returns the units of up to limit expired holds, except some: n is how many there were, and
+// failed are those whose units it could not return, after an error.
+func (s *Service) sweep(ctx context.Context, limit int, except []uuid.UUID) (n int, failed []uuid.UUID, err error) {
+	ids, levels, err := s.Ledger.Sweep(ctx, limit, except)
+	if err != nil {
+		return 0, ids, err
+	}
+	if len(ids) > 0 {
+		s.Metrics.changed(StatusExpired, len(ids))
+		s.writeBack(ctx, levels)
+	}
+	return len(ids), nil, nil
 }

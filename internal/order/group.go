@@ -88,6 +88,12 @@ func (t *turn) placeGroup(group []*waiter) {
 	}
 	t.lane.ended(err)
 	t.service.Metrics.stepped(append(record.steps, step{"lane", max(0, r.began.Sub(group[0].arrived))}))
+	if err != nil && answerTo(err) == internalAnswer && t.mixed(group, keys) {
+		// Something is wrong, with the row of one SKU perhaps: the orders for others must not fail for it.
+		t.end(ctx)
+		t.placeInParts(group)
+		return
+	}
 	if err != nil {
 		r.answer(group, func(int) (Order, error) { return Order{}, err })
 		t.end(ctx)

@@ -196,49 +196,6 @@ func TestGroup_WhatIsHeldUpElsewhereHoldsUpItsOwnAlone(t *testing.T) {
 	}
 }
 
-// An order that is short by what a group has read is not refused if its rows have more by
-// the time that the group is written.
-func TestGroup_WhoIsShortIsSettledAnewIfMoreHasComeIn(t *testing.T) {
-	t.Parallel()
-	g := newGate(openRedisLocks(t))
-	s := openGroups(t, g, 64)
-	s.mustSet(t, "A-1", 2, "")
-	restock, err := s.db.Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = restock.Rollback(context.Background()) }()
-	if _, err := restock.Exec(t.Context(), `
-		WITH changed AS (UPDATE stock SET on_hand = on_hand + 10, version = version + 1 WHERE sku = 'A-1' RETURNING *)
-		INSERT INTO movements (sku, delta, reason, on_hand, version, replica)
-		SELECT sku, 10, 'restock', on_hand, version, 'other' FROM changed`); err != nil {
-		t.Fatal(err)
-	}
-	errs := make([]error, 2)
-	var placing sync.WaitGroup
-	for i, n := range []int64{2, 1} {
-		placing.Go(func() { _, errs[i] = s.Place(context.Background(), []order.Line{{SKU: "A-1", Quantity: n}}) })
-		await(t, "the orders wait in their lane", func() bool { return s.Lanes.Waiting() == i && g.asked.Load() })
-	}
-	close(g.open)
-	waits := "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-	for deadline, n := time.Now().Add(10*time.Second), 0; n == 0; {
-		if err := s.db.QueryRow(t.Context(), waits).Scan(&n); err != nil || time.Now().After(deadline) {
-			t.Fatalf("the group does not wait: %v", err)
-		}
-	}
-	if err := restock.Commit(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	placing.Wait()
-	if err := errors.Join(errs...); err != nil {
-		t.Errorf("orders of 2 units and of 1, of 12: %v", err)
-	}
-	if item := s.mustGet(t, "A-1"); item.OnHand != 9 || item.Sold != 3 {
-		t.Errorf("stock = %+v, want 9 left and 3 sold", item)
-	}
-}
-
 func TestGroup_WhoLeavesTheQueueIsNotSold(t *testing.T) {
 	t.Parallel()
 	g := newGate(openRedisLocks(t))

@@ -25,8 +25,8 @@ func (t *turn) mixed(group []*waiter, keys []string) bool {
 	return !t.part && len(keys) > len(group[0].Lines)
 }
 
-// placeInParts places a group that did not get its lease in parts without common SKUs, each
-// with a lease of its own, for which it waits as long as any order does. The lane goes on
+// placeInParts places a group that did not get its lease, or was not written because of an error
+// that nobody expected, in parts without common SKUs, each with a lease of its own, for which it waits as long as any order does. The lane goes on
 // meanwhile.
 func (t *turn) placeInParts(group []*waiter) {
 	for _, part := range parts(group) {

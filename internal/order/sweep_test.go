@@ -2,6 +2,7 @@ package order_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"orderd/internal/locking"
 	"orderd/internal/order"
+	"orderd/internal/stock"
 )
 
 // More holds than one sweep takes, some with two lines, at two replicas.
@@ -83,6 +85,28 @@ func TestSweep_TakesSomeAndSkipsWhatIsLocked(t *testing.T) {
 	}
 	sweep(1)
 	s.mustHave(t, "A-1", 102, 0)
+}
+
+// A SKU whose row was changed by hand keeps the units of its own holds, and no others.
+func TestSweep_ASKUWhoseRowIsWrongFailsAlone(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, locking.NewNone())
+	for _, sku := range []string{"A-1", "B-1", "C-1"} {
+		s.mustSet(t, sku, 10, "")
+	}
+	for _, sku := range []string{"A-1", "B-1", "A-1", "C-1"} {
+		s.mustPlace(t, order.Request{Lines: one(sku), HoldSeconds: 60})
+	}
+	s.spoil(t, "A-1")
+	s.expire(t)
+	if n, err := s.Sweep(t.Context()); n != 2 || err == nil || errors.Is(err, stock.ErrUnavailable) {
+		t.Errorf("Sweep = %d, %v; want 2, and an error that will not pass", n, err)
+	}
+	for sku, sold := range map[string]int64{"A-1": 2, "B-1": 0, "C-1": 0} {
+		if item := s.mustGet(t, sku); item.OnHand != 10-sold || item.Sold != sold {
+			t.Errorf("of %s %d are on hand and %d are sold, want %d sold", sku, item.OnHand, item.Sold, sold)
+		}
+	}
 }
 
 // A replica that stops finishes the sweep that it is at.
