@@ -5,8 +5,9 @@ GOVULNCHECK_VERSION := v1.9.0
 VULNDB_VERSION := v0.0.0-20261105234957-e22db6528018
 export CGO_ENABLED ?= 0
 FUZZTIME ?= 1m
-# A module of its own, for the libraries that orderd does without; ./... does not reach into it.
+# Modules of their own, for the libraries that orderd does without; ./... does not reach into them.
 LOCKBENCH := loadtest/lockbench
+ALERTS := deploy/alertstest
 CHARTS := loadtest/report/page/echarts
 
 .DEFAULT_GOAL := help
@@ -30,6 +31,7 @@ test: setup ## run all tests on real servers, with the race detector
 	CGO_ENABLED=1 go build -race ./...
 	CGO_ENABLED=1 go test -p 1 -parallel 4 -race -shuffle=on -timeout 15m ./... # one package at a time, for each has servers of its own; its tests mostly wait
 	cd $(LOCKBENCH) && CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m ./...
+	cd $(ALERTS) && go test -count 1 ./... # a result that go test kept would not be of alerts.yml as it is now
 
 fuzz: ## look for inputs that break what reads them, for FUZZTIME (1m) each
 	go test ./internal/order -run '^$$' -fuzz '^FuzzOrder$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 1s
@@ -43,6 +45,7 @@ lint: bin/golangci-lint-$(GOLANGCI_LINT_VERSION) ## check style, imports and com
 	GOOS=darwin go vet ./internal/stack/... ./loadtest/...
 	$< run ./...
 	cd $(LOCKBENCH) && go mod tidy -diff && GOOS=darwin go vet ./... && $(CURDIR)/$< run ./...
+	cd $(ALERTS) && go mod tidy -diff && $(CURDIR)/$< run ./...
 
 vulncheck: ## look for known vulnerabilities in what orderd calls
 	go mod download golang.org/x/vulndb@$(VULNDB_VERSION)

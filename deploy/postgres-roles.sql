@@ -2,9 +2,11 @@
 -- as a superuser in the shop's database, before the first `orderd migrate`, and again in a database that
 -- is made to restore a dump into. It may be run again at any time, and sets the passwords:
 --
---   OWNER_PASSWORD=... SERVICE_PASSWORD=... psql "$ADMIN_URL" -f postgres-roles.sql
+--   OWNER_PASSWORD=... SERVICE_PASSWORD=... PGPASSWORD=... psql -h HOST -U SUPERUSER -d SHOP -f postgres-roles.sql
 --
--- The passwords come from the environment: arguments can be read by everybody on the machine.
+-- The passwords come from the environment: arguments can be read by everybody on the machine. Without one
+-- it stops, at a division by zero: roles belong to all databases of a server, and an empty password would
+-- lock out the replicas of the shop that is running.
 --
 -- Then `orderd migrate` connects as orderd_owner, and `orderd serve` as orderd_app. What orderd_app may do
 -- is what orderd_service may: migrations/roles/service.sql says it, and every `orderd migrate` applies it.
@@ -12,6 +14,7 @@
 \set owner_password `printf %s "$OWNER_PASSWORD"`
 \set service_password `printf %s "$SERVICE_PASSWORD"`
 
+SELECT 1 / length(:'owner_password'), 1 / length(:'service_password');
 DO $$ BEGIN
     IF to_regrole('orderd_service') IS NULL THEN CREATE ROLE orderd_service NOLOGIN; END IF;
     IF to_regrole('orderd_owner') IS NULL THEN CREATE ROLE orderd_owner; END IF;

@@ -27,7 +27,7 @@ func TestBudgets_Nest(t *testing.T) {
 		{"the turn, work, Redis and a statement", c.LockWait + c.Work + redisTimeout + statementTimeout, "a request", order.RequestLimit},
 		{"a lease's renewal", c.LockTTL / 3, "what a COMMIT is not sent without", c.LockTTL - c.LockMargin},
 		{"a request, and its COMMIT in doubt", order.RequestLimit + 2*order.CommitLimit - 1, "the drain", drainLimit},
-		{"the drain, with its delay, and the end of connections", c.DrainDelay + drainLimit + closeLimit, "what a container has to stop", 30 * time.Second},
+		{"the drain, with its delay, and the end of connections and traces", c.DrainDelay + drainLimit + closeLimit + flushLimit, "what a container has to stop", 30 * time.Second},
 		{"a header's arrival", server.ReadHeaderTimeout, "a whole request's", server.ReadTimeout},
 		{"a request and its arrival", server.ReadTimeout + order.RequestLimit + 2*order.CommitLimit, "the time to answer", server.WriteTimeout},
 	} {

@@ -113,3 +113,21 @@ func TestSecure_PostgresUserMakesNothing(t *testing.T) {
 		}
 	}
 }
+
+// Without a password deploy/postgres-roles.sql changes nothing: an empty one would lock out a shop that
+// runs.
+func TestSecure_PostgresRolesNeedPasswords(t *testing.T) {
+	t.Parallel()
+	f := newFortress(t, "passwords")
+	for _, passwords := range [][2]string{{"", appPassword}, {ownerPassword, ""}} {
+		err := runRoles(t, f.admin, passwords[0], passwords[1])
+		if pg, ok := errors.AsType[*pgconn.PgError](err); !ok || pg.Code != "22012" {
+			t.Errorf("with the passwords %q: %v, want division by zero", passwords, err)
+		}
+	}
+	conn, err := pgx.Connect(t.Context(), f.database)
+	if err != nil {
+		t.Fatalf("the service cannot log in any more: %v", err)
+	}
+	conn.Close(t.Context())
+}

@@ -35,6 +35,7 @@ const (
 type fortress struct {
 	deployment
 	ca           *stack.Authority
+	admin        string // Postgres, as its superuser
 	stock, locks *stack.SecureRedis
 }
 
@@ -46,7 +47,7 @@ func newFortress(t *testing.T, name string, redisArgs ...string) *fortress {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fortress{ca: ca}
+	f := &fortress{ca: ca, admin: pg.URL}
 	f.database = postgresFor(t, pg.URL)
 	f.stock = mustSecureRedis(t, s, name+"-stock", ca, redisArgs...)
 	f.locks = mustSecureRedis(t, s, name+"-locks", ca, redisArgs...)
@@ -69,19 +70,7 @@ func newFortress(t *testing.T, name string, redisArgs ...string) *fortress {
 // service's URL.
 func postgresFor(t *testing.T, adminURL string) string {
 	t.Helper()
-	text, err := os.ReadFile("../../deploy/postgres-roles.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Without psql's own commands.
-	sql := regexp.MustCompile(`(?m)^\\.*$`).ReplaceAllString(string(text), "")
-	sql = strings.NewReplacer(":'owner_password'", "'"+ownerPassword+"'", ":'service_password'", "'"+appPassword+"'").Replace(sql)
-	admin, err := pgx.Connect(t.Context(), adminURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer admin.Close(t.Context())
-	if _, err := admin.Exec(t.Context(), sql); err != nil {
+	if err := runRoles(t, adminURL, ownerPassword, appPassword); err != nil {
 		t.Fatal(err)
 	}
 	owner := mustLogin(t, adminURL, "orderd_owner", ownerPassword)
@@ -89,6 +78,24 @@ func postgresFor(t *testing.T, adminURL string) string {
 		t.Fatal(err)
 	}
 	return mustLogin(t, adminURL, "orderd_app", appPassword)
+}
+
+// runRoles runs deploy/postgres-roles.sql as psql does, without psql's own commands.
+func runRoles(t *testing.T, adminURL, owner, service string) error {
+	t.Helper()
+	text, err := os.ReadFile("../../deploy/postgres-roles.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sql := regexp.MustCompile(`(?m)^\\.*$`).ReplaceAllString(string(text), "")
+	sql = strings.NewReplacer(":'owner_password'", "'"+owner+"'", ":'service_password'", "'"+service+"'").Replace(sql)
+	admin, err := pgx.Connect(t.Context(), adminURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close(t.Context())
+	_, err = admin.Exec(t.Context(), sql)
+	return err
 }
 
 func mustLogin(t *testing.T, serverURL, user, password string) string {

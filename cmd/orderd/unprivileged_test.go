@@ -133,8 +133,8 @@ func TestDeploy_Kubernetes(t *testing.T) {
 	delay := regexp.MustCompile(`ORDERD_DRAIN_DELAY, value: (\w+)`).FindStringSubmatch(text)
 	grace := regexp.MustCompile(`terminationGracePeriodSeconds: (\d+)`).FindStringSubmatch(text)
 	wait, err := time.ParseDuration(delay[1])
-	if given, err2 := time.ParseDuration(grace[1] + "s"); err != nil || err2 != nil || given < wait+drainLimit {
-		t.Errorf("it is given %s to end (%v, %v), want %v and %v at least", grace[1], err, err2, wait, drainLimit)
+	if given, err2 := time.ParseDuration(grace[1] + "s"); err != nil || err2 != nil || given < wait+drainLimit+closeLimit+flushLimit {
+		t.Errorf("it is given %s to end (%v, %v), want %v and %v at least", grace[1], err, err2, wait, drainLimit+closeLimit+flushLimit)
 	}
 }
 

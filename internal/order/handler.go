@@ -35,7 +35,7 @@ type HandlerConfig struct {
 // /openapi.json and /docs.
 func NewHandler(c HandlerConfig) http.Handler {
 	router := chi.NewRouter()
-	w := newInstrumentation(c.Service, c.Replica)
+	w := newInstrumentation(c.Service, c.Health, c.Replica)
 	router.Use(w.instrument, w.recoverer, limitInFlight(maxInFlight), middleware.GetHead)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, r, frameworkAnswers[http.StatusNotFound].problem(""))

@@ -35,8 +35,8 @@ func NewHealth(log *slog.Logger, checks ...Check) *Health {
 	return &Health{log: log, checks: checks}
 }
 
-// Drain makes /readyz answer 503 from now on, so that balancers send no more
-// requests.
+// Drain makes /readyz answer 503 from now on, so that balancers send no more requests, and every
+// answer close its connection.
 func (h *Health) Drain() { h.draining.Store(true) }
 
 // Handler serves /livez and /readyz alone.

@@ -37,7 +37,14 @@ func TestHTTP_Health(t *testing.T) {
 	if rec := s.send(t, http.MethodGet, "/readyz", ""); rec.Code != http.StatusServiceUnavailable || !strings.Contains(rec.Body.String(), `"postgres":"unavailable"`) {
 		t.Errorf("/readyz without the schema = %d %s, want 503 and Postgres named", rec.Code, rec.Body)
 	}
+	const order = "/v1/orders/019ad3f2-0000-7000-8000-000000000000"
+	if rec := s.send(t, http.MethodGet, order, ""); rec.Header().Get("Connection") != "" {
+		t.Errorf("an answer closes its connection before the drain: %v", rec.Header())
+	}
 	s.health.Drain()
+	if rec := s.send(t, http.MethodGet, order, ""); rec.Code != http.StatusNotFound || rec.Header().Get("Connection") != "close" {
+		t.Errorf("while draining an order is answered %d %v, want 404, and that the connection is closed", rec.Code, rec.Header())
+	}
 	if rec := s.send(t, http.MethodGet, "/readyz", ""); rec.Code != http.StatusServiceUnavailable || !strings.Contains(rec.Body.String(), "draining") {
 		t.Errorf("/readyz while draining = %d %s, want 503", rec.Code, rec.Body)
 	}

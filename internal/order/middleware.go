@@ -26,6 +26,7 @@ type instrumentation struct {
 	log      *slog.Logger
 	metrics  *Metrics
 	traces   *Traces
+	health   *Health
 	identify bool // give successful requests an id as well, because they are logged
 	always   []headerValue
 }
@@ -40,9 +41,9 @@ type headerValue struct {
 // noStore keeps what changes all the time out of caches: levels, orders, health.
 var noStore = []string{"no-store"}
 
-func newInstrumentation(s *Service, replica string) *instrumentation {
+func newInstrumentation(s *Service, health *Health, replica string) *instrumentation {
 	return &instrumentation{
-		log: s.Log, metrics: s.Metrics, traces: s.Traces,
+		log: s.Log, metrics: s.Metrics, traces: s.Traces, health: health,
 		identify: s.Log.Enabled(context.Background(), slog.LevelDebug),
 		always:   []headerValue{{"X-Orderd-Replica", []string{replica}}, {"X-Content-Type-Options", []string{"nosniff"}}},
 	}
@@ -62,8 +63,9 @@ func (w *instrumentation) instrument(next http.Handler) http.Handler {
 		if strings.HasPrefix(r.URL.Path, "/v1/") {
 			rw.Header()["Cache-Control"] = noStore
 		}
-		if len(r.TransferEncoding) > 0 {
-			// A proxy in front may disagree on where such a body ends: nothing that follows it is read.
+		// A proxy in front may disagree on where a chunked body ends: nothing that follows it is read. And
+		// who keeps a connection to a replica that drains would ask it again, just as it is closed.
+		if len(r.TransferEncoding) > 0 || w.health.draining.Load() {
 			rw.Header().Set("Connection", "close")
 		}
 		timed := &timedWriter{ResponseWriter: rw, record: record, identify: w.identify, status: http.StatusOK}
