@@ -10,7 +10,7 @@ var advisoryKilled = Fault{
 	Breaks: unlessGuard(claim, predicate),
 	Schedule: func(s *Scene) error {
 		return s.overtaken(func() error {
-			ended, err := s.fleet.EndLockSessions(s.ctx, s.A.n)
+			ended, err := s.fleet.EndLockSessions(s.ctx, s.A.ID)
 			if err == nil && ended != 1 {
 				err = fmt.Errorf("%d connections of %s held locks", ended, s.A.ID)
 			}

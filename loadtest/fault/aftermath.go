@@ -81,7 +81,7 @@ func (s *Scene) settle(ctx context.Context) (healed time.Duration, err error) {
 		}
 	}
 	if err == nil {
-		err = s.insist(ctx, buyer{client: actors + 1}, load.SoldOut)
+		err = s.insist(ctx, buyer{client: actors}, load.SoldOut)
 	}
 	s.over = time.Since(s.clock)
 	s.events = map[*Actor][]wire.Event{s.A: s.A.Postgres.Events(), s.B: s.B.Postgres.Events()}

@@ -42,7 +42,7 @@ func TestScene_drawsWhoHeldTheLock(t *testing.T) {
 			[]report.Span{span("r1", report.Holds, 0, 105), span("r2", report.Holds, begun, 110)}, true},
 	} {
 		clock := time.Now()
-		rig := &Rig{mode: row.mode, A: &Actor{ID: "r1", n: 1}, B: &Actor{ID: "r2", n: 2}, C: &Actor{ID: "r3", n: 3}}
+		rig := &Rig{mode: row.mode, A: &Actor{ID: "r1"}, B: &Actor{ID: "r2", replica: 1}, C: &Actor{ID: "r3", replica: 2}}
 		s := &Scene{Rig: rig, clock: clock, waited: map[*Actor]bool{}, over: time.Second}
 		s.orders = map[*Actor]*order{s.A: {}, s.B: {}}
 		s.events = map[*Actor][]wire.Event{s.A: worked(clock, 0, row.firstEnds), s.B: worked(clock, begun, begun+10)}

@@ -88,8 +88,8 @@ func (s *Scene) primeLock(a *Actor) error {
 	if err := s.sells(a); err != nil || s.mode != zookeeper {
 		return err
 	}
-	op := load.Op{Client: s.C.n, Quantity: 2}
-	s.client.Order(s.ctx, s.C.n-1, s.sku, &op)
+	op := load.Op{Client: s.C.replica, Quantity: 2}
+	s.client.Order(s.ctx, s.C.replica, s.sku, &op)
 	if op.Outcome != load.SoldOut {
 		return fmt.Errorf("an order for two units of one is answered %d %s %s", op.Status, op.Code, op.Error)
 	}
@@ -119,7 +119,7 @@ func (s *Scene) sells(a *Actor) error {
 	}
 	defer a.Postgres.Forget() // this order is not part of what is judged
 	for {
-		_, err := s.until(s.ctx, buyer{clock: s.clock, sku: other, key: other, client: a.n, replica: a.n - 1}, load.Confirmed)
+		_, err := s.until(s.ctx, buyer{clock: s.clock, sku: other, key: other, client: a.replica, replica: a.replica}, load.Confirmed)
 		if err == nil || s.ctx.Err() != nil {
 			return err
 		}

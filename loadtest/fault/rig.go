@@ -43,9 +43,9 @@ type Rig struct {
 // An Actor is a replica that takes part in a schedule.
 type Actor struct {
 	ID       string
+	replica  int // its index
 	Postgres *wire.Postgres
 	Locks    []*wire.Raw // to the lock service, unless that is Postgres
-	n        int
 	admin    string
 	process  *stack.Process
 }
@@ -64,7 +64,7 @@ func openRig(ctx context.Context, f *fleet.Fleet, mode string, fault Fault, batc
 	addresses := make([]fleet.Addresses, actors+1)
 	addresses[actors] = f.Addresses(mode)
 	for i, a := range []**Actor{&r.A, &r.B} {
-		*a = &Actor{ID: "r" + strconv.Itoa(i+1), n: i + 1}
+		*a = &Actor{ID: fleet.ReplicaID(i), replica: i}
 		if addresses[i], err = (*a).connect(f.Addresses(mode), mode); err != nil {
 			return nil, err
 		}
@@ -81,7 +81,7 @@ func openRig(ctx context.Context, f *fleet.Fleet, mode string, fault Fault, batc
 	for i, a := range []*Actor{r.A, r.B} {
 		a.process, a.admin = r.replicas.Processes[i], r.replicas.AdminURLs[i]
 	}
-	r.C = &Actor{ID: "r" + strconv.Itoa(actors+1), n: actors + 1, admin: r.replicas.AdminURLs[actors], process: r.replicas.Processes[actors]}
+	r.C = &Actor{ID: fleet.ReplicaID(actors), replica: actors, admin: r.replicas.AdminURLs[actors], process: r.replicas.Processes[actors]}
 	r.client = load.NewClient(r.replicas.URLs, maxConnections)
 	r.observer = load.NewClient(r.replicas.URLs[actors:], actors)
 	return r, nil

@@ -124,7 +124,7 @@ func withRig(ctx context.Context, shared *fleet.Fleet, j *job, name string, use 
 	if err != nil {
 		return err
 	}
-	defer func() { _ = f.CloseFork() }() // the fleet ends what this could not
+	defer func() { _ = f.Close() }() // the fleet ends what this could not
 	rig, err := openRig(ctx, f, j.mode, j.fault, j.plain[0].BatchMax)
 	if err != nil {
 		return err

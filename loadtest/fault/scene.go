@@ -58,7 +58,7 @@ func (s *Scene) actors() []*Actor {
 
 // order has an actor's client send an order for the unit.
 func (s *Scene) order(a *Actor) {
-	o := &order{done: make(chan struct{}), op: load.Op{Client: a.n, Quantity: 1, Call: time.Since(s.clock)}}
+	o := &order{done: make(chan struct{}), op: load.Op{Client: a.replica, Quantity: 1, Call: time.Since(s.clock)}}
 	s.mu.Lock()
 	o.op.Seq = len(s.all)
 	o.op.Key = fmt.Sprintf("%s-%d", s.sku, o.op.Seq)
@@ -67,7 +67,7 @@ func (s *Scene) order(a *Actor) {
 	s.mu.Unlock()
 	s.running.Go(func() {
 		defer close(o.done)
-		s.client.Order(s.ctx, a.n-1, s.sku, &o.op)
+		s.client.Order(s.ctx, a.replica, s.sku, &o.op)
 		o.op.Return = time.Since(s.clock)
 	})
 }
@@ -135,7 +135,7 @@ func (s *Scene) written(a *Actor) (*wire.Gate, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = s.await(a.ID+"'s write", func() (bool, error) { return s.fleet.Written(s.ctx, a.n) })
+	err = s.await(a.ID+"'s write", func() (bool, error) { return s.fleet.Written(s.ctx, a.ID) })
 	return gate, err
 }
 

@@ -101,7 +101,7 @@ func (s *Scene) blockedOrWaiting(a *Actor) error {
 }
 
 func (s *Scene) isBlocked(a *Actor) (bool, error) {
-	blocked, err := s.fleet.Blocked(s.ctx, a.n)
+	blocked, err := s.fleet.Blocked(s.ctx, a.ID)
 	if blocked {
 		s.met("%s waited for the row that the other's transaction held", a.ID)
 	}

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -19,7 +20,8 @@ import (
 // separate Redis servers, so that losing one does not look like losing the other.
 type Fleet struct {
 	Servers
-	stack  *stack.Stack
+	stack  *stack.Stack // a fork's is that of its fleet
+	fork   bool
 	orderd string // the binary
 	url    string // of the database
 	prefix string // of the names of all that it starts
@@ -141,14 +143,22 @@ func (f *Fleet) Run(ctx context.Context, c stack.Command) (*stack.Process, error
 	return f.stack.Start(ctx, c)
 }
 
-// Close ends the replicas and the servers and removes their files.
+// Close ends the replicas and the servers and removes their files. Of a fork, it ends the servers
+// that it does not share.
 func (f *Fleet) Close() error {
 	if f.db != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		_ = f.db.Close(ctx) // the server is ended next
 	}
-	return f.stack.Close()
+	if !f.fork {
+		return f.stack.Close()
+	}
+	var errs []error
+	for _, p := range f.mine {
+		errs = append(errs, p.Kill())
+	}
+	return errors.Join(errs...)
 }
 
 // DatabaseURL is the URL of the database with the orders.

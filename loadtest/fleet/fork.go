@@ -2,10 +2,8 @@ package fleet
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -33,10 +31,10 @@ const ensembleSize = 3
 // affects nobody else. It shares the servers that own does not name. name begins the names of
 // all that it starts and must be unique. The caller closes the fork before the fleet.
 func (f *Fleet) Fork(ctx context.Context, name string, own Own) (_ *Fleet, err error) {
-	k := &Fleet{Servers: f.Servers, stack: f.stack, orderd: f.orderd, prefix: name + "-"}
+	k := &Fleet{Servers: f.Servers, stack: f.stack, fork: true, orderd: f.orderd, prefix: name + "-"}
 	defer func() {
 		if err != nil {
-			_ = k.CloseFork() // what went wrong before matters more
+			_ = k.Close() // what went wrong before matters more
 		}
 	}()
 	starting, ctx2 := errgroup.WithContext(ctx)
@@ -99,50 +97,25 @@ func (k *Fleet) startRedis(ctx context.Context, starting *errgroup.Group, own Ow
 
 // alone lists the servers that the fork does not share with f.
 func (k *Fleet) alone(f *Fleet) []*stack.Process {
-	var redis []*stack.Redis
-	redis = append(redis, k.Masters[:]...)
-	redis = append(redis, k.Stock, k.Locks)
 	var mine []*stack.Process
-	if k.Sentinel != nil {
-		redis = append(append(redis, k.Sentinel.Master), k.Sentinel.Replicas...)
-		for _, s := range k.Sentinel.Sentinels {
-			mine = append(mine, s.Process)
-		}
-	}
-	if k.Cluster != nil {
-		redis = append(redis, k.Cluster.Nodes...)
-	}
-	shared := append(f.Masters[:], f.Stock, f.Locks)
-	for _, r := range redis {
+	shared := append(f.lockRedis(), f.Stock)
+	for _, r := range append(k.lockRedis(), k.Stock) {
 		if r != nil && !slices.Contains(shared, r) {
 			mine = append(mine, r.Process)
+		}
+	}
+	if k.Sentinel != nil {
+		for _, s := range k.Sentinel.Sentinels {
+			mine = append(mine, s.Process)
 		}
 	}
 	if k.Postgres != nil && k.Postgres != f.Postgres {
 		mine = append(mine, k.Postgres.Process)
 	}
-	zooKeepers := []*stack.ZooKeeper{k.ZooKeeper}
-	if k.Ensemble != nil {
-		zooKeepers = append(zooKeepers, k.Ensemble.Servers...)
-	}
-	for _, z := range zooKeepers {
-		if z != nil && z != f.ZooKeeper {
+	for _, z := range append(k.zooKeepers(), k.ZooKeeper) {
+		if z != nil && z != f.ZooKeeper && !slices.Contains(mine, z.Process) {
 			mine = append(mine, z.Process)
 		}
 	}
 	return mine
-}
-
-// CloseFork ends the servers that the fork does not share.
-func (k *Fleet) CloseFork() error {
-	if k.db != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		_ = k.db.Close(ctx)
-	}
-	var errs []error
-	for _, p := range k.mine {
-		errs = append(errs, p.Kill())
-	}
-	return errors.Join(errs...)
 }

@@ -85,7 +85,7 @@ func (f *Fleet) start(ctx context.Context, s Setup) (*Replicas, error) {
 		r.URLs[i] = baseURL(ports[i])
 		r.AdminURLs[i] = baseURL(ports[s.Replicas+i])
 		starting.Go(func() (err error) {
-			r.Processes[i], err = f.startOne(startCtx, s, i+1, ports[i], ports[s.Replicas+i])
+			r.Processes[i], err = f.startOne(startCtx, s, i, ports[i], ports[s.Replicas+i])
 			return err
 		})
 	}
@@ -95,13 +95,16 @@ func (f *Fleet) start(ctx context.Context, s Setup) (*Replicas, error) {
 	return r, nil
 }
 
+// ReplicaID is the id of the nth replica, counted from 0: the first is r1.
+func ReplicaID(n int) string { return "r" + strconv.Itoa(n+1) }
+
 func (f *Fleet) startOne(ctx context.Context, s Setup, n, port, admin int) (*stack.Process, error) {
-	id := "r" + strconv.Itoa(n)
+	id := ReplicaID(n)
 	url := baseURL(port)
 	to := f.Addresses(s.Mode)
 	to.DatabaseURL = cmp.Or(s.DatabaseURL, to.DatabaseURL)
 	if s.Reach != nil {
-		to = s.Reach(n - 1)
+		to = s.Reach(n)
 	}
 	args := []string{
 		"serve", "--id", id,

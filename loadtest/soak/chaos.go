@@ -69,14 +69,11 @@ func newChaos(f *fleet.Fleet, r *fleet.Replicas, mode string, seed uint64, clock
 	return w
 }
 
-// lane is the nth replica's on the timeline.
-func lane(n int) string { return fmt.Sprintf("r%d", n+1) }
-
 // draw returns the timeline once the part is over: the replicas, then the servers.
 func (w *chaos) draw(over time.Duration) *report.Timeline {
 	var lanes []string
 	for n := range w.replicas {
-		lanes = append(lanes, lane(n))
+		lanes = append(lanes, fleet.ReplicaID(n))
 	}
 	for _, s := range w.servers {
 		lanes = append(lanes, s.name)
@@ -140,7 +137,7 @@ func (w *chaos) replace(ctx context.Context, n int, kill bool) error {
 	} else {
 		w.done[ended]++
 	}
-	return w.timeline.Down(lane(n), label, func() error {
+	return w.timeline.Down(fleet.ReplicaID(n), label, func() error {
 		if err := end(); err != nil {
 			return err
 		}

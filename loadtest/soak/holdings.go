@@ -8,6 +8,7 @@ import (
 
 	"orderd/internal/stack"
 	"orderd/loadtest/audit"
+	"orderd/loadtest/fleet"
 	"orderd/loadtest/report"
 )
 
@@ -62,13 +63,14 @@ func (s *part) holdings(ctx context.Context) (report.Holdings, error) {
 }
 
 func (s *part) look(ctx context.Context) (h report.Holdings, err error) {
-	metrics, err := s.replicas.Metrics(ctx, 0)
+	const first = 0
+	metrics, err := s.replicas.Metrics(ctx, first)
 	if err != nil {
 		return h, err
 	}
 	h.Goroutines, h.Files = int(metrics["go_goroutines"]), int(metrics["process_open_fds"])
 	h.HeapMiB, h.ResidentMiB = metrics["go_memstats_heap_alloc_bytes"]/mib, metrics["process_resident_memory_bytes"]/mib
-	if h.Postgres, err = s.fleet.Connections(ctx, 1); err != nil {
+	if h.Postgres, err = s.fleet.Connections(ctx, fleet.ReplicaID(first)); err != nil {
 		return h, err
 	}
 	for _, redis := range []*stack.Redis{s.fleet.Stock, s.fleet.Locks} {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"orderd/loadtest/audit"
+	"orderd/loadtest/fleet"
 	"orderd/loadtest/load"
 )
 
@@ -79,7 +80,7 @@ func (r *round) drive(ctx, open context.Context, c *client) {
 		r.client.Place(ctx, 0, &op)
 		op.Return = time.Since(r.shop.clock)
 		for n := range r.served {
-			if op.Replica == lane(n) {
+			if op.Replica == fleet.ReplicaID(n) {
 				r.served[n].Add(1)
 			}
 		}

@@ -75,7 +75,7 @@ func (p Plan) part(ctx context.Context, shared *fleet.Fleet, name string, cell *
 	if err != nil {
 		return records, err
 	}
-	defer func() { _ = f.CloseFork() }() // the fleet ends what this could not
+	defer func() { _ = f.Close() }() // the fleet ends what this could not
 	r, err := f.Start(ctx, fleet.Setup{
 		Mode: cell.Lock, Replicas: replicas, LockWait: lockWait, LockTTL: lockTTL, BatchMax: batchMax, Balanced: true,
 	})
