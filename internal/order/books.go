@@ -30,8 +30,9 @@ type Finding struct {
 type Books struct{ SKUs, Movements, Orders int64 }
 
 // CheckBooks compares all levels, movements and orders with each other, as of one snapshot,
-// and passes each finding to found as it is read. It changes nothing and blocks no one. Its
-// errors are those of Postgres and of found.
+// and passes each finding to found as it is read. It changes nothing and blocks no one; but while
+// it runs, Postgres keeps all versions of the rows that change. Its errors are those of Postgres
+// and of found.
 func CheckBooks(ctx context.Context, conn *pgx.Conn, found func(Finding) error) (b Books, err error) {
 	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 	if err != nil {
