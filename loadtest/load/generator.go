@@ -28,8 +28,9 @@ type Generator struct {
 	Pick func(client int) func() int
 	// APIKey is sent with each order; empty: none is needed.
 	APIKey string
-	// Idempotent gives each order its own idempotency key.
-	Idempotent bool
+	// FirstKey is the idempotency key of the first order; each has the next number. 0: they have
+	// none.
+	FirstKey int64
 	// PerSecond makes it an open loop: orders are due evenly at this rate, whether or not
 	// those before are answered. An order's Call is when it was due, so that waiting for a
 	// free client counts as latency (no coordinated omission). 0: a closed loop, in which
@@ -143,7 +144,7 @@ func (r Generator) headers() string {
 	if r.APIKey != "" {
 		headers += "Authorization: Bearer " + r.APIKey + "\r\n"
 	}
-	if r.Idempotent {
+	if r.FirstKey > 0 {
 		headers += idempotencyKey + noKey + "\r\n"
 	}
 	return headers
@@ -164,8 +165,8 @@ func (c *loopClient) run(ctx context.Context, r Generator, began time.Time, sent
 			return
 		}
 		sku, key := c.pick(), ""
-		if r.Idempotent {
-			key = putKey(c.requests[sku], before)
+		if r.FirstKey > 0 {
+			key = putKey(c.requests[sku], r.FirstKey+before)
 		}
 		status, body, err := c.wire.exchange(c.requests[sku])
 		o := Order{Op{

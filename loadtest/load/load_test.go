@@ -162,7 +162,7 @@ func TestRush_GivesEachOrderItsKeyAndTheClients(t *testing.T) {
 	defer server.Close()
 	orders, _, err := Generator{
 		Targets: []string{strings.TrimPrefix(server.URL, "http://")}, Clients: 3, Lasts: time.Minute, Orders: 120,
-		SKUs: []string{"A-1", "A-2"}, Pick: func(n int) func() int { return func() int { return n % 2 } }, APIKey: "k", Idempotent: true,
+		SKUs: []string{"A-1", "A-2"}, Pick: func(n int) func() int { return func() int { return n % 2 } }, APIKey: "k", FirstKey: 1,
 	}.Run(t.Context())
 	if err != nil || len(orders) != 120 || len(sent) != 120 {
 		t.Fatalf("%d orders with %d keys, %v; want 120 of each", len(orders), len(sent), err)

@@ -54,6 +54,7 @@ func judge(f Figures) []bench.Goal {
 	ratio(6, inShop(hotFour), reference, hotRow)
 	ratio(3, inShop(hotZoo), reference, hotRow)
 	ratio(1.3, inShop(spread), onMany, manyRows)
+	ratio(0.9, inShop(hotLarge), f.figure(inShop(hot)), "the same without")
 	if one, many := f.figure(crowdOne).Median, f.figure(crowdMany).Median; one.PeakMiB > 0 && many.PeakMiB > 0 {
 		goals = append(goals, bench.AtMost(memoryGoal, max(one.PeakMiB, many.PeakMiB),
 			"a replica's memory at its peak, MiB, while %d orders of %d clients are refused or wait (plus %.0f MiB of program pages)",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"net/url"
 	"slices"
@@ -89,7 +90,8 @@ func (l *Lab) orderd(ctx context.Context, s Scenario, warmUp, window time.Durati
 	}
 	var orders []load.Order
 	if s.Shop {
-		rush.APIKey, rush.Idempotent = l.shop.apiKey, true
+		rush.APIKey = l.shop.apiKey
+		rush.FirstKey = 1 + rand.Int64N(math.MaxInt64/2) // the large database has those of the rounds before
 	}
 	if s.Orders > 0 {
 		m, orders, err = crowd(ctx, rush)

@@ -22,7 +22,7 @@ func notes(p Plan, f Figures) []string {
 	notes = append(notes, "API keys, idempotency keys and events: each client has a key and each order one of its own, which is stored with it, "+
 		"and one replica or another delivers every sale to a stream in Redis.")
 	if p.Large > 0 {
-		notes = append(notes, fmt.Sprintf("The large database holds %d sales and their movements already, and is the same in all rounds.", p.Large))
+		notes = append(notes, fmt.Sprintf("The large database holds %d sales, their keys and their movements already, and is the same in all rounds.", p.Large))
 	}
 	return notes
 }

@@ -62,7 +62,7 @@ func (p Plan) scenarios() []Scenario {
 		Scenario{What: ours, Lock: modes.None, Replicas: 1, BatchMax: 1, Clients: hotClients, SKUs: 1},
 		Scenario{What: ours, Lock: modes.Redis, Replicas: 1, BatchMax: 1, Clients: hotClients, SKUs: 1})
 	if p.Large > 0 {
-		shapes = append(shapes, hotLarge)
+		shapes = append(shapes, hotLarge, inShop(hotLarge))
 	}
 	for _, s := range []Scenario{hot, hotFour, hotZoo, spread} {
 		shapes = append(shapes, inShop(s))
