@@ -55,7 +55,7 @@ func (c *serveCommand) openServers(ctx context.Context, traces *tracing) (s *ser
 		s.db.Close()
 		return nil, err
 	}
-	s.redis("stock")(s.stock)
+	s.redis("stock", s.stock)
 	if s.locks, err = c.openLocker(&s.watcher); err != nil {
 		s.db.Close()
 		s.stock.Close()
@@ -153,6 +153,7 @@ func (d *databaseFlags) openRedis(flag, url string, retries int) (redis.Universa
 
 // openLocker is the only place that knows which mode is which type.
 func (c *serveCommand) openLocker(w *watcher) (locking.Locker, error) {
+	watch := func(client redis.UniversalClient) { w.redis("locks", client) }
 	switch c.LockMode {
 	case locking.ModeNone:
 		return locking.NewNone(), nil
@@ -164,7 +165,7 @@ func (c *serveCommand) openLocker(w *watcher) (locking.Locker, error) {
 			return nil, err
 		}
 		return locking.NewRedis(locking.RedisConfig{
-			Server: server, TTL: c.LockTTL, Owner: c.ID, Acks: c.LockAcks, Margin: c.LockMargin, Opened: w.redis("locks"),
+			Server: server, TTL: c.LockTTL, Owner: c.ID, Acks: c.LockAcks, Margin: c.LockMargin, Opened: watch,
 		})
 	case locking.ModeRedlock:
 		masters, err := c.lockMasters()
@@ -172,7 +173,7 @@ func (c *serveCommand) openLocker(w *watcher) (locking.Locker, error) {
 			return nil, err
 		}
 		return locking.NewRedlock(locking.RedlockConfig{
-			Masters: masters, TTL: c.LockTTL, Owner: c.ID, Opened: w.redis("locks"),
+			Masters: masters, TTL: c.LockTTL, Owner: c.ID, Opened: watch,
 		})
 	case locking.ModePostgres:
 		return locking.NewPostgres(locking.PostgresConfig{URL: c.DatabaseURL, TTL: c.LockTTL, Owner: c.ID})

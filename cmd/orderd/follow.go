@@ -20,7 +20,7 @@ func (c *serveCommand) followLedger(
 		if err != nil {
 			return nil, err
 		}
-		s.redis("events")(events)
+		s.redis("events", events)
 		stopped := inBackground(ctx, stock.NewRelay(s.db, events, c.EventsStream, c.EventsMaxLength, log, reg).Run)
 		ends = func() {
 			stopped()

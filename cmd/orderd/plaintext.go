@@ -71,7 +71,7 @@ func beyond(host string) bool {
 // TLS, or without verifying who it is.
 func (d *databaseFlags) checkRedis(urls []flagURL) error {
 	for _, u := range urls {
-		o, err := parseRedisURL(strings.TrimSpace(u.url))
+		o, err := parseRedisURL(u.url)
 		if err != nil {
 			return fmt.Errorf("%s: %w", u.flag, err)
 		}

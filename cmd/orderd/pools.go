@@ -87,11 +87,8 @@ type watcher struct {
 	pools  redisPools
 }
 
-// redis returns a function that instruments a Redis client of that use, to be called once it is
-// open.
-func (w *watcher) redis(use string) func(redis.UniversalClient) {
-	return func(client redis.UniversalClient) {
-		w.traces.redis(client)
-		w.pools.add(use, client)
-	}
+// redis instruments a Redis client of that use, once it is open.
+func (w *watcher) redis(use string, client redis.UniversalClient) {
+	w.traces.redis(client)
+	w.pools.add(use, client)
 }

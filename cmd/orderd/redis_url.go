@@ -104,7 +104,7 @@ func (c *serveCommand) redisURLs() []flagURL {
 	urls := []flagURL{{"--redis-url", c.RedisURL}}
 	switch {
 	case c.LockMode == locking.ModeRedlock:
-		for master := range strings.SplitSeq(c.LockRedisURL, ",") {
+		for _, master := range c.masterURLs() {
 			urls = append(urls, flagURL{"--lock-redis-url", master})
 		}
 	case c.LockRedisURL != "":
@@ -129,11 +129,20 @@ func (c *serveCommand) lockRedis() (*redis.UniversalOptions, error) {
 	return o, nil
 }
 
+// masterURLs returns the URLs of mode redlock's masters.
+func (c *serveCommand) masterURLs() []string {
+	urls := strings.Split(c.LockRedisURL, ",")
+	for i := range urls {
+		urls[i] = strings.TrimSpace(urls[i])
+	}
+	return urls
+}
+
 // lockMasters returns the independent masters of mode redlock.
 func (c *serveCommand) lockMasters() ([]*redis.UniversalOptions, error) {
 	var masters []*redis.UniversalOptions
-	for raw := range strings.SplitSeq(c.LockRedisURL, ",") {
-		o, err := c.redisOptions(strings.TrimSpace(raw))
+	for _, raw := range c.masterURLs() {
+		o, err := c.redisOptions(raw)
 		if err != nil {
 			return nil, fmt.Errorf("--lock-redis-url: %w", err)
 		}

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"regexp"
+	"slices"
 )
 
 // A Role is what a client may do.
@@ -40,7 +41,7 @@ func (c Client) check() error {
 	if !clientName.MatchString(c.Name) {
 		return fmt.Errorf("client: needs 1 to 64 letters, digits, '.', '_' or '-', of which the first is a letter or a digit")
 	}
-	if c.Role != RoleBuyer && c.Role != RoleAdmin {
+	if !slices.Contains(Roles, c.Role) {
 		return fmt.Errorf("role: must be one of %v", Roles)
 	}
 	return nil

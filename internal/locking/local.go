@@ -53,11 +53,7 @@ func (l *Local) Acquire(ctx context.Context, keys ...string) (*Lease, error) {
 	if !l.enterAll(ctx, keys, d) {
 		return nil, waitError(ctx, true)
 	}
-	lease := unboundedLease(func(held []grant) {
-		for _, g := range held {
-			l.leave(g.key)
-		}
-	}, keys)
+	lease := unboundedLease(func() { l.leaveAll(keys) }, keys)
 	lease.demand = d
 	return lease, nil
 }
@@ -151,18 +147,18 @@ func (l *Local) Inspect(_ context.Context, key string) (Status, error) {
 }
 
 // An endless keeper serves leases that end only by their release.
-type endless struct{ leave func([]grant) }
+type endless struct{ leave func() }
 
 func (endless) renew(context.Context, []grant) (time.Duration, error) { return 0, nil }
 
-func (e endless) release(_ context.Context, held []grant, _ bool) error {
-	e.leave(held)
+func (e endless) release(context.Context, []grant, bool) error {
+	e.leave()
 	return nil
 }
 
 // unboundedLease returns a lease on keys that lasts until its release, which
 // calls leave. Its tokens are 0: nothing orders the leases of two processes.
-func unboundedLease(leave func([]grant), keys []string) *Lease {
+func unboundedLease(leave func(), keys []string) *Lease {
 	l := newLease(context.Background(), endless{leave}, 0)
 	for _, key := range keys {
 		l.add(grant{key: key})

@@ -16,7 +16,7 @@ func (*None) Acquire(_ context.Context, keys ...string) (*Lease, error) {
 	if err != nil {
 		return nil, err
 	}
-	return unboundedLease(func([]grant) {}, keys), nil
+	return unboundedLease(func() {}, keys), nil
 }
 
 // Close does nothing.

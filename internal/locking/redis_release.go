@@ -67,7 +67,7 @@ func (h *redisHolder) giveBack(ctx context.Context, keys []string, notes ...stri
 	return reply[0], reply[1], reply[2:], nil
 }
 
-// What is known, when keys are given up, of the requests for them.
+// What is known, when keys are given up, of the answers to the requests for them.
 const (
 	settled   = true  // all have been answered
 	unsettled = false // one may still arrive
@@ -87,14 +87,14 @@ func (h *redisHolder) leave(keys []string) {
 // forget releases in the background what the owner holds of keys, and takes it out of their
 // queues. It retries until the server has answered or everything has expired, and then closes
 // the channel that it returns.
-func (h *redisHolder) forget(keys []string, settled bool) <-chan struct{} {
+func (h *redisHolder) forget(keys []string, answered bool) <-chan struct{} {
 	r := h.redis
 	done := make(chan struct{})
 	// run fails only once Close is done, for a lease that Close has ended.
 	if !r.workers.run(func() {
 		defer close(done)
 		over := time.Now().Add(r.ttl + r.call)
-		nothing := settled
+		nothing := answered
 		for wait := r.call / 8; ; wait = min(2*wait, r.call) {
 			var found atomic.Int64
 			err := h.each(keys, func(keys []string) error {

@@ -39,8 +39,7 @@ func bodyOf(o Order) placedOrder {
 	}
 	body := placedOrder{ID: o.ID, Status: o.Status, Lines: lines, CreatedAt: o.CreatedAt.UTC()}
 	if o.Status == StatusHeld || o.Status == StatusExpired {
-		until := o.HoldExpiresAt.UTC()
-		body.HoldExpiresAt = &until
+		body.HoldExpiresAt = optional(o.HoldExpiresAt)
 	}
 	return body
 }

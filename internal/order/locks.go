@@ -36,14 +36,19 @@ type lockStatus struct {
 }
 
 func statusOf(sku string, s locking.Status) lockStatus {
-	body := lockStatus{SKU: sku, Held: s.Owner != "", Owner: s.Owner, Token: s.Token, Waiters: s.Waiters}
-	for from, to := range map[*time.Time]**time.Time{&s.Since: &body.Since, &s.Until: &body.Until} {
-		if !from.IsZero() {
-			at := from.UTC()
-			*to = &at
-		}
+	return lockStatus{
+		SKU: sku, Held: s.Owner != "", Owner: s.Owner, Token: s.Token,
+		Since: optional(s.Since), Until: optional(s.Until), Waiters: s.Waiters,
 	}
-	return body
+}
+
+// optional is a time that is absent from a body if it is zero.
+func optional(at time.Time) *time.Time {
+	if at.IsZero() {
+		return nil
+	}
+	at = at.UTC()
+	return &at
 }
 
 func (r *lockRoutes) register(api huma.API) {

@@ -35,8 +35,8 @@ type Command struct {
 	// make sure that it talks to this very program: another may have taken the
 	// port in between.
 	Ready func(context.Context) error
-	// Stop asks the program to end; nil means SIGTERM.
-	Stop os.Signal
+	// Stop asks the program to end; 0 means SIGTERM.
+	Stop syscall.Signal
 	// Grace is how long Stop waits before it kills; 0 means 10 s.
 	Grace time.Duration
 
@@ -154,7 +154,7 @@ func (p *Process) ExitCode() int {
 // KILL) go to all of its processes, so that a server of many freezes, goes on
 // or dies as one; the others go to the main process alone. It returns
 // os.ErrProcessDone if the process has ended.
-func (p *Process) Signal(sig os.Signal) error { return p.run().signal(sig) }
+func (p *Process) Signal(sig syscall.Signal) error { return p.run().signal(sig) }
 
 // Kill ends the process with SIGKILL and waits until it is gone. It is no error
 // if it had ended before.

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -114,14 +115,8 @@ func (r *run) awaitKilled() {
 }
 
 func signals(c Command) (stop, discard syscall.Signal) {
-	stop, discard = syscall.SIGTERM, c.discard
-	if sig, ok := c.Stop.(syscall.Signal); ok {
-		stop = sig
-	}
-	if discard == 0 {
-		discard = stop
-	}
-	return stop, discard
+	stop = cmp.Or(c.Stop, syscall.SIGTERM)
+	return stop, cmp.Or(c.discard, stop)
 }
 
 func (r *run) pid() int { return r.cmd.Process.Pid }

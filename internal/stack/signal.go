@@ -10,13 +10,13 @@ import (
 )
 
 // signal is Process.Signal for this run.
-func (r *run) signal(sig os.Signal) error {
+func (r *run) signal(sig syscall.Signal) error {
 	if r.ended() {
 		return os.ErrProcessDone
 	}
 	switch sig {
 	case syscall.SIGSTOP, syscall.SIGCONT, syscall.SIGKILL:
-		return r.signalTree(sig.(syscall.Signal))
+		return r.signalTree(sig)
 	default:
 		return r.cmd.Process.Signal(sig)
 	}

@@ -151,17 +151,18 @@ func judge(redis Level, known bool, postgres Level, wanted int64) (Direction, bo
 // drifted.
 func Drifts(ctx context.Context, store *Store, cache *Cache, drifted func([]Drift) error) error {
 	c := comparison{store, cache}
-	for after, last := "", "more"; last != ""; after = last {
+	after := ""
+	for {
 		found := suspects{}
-		var err error
-		if last, err = c.page(ctx, after, found); err != nil {
+		last, err := c.page(ctx, after, found)
+		if err != nil {
 			return err
 		}
-		if err := c.confirm(ctx, found, drifted); err != nil {
+		if err := c.confirm(ctx, found, drifted); err != nil || last == "" {
 			return err
 		}
+		after = last
 	}
-	return nil
 }
 
 // chunks yields the SKUs in pages.

@@ -96,23 +96,18 @@ func (r *Relay) Run(ctx context.Context) {
 
 // round delivers all events that are settled now, unless another replica is delivering them.
 func (r *Relay) round(ctx context.Context) error {
-	if !r.registered {
-		if err := within(ctx, r.reader.register); err != nil {
-			return err
-		}
-		r.registered = true
+	if err := r.register(ctx); err != nil {
+		return err
 	}
 	waiting, err := r.measure(ctx)
 	if err != nil || !waiting {
 		return err
 	}
-	var m mark
-	err = within(ctx, func(ctx context.Context) (err error) { m, err = r.reader.mark(ctx); return })
+	m, err := within(ctx, r.reader.mark)
 	if err != nil {
 		return err
 	}
-	settled := false
-	err = within(ctx, func(ctx context.Context) (err error) { settled, err = r.reader.settled(ctx, m); return })
+	settled, err := within(ctx, func(ctx context.Context) (bool, error) { return r.reader.settled(ctx, m) })
 	if err != nil || !settled {
 		return err
 	}
@@ -127,9 +122,21 @@ func (r *Relay) round(ctx context.Context) error {
 	return nil
 }
 
+// register has the stream begin with what happens from now on, unless it has begun already.
+func (r *Relay) register(ctx context.Context) error {
+	if r.registered {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, deliveryLimit)
+	defer cancel()
+	err := r.reader.register(ctx)
+	r.registered = err == nil
+	return err
+}
+
 // within bounds one step in which Postgres may not answer. A round as a whole has no limit:
 // there may be much to deliver.
-func within(ctx context.Context, look func(context.Context) error) error {
+func within[T any](ctx context.Context, look func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, deliveryLimit)
 	defer cancel()
 	return look(ctx)

@@ -5,8 +5,8 @@ package lockingtest
 import (
 	"context"
 	"errors"
-	"os"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -35,7 +35,7 @@ type Backend struct {
 type Server struct {
 	Addr    string
 	Process interface {
-		Signal(os.Signal) error
+		Signal(syscall.Signal) error
 		Kill() error
 		Restart(ctx context.Context) error // in its place
 	}
