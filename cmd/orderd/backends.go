@@ -120,7 +120,7 @@ func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseco
 
 // openStockRedis connects to the Redis of the levels. Its scripts may be sent twice without
 // harm, so the client may retry them.
-func (d *databaseFlags) openStockRedis(url string) (redis.UniversalClient, error) {
+func (d *serverFlags) openStockRedis(url string) (redis.UniversalClient, error) {
 	return d.openRedis("--redis-url", url, 1)
 }
 
@@ -130,7 +130,7 @@ func (c *serveCommand) openEventsRedis() (redis.UniversalClient, error) {
 	return c.openRedis("--events-redis-url", cmp.Or(c.EventsRedisURL, c.RedisURL), -1)
 }
 
-func (d *databaseFlags) openRedis(flag, url string, retries int) (redis.UniversalClient, error) {
+func (d *serverFlags) openRedis(flag, url string, retries int) (redis.UniversalClient, error) {
 	options, err := d.redisOptions(url)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", flag, err)

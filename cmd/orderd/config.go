@@ -17,8 +17,8 @@ import (
 	"orderd/internal/order"
 )
 
-// databaseFlags are shared by the commands that use Postgres.
-type databaseFlags struct {
+// serverFlags are shared by the commands that use Postgres.
+type serverFlags struct {
 	Insecure    bool   `env:"ORDERD_INSECURE" help:"Allow unsafe settings: listen beyond loopback without API keys, and reach servers beyond loopback without TLS."`
 	DatabaseURL string `required:"" env:"DATABASE_URL" placeholder:"URL" help:"Postgres, as postgres://user:password@host:port/database?sslmode=verify-full&sslrootcert=FILE. With a password it has to come from the environment."`
 }
@@ -26,7 +26,7 @@ type databaseFlags struct {
 // serveCommand holds the settings of orderd serve. A flag wins over its
 // environment variable.
 type serveCommand struct {
-	databaseFlags
+	serverFlags
 	Listen          string        `env:"ORDERD_LISTEN" default:"127.0.0.1:8080" help:"Address of the API."`
 	AdminListen     string        `env:"ORDERD_ADMIN_LISTEN" default:"127.0.0.1:9080" help:"Address of /metrics and /debug/pprof."`
 	RedisURL        string        `required:"" env:"REDIS_URL" placeholder:"URL" help:"Redis for the stock: redis://host:port/db, redis+sentinel://host:port?master_name=NAME or redis+cluster://host:port, rediss for TLS, &addr= for more nodes."`

@@ -7,7 +7,7 @@ import (
 	"orderd/migrations"
 )
 
-type migrateCommand struct{ databaseFlags }
+type migrateCommand struct{ serverFlags }
 
 // Validate rejects a database that would be reached without TLS.
 func (c *migrateCommand) Validate() error { return c.checkDatabase() }

@@ -40,7 +40,7 @@ func parseDatabase(text string) (*pgxpool.Config, error) {
 }
 
 // checkDatabase rejects a Postgres that would be, or could come to be, reached without TLS.
-func (d *databaseFlags) checkDatabase() error {
+func (d *serverFlags) checkDatabase() error {
 	pool, err := parseDatabase(d.DatabaseURL)
 	if err != nil || d.Insecure {
 		return err
@@ -69,7 +69,7 @@ func beyond(host string) bool {
 
 // checkRedis rejects the first URL that is invalid, or whose Redis would be reached without
 // TLS, or without verifying who it is.
-func (d *databaseFlags) checkRedis(urls []flagURL) error {
+func (d *serverFlags) checkRedis(urls []flagURL) error {
 	for _, u := range urls {
 		o, err := parseRedisURL(u.url)
 		if err != nil {
@@ -101,7 +101,7 @@ func inTheClear(o *redis.UniversalOptions) string {
 
 // redisOptions parses a Redis URL. Without TLS, unless --insecure allows that, the client dials
 // this machine only, whatever servers a Sentinel or a Cluster names later.
-func (d *databaseFlags) redisOptions(text string) (*redis.UniversalOptions, error) {
+func (d *serverFlags) redisOptions(text string) (*redis.UniversalOptions, error) {
 	o, err := parseRedisURL(text)
 	switch {
 	case err != nil:

@@ -58,7 +58,7 @@ func TestRun_RefusesServersInTheClear(t *testing.T) {
 func TestRedisOptions_ReachNobodyElseInTheClear(t *testing.T) {
 	t.Parallel()
 	for insecure, refused := range map[bool]bool{false: true, true: false} {
-		d := databaseFlags{Insecure: insecure}
+		d := serverFlags{Insecure: insecure}
 		o, err := d.redisOptions("redis+sentinel://" + sentinelThatNames(t, "192.0.2.1") + "?master_name=m")
 		if err != nil {
 			t.Fatal(err)

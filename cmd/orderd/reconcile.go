@@ -15,7 +15,7 @@ import (
 // reconcileCommand tells the operator what is wrong. It repairs nothing: orderd serve repairs
 // by itself what it can.
 type reconcileCommand struct {
-	databaseFlags
+	serverFlags
 	RedisURL string `env:"REDIS_URL" placeholder:"URL" help:"Redis for the stock, as orderd serve has it. Without it the levels in Redis are not looked at."`
 	Check    bool   `required:"" help:"Look, and change nothing."`
 }

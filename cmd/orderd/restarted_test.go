@@ -21,7 +21,7 @@ func TestRedis_NoRequestFailsOnAConnectionThatTheServerHasClosed(t *testing.T) {
 	t.Parallel()
 	s, ca := stacktest.Stack(t), newAuthority(t)
 	server := mustSecureRedis(t, s, "restarted", ca)
-	options, err := (&databaseFlags{}).redisOptions(redisURL(server.Addr, "orderd-lock", lockPassword, ca.File))
+	options, err := (&serverFlags{}).redisOptions(redisURL(server.Addr, "orderd-lock", lockPassword, ca.File))
 	if err != nil {
 		t.Fatal(err)
 	}

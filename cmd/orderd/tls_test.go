@@ -81,7 +81,6 @@ func TestServe_WithTLS(t *testing.T) {
 	}
 }
 
-// A key that is given in the place of its file's name is not quoted.
 // In HTTP/2 a connection carries many requests: a limit on connections would bound little.
 func TestServe_SpeaksHTTP1Alone(t *testing.T) {
 	t.Parallel()
@@ -101,6 +100,7 @@ func TestServe_SpeaksHTTP1Alone(t *testing.T) {
 	}
 }
 
+// A key that is given in the place of its file's name is not quoted.
 func TestServe_ShowsNoPrivateKey(t *testing.T) {
 	t.Parallel()
 	cert, key := mustIssue(t, newAuthority(t), "api")

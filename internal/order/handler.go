@@ -35,8 +35,8 @@ type HandlerConfig struct {
 // /openapi.json and /docs.
 func NewHandler(c HandlerConfig) http.Handler {
 	router := chi.NewRouter()
-	w := newInstrumentation(c.Service, c.Health, c.Replica)
-	router.Use(w.instrument, w.recoverer, limitInFlight(maxInFlight), middleware.GetHead)
+	in := newInstrumentation(c.Service, c.Health, c.Replica)
+	router.Use(in.instrument, in.recoverer, limitInFlight(maxInFlight), middleware.GetHead)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, r, frameworkAnswers[http.StatusNotFound].problem(""))
 	})

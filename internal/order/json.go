@@ -46,11 +46,11 @@ func checkJSON(data []byte) error {
 		case err != nil:
 			return syntaxError(err, dec)
 		case kind == 'n':
-			return fmt.Errorf("%s: null is not allowed", place(dec.StackPointer()))
+			return fmt.Errorf("%s: null is not allowed", fieldPath(dec.StackPointer()))
 		case kind == '0' && strings.ContainsAny(token.String(), ".eE"):
-			return fmt.Errorf("%s: must be an integer, without fraction or exponent", place(dec.StackPointer()))
+			return fmt.Errorf("%s: must be an integer, without fraction or exponent", fieldPath(dec.StackPointer()))
 		case kind == '0' && len(token.String()) > maxDigits:
-			return fmt.Errorf("%s: has too many digits", place(dec.StackPointer()))
+			return fmt.Errorf("%s: has too many digits", fieldPath(dec.StackPointer()))
 		}
 	}
 }
@@ -63,17 +63,17 @@ func syntaxError(err error, dec *jsontext.Decoder) error {
 		if located {
 			at = syntax.JSONPointer
 		}
-		return fmt.Errorf("%s: appears twice", place(at))
+		return fmt.Errorf("%s: appears twice", fieldPath(at))
 	case located:
-		return fmt.Errorf("%s: is not JSON at byte %d", place(syntax.JSONPointer), syntax.ByteOffset)
+		return fmt.Errorf("%s: is not JSON at byte %d", fieldPath(syntax.JSONPointer), syntax.ByteOffset)
 	default:
 		return fmt.Errorf("body: is not JSON")
 	}
 }
 
-// place formats a JSON pointer the way the framework names fields: /lines/0/sku as
+// fieldPath formats a JSON pointer the way the framework names fields: /lines/0/sku as
 // body.lines[0].sku.
-func place(p jsontext.Pointer) string {
+func fieldPath(p jsontext.Pointer) string {
 	var b strings.Builder
 	b.WriteString("body")
 	for token := range p.Tokens() {

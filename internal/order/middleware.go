@@ -51,29 +51,29 @@ func newInstrumentation(s *Service, health *Health, replica string) *instrumenta
 
 // instrument sets the headers that every answer carries, counts the request, and
 // logs it if it failed through no fault of the client.
-func (w *instrumentation) instrument(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+func (in *instrumentation) instrument(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		ctx, record := withRecord(r.Context(), w.traces)
-		for _, h := range w.always {
-			rw.Header()[h.name] = h.values
+		ctx, record := withRecord(r.Context(), in.traces)
+		for _, h := range in.always {
+			w.Header()[h.name] = h.values
 		}
 		record.header = r.Header
-		record.id = echoRequestID(r.Header, rw.Header())
+		record.id = echoRequestID(r.Header, w.Header())
 		if strings.HasPrefix(r.URL.Path, "/v1/") {
-			rw.Header()["Cache-Control"] = noStore
+			w.Header()["Cache-Control"] = noStore
 		}
 		// A proxy in front may disagree on where a chunked body ends: nothing that follows it is read. And
 		// who keeps a connection to a replica that drains would ask it again, just as it is closed.
-		if len(r.TransferEncoding) > 0 || w.health.draining.Load() {
-			rw.Header().Set("Connection", "close")
+		if len(r.TransferEncoding) > 0 || in.health.draining.Load() {
+			w.Header().Set("Connection", "close")
 		}
-		timed := &timedWriter{ResponseWriter: rw, record: record, identify: w.identify, status: http.StatusOK}
+		timed := &timedWriter{ResponseWriter: w, record: record, identify: in.identify, status: http.StatusOK}
 		next.ServeHTTP(timed, r.WithContext(ctx))
 		if r.Method == http.MethodPost && r.URL.Path == ordersPath && record.code != "" && !record.counted {
-			w.metrics.turnedAway(record.code)
+			in.metrics.turnedAway(record.code)
 		}
-		w.note(ctx, r.Method, timed.status, time.Since(start))
+		in.note(ctx, r.Method, timed.status, time.Since(start))
 	})
 }
 
@@ -90,15 +90,15 @@ func limitTime(next http.Handler) http.Handler {
 // noRoute is the label of requests that match no route.
 const noRoute = "none"
 
-func (w *instrumentation) note(ctx context.Context, method string, status int, took time.Duration) {
+func (in *instrumentation) note(ctx context.Context, method string, status int, took time.Duration) {
 	// The pattern, never the path: labels have a fixed set of values, whatever clients request.
 	record := recordOf(ctx)
 	pattern := cmp.Or(record.route, noRoute)
 	if pattern == noRoute || status == http.StatusMethodNotAllowed {
 		method = "other"
 	}
-	observe(w.metrics.requests.WithLabelValues(method, pattern, strconv.Itoa(status)), took, w.traces.sampled(ctx))
-	w.traces.answered(ctx, method, pattern, status, record.err)
+	observe(in.metrics.requests.WithLabelValues(method, pattern, strconv.Itoa(status)), took, in.traces.sampled(ctx))
+	in.traces.answered(ctx, method, pattern, status, record.err)
 	level := slog.LevelDebug
 	switch {
 	case status == http.StatusInternalServerError:
@@ -107,7 +107,7 @@ func (w *instrumentation) note(ctx context.Context, method string, status int, t
 	case status > http.StatusInternalServerError && !errors.Is(record.err, locking.ErrBusy):
 		level = slog.LevelWarn
 	}
-	if !w.log.Enabled(ctx, level) {
+	if !in.log.Enabled(ctx, level) {
 		return // the usual case: the arguments cost more than the check
 	}
 	about := []any{
@@ -119,12 +119,12 @@ func (w *instrumentation) note(ctx context.Context, method string, status int, t
 	} else if traceID != "" {
 		about = append(about, "trace_id", traceID)
 	}
-	w.log.Log(ctx, level, "request", about...)
+	in.log.Log(ctx, level, "request", about...)
 }
 
 // recoverer answers 500 if a handler panics.
-func (w *instrumentation) recoverer(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+func (in *instrumentation) recoverer(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			p := recover()
 			if p == nil {
@@ -133,10 +133,10 @@ func (w *instrumentation) recoverer(next http.Handler) http.Handler {
 			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(p) // net/http's way to cut a connection
 			}
-			w.log.Error("panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			writeProblem(rw, r, internalAnswer.problem(""))
+			in.log.Error("panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			writeProblem(w, r, internalAnswer.problem(""))
 		}()
-		next.ServeHTTP(rw, r)
+		next.ServeHTTP(w, r)
 	})
 }
 
