@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"slices"
@@ -18,7 +17,6 @@ import (
 
 	"orderd/internal/stack"
 	"orderd/internal/stack/stacktest"
-	"orderd/migrations"
 )
 
 // asOrderd makes the test binary behave as orderd itself, so that the tests run whole processes
@@ -33,6 +31,8 @@ func TestMain(m *testing.M) {
 	stacktest.Main(m)
 }
 
+var await = stacktest.Await
+
 // A deployment is the servers of a test's replicas.
 type deployment struct {
 	database, stock, locks, zookeeper string
@@ -45,13 +45,9 @@ type deployment struct {
 
 func newDeployment(t *testing.T) deployment {
 	t.Helper()
-	d := deployment{
-		database: stacktest.Postgres(t), stock: stacktest.Redis(t), locks: stacktest.Redis(t), zookeeper: stacktest.ZooKeeper(t),
+	return deployment{
+		database: stacktest.MigratedPostgres(t), stock: stacktest.Redis(t), locks: stacktest.Redis(t), zookeeper: stacktest.ZooKeeper(t),
 	}
-	if _, err := migrations.Up(t.Context(), d.database); err != nil {
-		t.Fatal(err)
-	}
-	return d
 }
 
 // A replica is a process of orderd that is ready.
@@ -200,14 +196,4 @@ func runHere(t *testing.T, args ...string) (output string, err error) {
 	var out bytes.Buffer
 	err = run(t.Context(), args, &out, &out)
 	return out.String(), err
-}
-
-// deaf returns an address that nobody listens on.
-func deaf(t *testing.T) string {
-	t.Helper()
-	ports, err := stack.FreePorts(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0]))
 }

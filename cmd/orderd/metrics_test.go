@@ -228,7 +228,7 @@ func TestMetrics_TellReadiness(t *testing.T) {
 	if got := metric(t, d.start(t, "r1", "local"), "orderd_ready"); got != "1" {
 		t.Errorf("orderd_ready is %s, want 1", got)
 	}
-	d.stock = "redis://" + deaf(t)
+	d.stock = "redis://" + stacktest.UnusedAddress(t)
 	if got := metric(t, d.startUnready(t, "r2", "local"), "orderd_ready"); got != "0" {
 		t.Errorf("without Redis orderd_ready is %s, want 0", got)
 	}

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 
+	"orderd/internal/stack/stacktest"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/redis/go-redis/v9"
 )
@@ -18,13 +20,7 @@ import (
 // stockRedis returns a client of the Redis with the deployment's levels.
 func (d deployment) stockRedis(t *testing.T) *redis.Client {
 	t.Helper()
-	options, err := redis.ParseURL(d.stock)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := redis.NewClient(options)
-	t.Cleanup(func() { server.Close() })
-	return server
+	return stacktest.OpenRedis(t, d.stock)
 }
 
 // While Redis is flushed and given wrong levels, every unit is sold and no order is refused as
@@ -135,7 +131,7 @@ func TestReconcile_Check(t *testing.T) {
 
 	for code, args := range map[int][]string{
 		2: {"reconcile", "--database-url", d.database},
-		4: {"reconcile", "--check", "--database-url", "postgres://" + deaf(t) + "/x"},
+		4: {"reconcile", "--check", "--database-url", "postgres://" + stacktest.UnusedAddress(t) + "/x"},
 	} {
 		if out, err := runHere(t, args...); exitCode(err) != code {
 			t.Errorf("%v = %v, %s; want exit code %d", args, err, out, code)

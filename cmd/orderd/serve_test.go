@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"orderd/internal/locking"
 	"orderd/internal/stack/stacktest"
 )
@@ -81,12 +79,7 @@ func TestServe_StopsWithoutLosingAnOrder(t *testing.T) {
 		status, _ := r.send(t, http.MethodPost, "/v1/orders", orderOne)
 		answered <- status
 	}()
-	options, err := redis.ParseURL(d.locks)
-	if err != nil {
-		t.Fatal(err)
-	}
-	locks := redis.NewClient(options)
-	defer locks.Close()
+	locks := stacktest.OpenRedis(t, d.locks)
 	await(t, "the order's lock", func() bool { return len(locks.Keys(t.Context(), "orderd:lock:*:A-1").Val()) == 1 })
 	if err := r.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -170,7 +163,7 @@ func TestServe_FailsClosedWithoutItsServers(t *testing.T) {
 				return fmt.Sprint("/v1/orders/", placed["id"])
 			}
 			sold, held := path(orderOne), path(`{"lines":[{"sku":"A-1","quantity":1}],"hold_seconds":600}`)
-			row.cut(&d, deaf(t))
+			row.cut(&d, stacktest.UnusedAddress(t))
 			r := d.startUnready(t, "r1", row.mode)
 			status, answer := r.send(t, http.MethodPost, "/v1/orders", orderOne)
 			if row.named == "" {
@@ -290,7 +283,7 @@ func TestRun_MigrateAndHealthcheck(t *testing.T) {
 	if _, err := runHere(t, "healthcheck", "--listen", strings.TrimPrefix(r.url, "http://")); err != nil {
 		t.Errorf("healthcheck of a ready orderd = %v", err)
 	}
-	if _, err := runHere(t, "healthcheck", "--listen", deaf(t)); err == nil {
+	if _, err := runHere(t, "healthcheck", "--listen", stacktest.UnusedAddress(t)); err == nil {
 		t.Error("healthcheck of nobody = nil, want an error")
 	}
 }
@@ -301,15 +294,5 @@ func TestRun_HealthcheckOfOneThatIsNotReady(t *testing.T) {
 	defer s.Close()
 	if _, err := runHere(t, "healthcheck", "--listen", strings.TrimPrefix(s.URL, "http://")); err == nil || exitCode(err) != 1 {
 		t.Errorf("healthcheck = %v, want an error and exit 1", err)
-	}
-}
-
-// await polls until done, for at most 10 s.
-func await(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited 10 s for %s", what)
-		}
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"orderd/internal/order"
 	"orderd/internal/stack/stacktest"
 	"orderd/internal/stock"
-	"orderd/migrations"
 )
 
 // openGroups opens a shop that places orders in groups of up to limit.
@@ -291,10 +290,7 @@ func (p *panicOnce) Acquire(ctx context.Context, keys ...string) (*locking.Lease
 // Two replicas, groups of carts in every order, and just enough units for all of them.
 func TestGroup_ReplicasSellEveryUnitOnce(t *testing.T) {
 	t.Parallel()
-	database, levels, locks := stacktest.Postgres(t), stacktest.Redis(t), stacktest.Redis(t)
-	if _, err := migrations.Up(t.Context(), database); err != nil {
-		t.Fatal(err)
-	}
+	database, levels, locks := stacktest.MigratedPostgres(t), stacktest.Redis(t), stacktest.Redis(t)
 	first := openShopOn(t, database, levels, order.OpenRedisLocks(t, locks, 10*time.Second))
 	second := openShopOn(t, database, levels, order.OpenRedisLocks(t, locks, 10*time.Second))
 	first.Lanes, second.Lanes = order.NewLanes(first.Service, 8), order.NewLanes(second.Service, 8)

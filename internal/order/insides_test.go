@@ -1,28 +1,15 @@
 package order_test
 
 import (
-	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"orderd/internal/locking"
 	"orderd/internal/order"
-	"orderd/internal/stack"
 	"orderd/internal/stack/stacktest"
 )
-
-// deaf returns an address that nobody listens on.
-func deaf(t *testing.T) string {
-	t.Helper()
-	ports, err := stack.FreePorts(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0]))
-}
 
 // Internal errors are only logged: an answer names no table, statement, address, version or
 // line of code.
@@ -61,7 +48,7 @@ func TestInsides_StayInside(t *testing.T) {
 			}
 		}
 	}
-	nobody := "redis://" + deaf(t)
+	nobody := "redis://" + stacktest.UnusedAddress(t)
 	without("the stock's Redis", locking.NewNone(), nobody)
 	without("the locks' Redis", order.OpenRedisLocks(t, nobody, time.Second), stacktest.Redis(t))
 	for _, table := range []string{"stock", "orders"} {

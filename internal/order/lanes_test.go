@@ -12,7 +12,6 @@ import (
 	"orderd/internal/order"
 	"orderd/internal/stack/stacktest"
 	"orderd/internal/stock"
-	"orderd/migrations"
 )
 
 // placeBehind submits carts one after the other while the first of them waits at the gate,
@@ -76,10 +75,7 @@ func TestLanes_AServerThatIsSlowForAGroupMayBeQuickEnoughForItsParts(t *testing.
 // written only afterwards, and here not at all.
 func TestLanes_WhoIsNextIsToldTheLevels(t *testing.T) {
 	t.Parallel()
-	database, levels, locks := stacktest.Postgres(t), stacktest.Redis(t), stacktest.Redis(t)
-	if _, err := migrations.Up(t.Context(), database); err != nil {
-		t.Fatal(err)
-	}
+	database, levels, locks := stacktest.MigratedPostgres(t), stacktest.Redis(t), stacktest.Redis(t)
 	first := openShopOn(t, database, levels, order.OpenRedisLocks(t, locks, time.Minute))
 	second := openShopOn(t, database, levels, order.OpenRedisLocks(t, locks, time.Minute))
 	first.mustSet(t, "A", 1, stock.GuardPredicate)
@@ -206,6 +202,7 @@ func TestLanes_KeepTheirLeaseForTheSame(t *testing.T) {
 	}
 	await(t, "two orders share a lease", func() bool {
 		place(order.Line{SKU: "A", Quantity: 1})
+		place(order.Line{SKU: "A", Quantity: 1}) // at once: the lane keeps its lease for a moment only
 		return turns.turns.Load() < orders
 	})
 }

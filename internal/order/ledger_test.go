@@ -11,15 +11,11 @@ import (
 
 	"orderd/internal/stack/stacktest"
 	"orderd/internal/stock"
-	"orderd/migrations"
 )
 
 func openLedger(t *testing.T) (*pgxpool.Pool, *Ledger, *stock.Store) {
 	t.Helper()
-	url := stacktest.Postgres(t)
-	if _, err := migrations.Up(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
+	url := stacktest.MigratedPostgres(t)
 	// Enough for the tests that hold transactions open side by side.
 	db, err := pgxpool.New(t.Context(), url+"&pool_max_conns=20")
 	if err != nil {

@@ -18,7 +18,6 @@ import (
 	"orderd/internal/order"
 	"orderd/internal/stack/stacktest"
 	"orderd/internal/stock"
-	"orderd/migrations"
 )
 
 func TestMain(m *testing.M) {
@@ -28,6 +27,8 @@ func TestMain(m *testing.M) {
 	}
 	stacktest.Main(m)
 }
+
+var await = stacktest.Await
 
 // A shop is a whole service in the test's own process, on real servers.
 type shop struct {
@@ -43,10 +44,7 @@ type shop struct {
 // openShop opens a shop that takes its leases from locks.
 func openShop(t *testing.T, locks locking.Locker) *shop {
 	t.Helper()
-	url := stacktest.Postgres(t)
-	if _, err := migrations.Up(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
+	url := stacktest.MigratedPostgres(t)
 	return openShopOn(t, url, stacktest.Redis(t), locks)
 }
 
@@ -56,14 +54,9 @@ func openShopOn(t *testing.T, databaseURL, redisURL string, locks locking.Locker
 	if err != nil {
 		t.Fatal(err)
 	}
-	options, err := redis.ParseURL(redisURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := redis.NewClient(options)
+	client := stacktest.OpenRedis(t, redisURL)
 	t.Cleanup(func() {
 		locks.Close()
-		client.Close()
 		db.Close()
 	})
 	store := stock.NewStore(db, "r1")
@@ -120,15 +113,4 @@ func (s *shop) send(t *testing.T, method, path, body string) *httptest.ResponseR
 	rec := httptest.NewRecorder()
 	s.handler.ServeHTTP(rec, req)
 	return rec
-}
-
-// await returns once so is true. It sleeps between polls: constant polling would take the
-// CPU from those that it waits for.
-func await(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !so(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited 20 s until %s", what)
-		}
-	}
 }

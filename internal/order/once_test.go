@@ -16,7 +16,6 @@ import (
 	"orderd/internal/order"
 	"orderd/internal/stack/stacktest"
 	"orderd/internal/stock"
-	"orderd/migrations"
 )
 
 const buyOne = `{"lines":[{"sku":"A-1","quantity":1}]}`
@@ -53,10 +52,7 @@ func (s *shop) as(t *testing.T, client, method, path string) *httptest.ResponseR
 // openTwo opens two shops on the same servers, as two replicas are.
 func openTwo(t *testing.T) (first, second *shop) {
 	t.Helper()
-	url, redis, locks := stacktest.Postgres(t), stacktest.Redis(t), stacktest.Redis(t)
-	if _, err := migrations.Up(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
+	url, redis, locks := stacktest.MigratedPostgres(t), stacktest.Redis(t), stacktest.Redis(t)
 	open := func() *shop { return openShopOn(t, url, redis, order.OpenRedisLocks(t, locks, 10*time.Second)) }
 	return open(), open()
 }

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"orderd/internal/locking"
 	"orderd/internal/order"
 	"orderd/internal/stack/stacktest"
@@ -183,12 +181,7 @@ func TestService_ALostLeaseIsNotCommitted(t *testing.T) {
 // is one.
 func deleteLocks(t *testing.T, url string) {
 	t.Helper()
-	options, err := redis.ParseURL(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := redis.NewClient(options)
-	defer client.Close()
+	client := stacktest.OpenRedis(t, url)
 	deadline := time.Now().Add(20 * time.Second)
 	for {
 		locks, err := client.Keys(t.Context(), "orderd:lock:*:A-1").Result()

@@ -9,7 +9,6 @@ import (
 	"orderd/internal/order"
 	"orderd/internal/stack/stacktest"
 	"orderd/internal/stock"
-	"orderd/migrations"
 )
 
 // Where the guard does not check the level, a group that sells from a stale one oversells,
@@ -37,10 +36,7 @@ func (s *shop) placeInOrder(t *testing.T, g *gate, meanwhile func(), requests ..
 // the gate.
 func twoReplicas(t *testing.T, groups int) (other, s *shop, g *gate) {
 	t.Helper()
-	url, redisURL, lockURL := stacktest.Postgres(t), stacktest.Redis(t), stacktest.Redis(t)
-	if _, err := migrations.Up(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
+	url, redisURL, lockURL := stacktest.MigratedPostgres(t), stacktest.Redis(t), stacktest.Redis(t)
 	other = openShopOn(t, url, redisURL, order.OpenRedisLocks(t, lockURL, 10*time.Second))
 	g = newGate(order.OpenRedisLocks(t, lockURL, 10*time.Second))
 	s = openShopOn(t, url, redisURL, g)

@@ -154,13 +154,17 @@ func (p *Postgres) Tool(name string) string {
 }
 
 // NewDatabase creates an empty database and returns its URL.
-func (p *Postgres) NewDatabase(ctx context.Context, name string) (string, error) {
+func (p *Postgres) NewDatabase(ctx context.Context, name, template string) (string, error) {
 	conn, err := pgx.Connect(ctx, p.URL)
 	if err != nil {
 		return "", fmt.Errorf("create database %s: %w", name, err)
 	}
 	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, "CREATE DATABASE "+pgx.Identifier{name}.Sanitize()); err != nil {
+	create := "CREATE DATABASE " + pgx.Identifier{name}.Sanitize()
+	if template != "" {
+		create += " TEMPLATE " + pgx.Identifier{template}.Sanitize()
+	}
+	if _, err := conn.Exec(ctx, create); err != nil {
 		return "", fmt.Errorf("create database %s: %w", name, err)
 	}
 	u, err := url.Parse(p.URL)

@@ -32,7 +32,7 @@ func TestPostgres(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	url, err := pg.NewDatabase(t.Context(), `shop "1"`)
+	url, err := pg.NewDatabase(t.Context(), `shop "1"`, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,7 @@ func (l *pipelineLog) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.
 // not at all, and is nobody else's meanwhile.
 func TestRelay_DeliversUpToTheMarkAtOnceAndAlone(t *testing.T) {
 	t.Parallel()
-	db := OpenMigrated(t, stacktest.Postgres(t))
+	db := OpenMigrated(t, stacktest.MigratedPostgres(t))
 	client := OpenRedis(t)
 	log := &pipelineLog{}
 	client.AddHook(log)
@@ -92,7 +92,7 @@ func (f frozen) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 // place, for which the others wait. What it then still delivers is delivered again.
 func TestRelay_AFrozenDeliveryEnds(t *testing.T) {
 	t.Parallel()
-	db := OpenMigrated(t, stacktest.Postgres(t))
+	db := OpenMigrated(t, stacktest.MigratedPostgres(t))
 	client := OpenRedis(t)
 	r := NewRelay(db, client, "events", 100, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err := r.reader.register(t.Context()); err != nil {

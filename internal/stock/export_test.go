@@ -27,11 +27,5 @@ func OpenMigrated(t *testing.T, url string) *pgxpool.Pool {
 // OpenRedis connects to a Redis server of the test's own until the test ends.
 func OpenRedis(t *testing.T) *redis.Client {
 	t.Helper()
-	options, err := redis.ParseURL(stacktest.Redis(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := redis.NewClient(options)
-	t.Cleanup(func() { client.Close() })
-	return client
+	return stacktest.OpenRedis(t, stacktest.Redis(t))
 }

@@ -16,10 +16,12 @@ import (
 
 func TestMain(m *testing.M) { stacktest.Main(m) }
 
+var await = stacktest.Await
+
 // open returns a migrated database of the test's own and the stock in it.
 func open(t *testing.T) (*pgxpool.Pool, *stock.Store) {
 	t.Helper()
-	db := stock.OpenMigrated(t, stacktest.Postgres(t))
+	db := stock.OpenMigrated(t, stacktest.MigratedPostgres(t))
 	return db, stock.NewStore(db, "r1")
 }
 

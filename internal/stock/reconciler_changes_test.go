@@ -16,7 +16,7 @@ import (
 // openReconciler returns one that makes no pass by itself.
 func openReconciler(t *testing.T) *Reconciler {
 	t.Helper()
-	db := OpenMigrated(t, stacktest.Postgres(t))
+	db := OpenMigrated(t, stacktest.MigratedPostgres(t))
 	store := NewStore(db, "r1")
 	return NewReconciler(db, store, NewCache(OpenRedis(t), store), time.Hour, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 }

@@ -71,15 +71,6 @@ func (s shop) awaitInRedis(t *testing.T, sku string, want [3]string) {
 	await(t, fmt.Sprintf("%s to be %v in Redis", sku, want), func() bool { return s.inRedis(t, sku) == want })
 }
 
-func await(t *testing.T, what string, there func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !there(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
-}
-
 func drifts(t *testing.T, counted *prometheus.Registry) map[string]float64 {
 	t.Helper()
 	families, err := counted.Gather()

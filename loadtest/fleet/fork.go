@@ -56,7 +56,7 @@ func (f *Fleet) Fork(ctx context.Context, name string, own Own) (_ *Fleet, err e
 	if err != nil {
 		return nil, err
 	}
-	url, err := k.Postgres.NewDatabase(ctx, "fork_"+name)
+	url, err := k.Postgres.NewDatabase(ctx, "fork_"+name, "")
 	if err != nil {
 		return nil, err
 	}

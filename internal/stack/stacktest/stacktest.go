@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"orderd/internal/stack"
+	"orderd/migrations"
 )
 
 // cleanUpLimit bounds the clean-up at the end of a test.
@@ -36,45 +37,34 @@ var shared = sync.OnceValues(func() (*stack.Stack, error) {
 })
 
 // Durability is of no use to a test, and costs it time at every commit.
-var postgres = sync.OnceValues(func() (*stack.Postgres, error) {
-	s, err := shared()
-	if err != nil {
-		return nil, err
-	}
-	return s.Postgres(context.Background(), "shared-postgres", "fsync=off")
-})
+var (
+	postgres = onShared(func(ctx context.Context, s *stack.Stack) (*stack.Postgres, error) {
+		return s.Postgres(ctx, "shared-postgres", "fsync=off")
+	})
+	redisServer = onShared(func(ctx context.Context, s *stack.Stack) (*stack.Redis, error) {
+		return s.Redis(ctx, "shared-redis")
+	})
+	sentinel = onShared(func(ctx context.Context, s *stack.Stack) (*stack.Sentinel, error) {
+		return s.Sentinel(ctx, "shared-sentinel")
+	})
+	redisCluster = onShared(func(ctx context.Context, s *stack.Stack) (*stack.RedisCluster, error) {
+		return s.RedisCluster(ctx, "shared-cluster")
+	})
+	zooKeeper = onShared(func(ctx context.Context, s *stack.Stack) (*stack.ZooKeeper, error) {
+		return s.ZooKeeper(ctx, "shared-zookeeper")
+	})
+)
 
-var redisServer = sync.OnceValues(func() (*stack.Redis, error) {
-	s, err := shared()
-	if err != nil {
-		return nil, err
-	}
-	return s.Redis(context.Background(), "shared-redis")
-})
-
-var sentinel = sync.OnceValues(func() (*stack.Sentinel, error) {
-	s, err := shared()
-	if err != nil {
-		return nil, err
-	}
-	return s.Sentinel(context.Background(), "shared-sentinel")
-})
-
-var redisCluster = sync.OnceValues(func() (*stack.RedisCluster, error) {
-	s, err := shared()
-	if err != nil {
-		return nil, err
-	}
-	return s.RedisCluster(context.Background(), "shared-cluster")
-})
-
-var zooKeeper = sync.OnceValues(func() (*stack.ZooKeeper, error) {
-	s, err := shared()
-	if err != nil {
-		return nil, err
-	}
-	return s.ZooKeeper(context.Background(), "shared-zookeeper")
-})
+// onShared returns a function that starts a server on the shared stack when it is first called.
+func onShared[T any](start func(context.Context, *stack.Stack) (T, error)) func() (T, error) {
+	return sync.OnceValues(func() (server T, err error) {
+		s, err := shared()
+		if err != nil {
+			return server, err
+		}
+		return start(context.Background(), s)
+	})
+}
 
 // quiet discards what the Redis client writes to stderr about servers that tests have stopped.
 type quiet struct{}
@@ -123,9 +113,36 @@ var databases atomic.Int64
 // package's tests share. It is dropped at the end of the test.
 func Postgres(t testing.TB) string {
 	t.Helper()
+	return newDatabase(t, "")
+}
+
+// template is a database on the shared server that has the schema, and nobody's connections.
+const template = "migrated"
+
+var migrated = sync.OnceValues(func() (string, error) {
+	server, err := postgres()
+	if err != nil {
+		return "", err
+	}
+	url, err := server.NewDatabase(context.Background(), template, "")
+	if err != nil {
+		return "", err
+	}
+	_, err = migrations.Up(context.Background(), url)
+	return template, err
+})
+
+// MigratedPostgres returns the URL of a new database as Postgres does, with the schema in it.
+func MigratedPostgres(t testing.TB) string {
+	t.Helper()
+	return newDatabase(t, must(t, migrated))
+}
+
+func newDatabase(t testing.TB, from string) string {
+	t.Helper()
 	server := must(t, postgres)
 	name := "test_" + strconv.FormatInt(databases.Add(1), 10)
-	url, err := server.NewDatabase(t.Context(), name)
+	url, err := server.NewDatabase(t.Context(), name, from)
 	if err != nil {
 		t.Fatal(err)
 	}

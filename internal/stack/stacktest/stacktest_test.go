@@ -49,24 +49,13 @@ func TestRedis(t *testing.T) {
 		if url = Redis(t); url == other {
 			t.Errorf("two tests have the database %s", url)
 		}
-		if err := client(t, url).Set(t.Context(), "key", "value", 0).Err(); err != nil {
+		if err := OpenRedis(t, url).Set(t.Context(), "key", "value", 0).Err(); err != nil {
 			t.Fatal(err)
 		}
 	})
-	if n, err := client(t, url).DBSize(t.Context()).Result(); err != nil || n != 0 {
+	if n, err := OpenRedis(t, url).DBSize(t.Context()).Result(); err != nil || n != 0 {
 		t.Errorf("after the test %d keys are left, %v", n, err)
 	}
-}
-
-func client(t *testing.T, url string) *redis.Client {
-	t.Helper()
-	options, err := redis.ParseURL(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := redis.NewClient(options)
-	t.Cleanup(func() { c.Close() })
-	return c
 }
 
 func TestSentinel(t *testing.T) {
