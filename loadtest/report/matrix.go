@@ -2,170 +2,150 @@ package report
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
-
+	"orderd/loadtest/audit"
 	"orderd/loadtest/modes"
 )
 
-// FaultsCommand is the command whose results are a matrix of faults × modes.
-const FaultsCommand = "faults"
+// A matrix is what every fault did to every lock, by guard. Least and Most are the bounds on
+// how often its cells were tried.
+type matrix struct {
+	Locks       []string
+	Least, Most int
+	Faults      []faultRows
+	Wrong       []mark // the cells not as expected
+}
 
-// Matrix writes the result of a run of faults for a person at a terminal: faults
-// × modes, what became of the four guards in words. Colours only repeat what the
-// words say.
-func Matrix(w io.Writer, r Result, colours bool) {
-	fmt.Fprintln(w, "Two replicas, one unit, and one fault at a time. Who sold a unit twice, and what stopped it.")
-	t := NewTable()
-	modes := columns(r.Cells, func(c Cell) string { return c.Lock })
-	header := table.Row{"fault"}
-	for _, mode := range modes {
-		header = append(header, mode)
-	}
-	t.AppendHeader(header)
-	for _, name := range columns(r.Cells, func(c Cell) string { return c.Fault }) {
-		row := table.Row{name}
-		for _, mode := range modes {
-			row = append(row, box(r.Of(name, mode), colours))
+type faultRows struct {
+	Name, Title string
+	Rows        []guardRow
+}
+
+// A guardRow has the marks for each lock; none where the fault does not concern it.
+type guardRow struct {
+	Guard string
+	Cells [][]mark
+}
+
+// A mark says in a few words what became of the cell of that number.
+type mark struct {
+	Number                 int
+	Look, Sign, Word, More string
+	Title                  string
+	Why                    []string // why it is not as expected
+}
+
+// newMatrix arranges the cells that have a fault, in their order; nil if there are none.
+// titles say what each fault does.
+func newMatrix(cells []Cell, titles map[string]string) *matrix {
+	var m matrix
+	guards := map[string][]string{} // of each fault
+	marks := map[[3]string][]mark{}
+	for i, c := range cells {
+		if c.Fault == "" {
+			continue
 		}
-		t.AppendRow(row)
-	}
-	fmt.Fprintln(w, Trimmed(t.Render()))
-	fmt.Fprintln(w)
-	for _, sentence := range legend {
-		fmt.Fprintln(w, text.WrapSoft(sentence, Width))
-	}
-	byChance(w, r.Cells)
-	forExample(w, r.Cells)
-	for _, c := range r.Cells {
-		explain(w, c)
-	}
-	fmt.Fprintln(w, conclusion(r))
-}
-
-// byChance names the faults whose outcome is up to chance, and the guards for which it is.
-func byChance(w io.Writer, cells []Cell) {
-	either := slices.DeleteFunc(slices.Clone(cells), func(c Cell) bool { return c.Expectation != Either })
-	if len(either) == 0 {
-		return
-	}
-	fmt.Fprintln(w, text.WrapSoft(fmt.Sprintf("By chance (%s strike at random): with guard %s they may oversell, and need not.",
-		strings.Join(columns(either, func(c Cell) string { return c.Fault }), ", "),
-		strings.Join(columns(either, func(c Cell) string { return c.Guard }), " or ")), Width))
-	fmt.Fprintln(w)
-}
-
-// forExample tells how one unit was sold twice, if possible in spite of a shared lock.
-func forExample(w io.Writer, cells []Cell) {
-	broke := func(c Cell) bool { return c.Oversell() && c.Met }
-	i := slices.IndexFunc(cells, func(c Cell) bool { return broke(c) && c.Lock != modes.None && c.Lock != modes.Local })
-	if i < 0 {
-		i = slices.IndexFunc(cells, broke)
-	}
-	if i < 0 {
-		return
-	}
-	c := cells[i]
-	fmt.Fprintf(w, "How, for example (%s, %s, guard %s):\n", c.Fault, c.Lock, c.Guard)
-	for _, sentence := range c.Story {
-		fmt.Fprintln(w, "  "+sentence)
-	}
-	fmt.Fprintln(w)
-}
-
-var legend = []string{
-	`"SOLD TWICE" names the guards with which it happens; the others held. Elsewhere no guard was needed, or the`,
-	`layer is named that stopped the second sale where the row has guard none. "-": does not concern the mode.`,
-	"What each fault does: loadtest faults --list. Each cell by guard, with who held what when: the report.",
-	"",
-}
-
-// columns returns the distinct values of the cells, in their order.
-func columns(cells []Cell, of func(Cell) string) []string {
-	var values []string
-	for _, c := range cells {
-		if v := of(c); !slices.Contains(values, v) {
-			values = append(values, v)
+		if !slices.Contains(m.Locks, c.Lock) {
+			m.Locks = append(m.Locks, c.Lock)
 		}
-	}
-	return values
-}
-
-// Of returns the cells of one fault and mode: one for each guard.
-func (r Result) Of(fault, mode string) []Cell {
-	var cells []Cell
-	for _, c := range r.Cells {
-		if c.Fault == fault && c.Lock == mode {
-			cells = append(cells, c)
+		if guards[c.Fault] == nil {
+			m.Faults = append(m.Faults, faultRows{Name: c.Fault, Title: titles[c.Fault]})
 		}
-	}
-	return cells
-}
-
-// Summary says what became of one fault and mode: with which guards the unit was
-// sold twice, or what held it.
-func Summary(cells []Cell) (words string, met bool) {
-	var sold, unmet []string
-	met = true
-	for _, c := range cells {
-		if c.Oversell() {
-			sold = append(sold, c.Guard)
+		if !slices.Contains(guards[c.Fault], c.Guard) {
+			guards[c.Fault] = append(guards[c.Fault], c.Guard)
 		}
+		if tries := c.Tries.total(); m.Most == 0 || tries < m.Least {
+			m.Least = tries
+		}
+		m.Most = max(m.Most, c.Tries.total())
+		key := [3]string{c.Fault, c.Guard, c.Lock}
+		marks[key] = append(marks[key], c.mark(i))
 		if !c.Met {
-			met, unmet = false, append(unmet, c.Guard)
+			m.Wrong = append(m.Wrong, c.mark(i))
 		}
 	}
+	if m.Faults == nil {
+		return nil
+	}
+	for i, f := range m.Faults {
+		for _, guard := range guards[f.Name] {
+			row := guardRow{Guard: guard}
+			for _, lock := range m.Locks {
+				row.Cells = append(row.Cells, marks[[3]string{f.Name, guard, lock}])
+			}
+			m.Faults[i].Rows = append(m.Faults[i].Rows, row)
+		}
+	}
+	return &m
+}
+
+func (c Cell) mark(number int) mark {
+	var more []string
+	if c.look() == "wrong" {
+		more = append(more, "NOT EXPECTED")
+	}
+	if c.Verdict == audit.Held && c.CaughtBy != "" && c.CaughtBy != "nothing" {
+		more = append(more, c.CaughtBy)
+	}
+	if c.Expectation == Either {
+		more = append(more, "by chance")
+	}
+	if t := c.Tries; t != nil && max(t.Held, t.Violated, t.Undecided) < t.total() {
+		count := map[audit.Verdict]int{audit.Held: t.Held, audit.Violated: t.Violated, audit.Undecided: t.Undecided}
+		more = append(more, fmt.Sprintf("%d of %d", count[c.Verdict], t.total()))
+	}
+	return mark{
+		Number: number, Look: c.look(), Sign: c.sign(), Word: c.plain(), More: strings.Join(more, " · "),
+		Title: fmt.Sprintf("%s, %s, guard %s: %s", c.Fault, c.Lock, c.Guard, c.Words()),
+		Why:   c.Wrong(),
+	}
+}
+
+// look is how a cell is marked: good, broke (as expected), open (undecided) or wrong.
+func (c Cell) look() string {
 	switch {
-	case len(cells) == 0:
-		return "-", true
-	case !met:
-		return "NOT AS EXPECTED:\n" + strings.Join(unmet, ", "), false
-	case len(sold) > 0:
-		return "SOLD TWICE:\n" + strings.Join(sold, ", "), true
-	case cells[0].CaughtBy == "":
-		return "held", true
+	case c.Met && c.Verdict == audit.Violated:
+		return "broke"
+	case c.Met:
+		return "good"
+	case c.Verdict == audit.Undecided:
+		return "open"
 	default:
-		return "held:\n" + cells[0].CaughtBy, true
+		return "wrong"
 	}
 }
 
-func box(cells []Cell, colours bool) string {
-	words, met := Summary(cells)
-	if !colours || words == "-" {
-		return words
-	}
-	colour := text.Colors{text.FgGreen}
-	switch {
-	case !met:
-		colour = text.Colors{text.FgRed, text.Bold}
-	case strings.HasPrefix(words, "SOLD"):
-		colour = text.Colors{text.FgYellow}
-	}
-	lines := strings.Split(words, "\n")
-	for i := range lines {
-		lines[i] = colour.Sprint(lines[i])
-	}
-	return strings.Join(lines, "\n")
+// sign is the look of a cell in one character.
+func (c Cell) sign() string {
+	return map[string]string{"good": "✓", "broke": "✗", "open": "?", "wrong": "‼"}[c.look()]
 }
 
-// explain writes about a cell that was not as expected.
-func explain(w io.Writer, c Cell) {
-	if c.Met {
-		return
+// faultStory says how often each guard was oversold.
+func faultStory(cells []Cell) []string {
+	var guards []string
+	total, broke := map[string]int{}, map[string]int{}
+	for _, c := range cells {
+		if c.Fault == "" || c.Verdict == audit.Undecided {
+			continue
+		}
+		if total[c.Guard]++; total[c.Guard] == 1 {
+			guards = append(guards, c.Guard)
+		}
+		if c.Oversell() {
+			broke[c.Guard]++
+		}
 	}
-	fmt.Fprintf(w, "%s, %s, guard %s: %s", c.Fault, c.Lock, c.Guard, c.Words())
-	if c.Tries != nil && c.Tries.Held+c.Tries.Violated+c.Tries.Undecided > 1 {
-		fmt.Fprintf(w, " (%d held, %d violated, %d undecided)", c.Tries.Held, c.Tries.Violated, c.Tries.Undecided)
+	if len(guards) == 0 {
+		return nil
 	}
-	fmt.Fprintln(w)
-	for _, sentence := range c.Story {
-		fmt.Fprintln(w, "  "+sentence)
+	for i, guard := range guards {
+		guards[i] = fmt.Sprintf("with guard %s %d of %d", guard, broke[guard], total[guard])
 	}
-	for _, wrong := range c.Wrong() {
-		fmt.Fprintln(w, "  "+wrong)
+	story := []string{"Cells that sold more than there was: " + strings.Join(guards, ", ") + "."}
+	if n := total[modes.Predicate]; n > 0 && broke[modes.Predicate] == 0 {
+		story = append(story, "A lock buys efficiency, a constraint buys correctness: whatever was done to the lock, the predicate in Postgres never sold what was not there.")
 	}
+	return story
 }
