@@ -80,7 +80,7 @@ func (c *reportCommand) Run(con *console) error {
 	if err != nil {
 		return err
 	}
-	r, err := folder.Read()
+	r, err := report.Read[report.Result](folder)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (c *reportCommand) Run(con *console) error {
 	if c.Markdown != "" {
 		return fmt.Errorf("%w: --markdown: is for benchmarks", errUsage)
 	}
-	if err := folder.Write(r); err != nil {
+	if err := folder.Draw(r); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	return con.pointTo("text", folder)
@@ -98,7 +98,7 @@ func (c *reportCommand) Run(con *console) error {
 
 // readRows reads the result of a run that has rows, which a benchmark has not.
 func readRows(folder report.Folder) (report.Result, error) {
-	r, err := folder.Read()
+	r, err := report.Read[report.Result](folder)
 	if err == nil && len(r.Cells) == 0 {
 		err = fmt.Errorf("loadtest %s drove no orders: there is nothing to judge", r.Command)
 	}

@@ -7,6 +7,14 @@ import (
 	"orderd/loadtest/bench/locks"
 )
 
+// Defaults of "bench orders" and "bench locks", which "bench all" keeps to.
+const (
+	ordersWindow  = 3 * time.Second
+	turnsWindow   = 2 * time.Second
+	lockProcesses = 4
+	lockWaiters   = 8
+)
+
 type benchAllCommand struct {
 	Rounds    int    `default:"3" help:"How often everything is measured; the tables have the medians."`
 	Large     int    `default:"10000000" help:"Sales that the large database holds already; it takes minutes to fill. 0: no large database."`
@@ -16,14 +24,14 @@ type benchAllCommand struct {
 }
 
 func (c *benchAllCommand) orders() *benchOrdersCommand {
-	return &benchOrdersCommand{Rounds: c.Rounds, Window: 3 * time.Second, Large: c.Large, Curves: true, Orderd: c.Orderd}
+	return &benchOrdersCommand{Rounds: c.Rounds, Window: ordersWindow, Large: c.Large, Curves: true, Orderd: c.Orderd}
 }
 
 // locks are measured only with the hold that goals are set for.
 func (c *benchAllCommand) locks() *benchLocksCommand {
 	return &benchLocksCommand{
-		Contenders: locks.Names(), Holds: []time.Duration{locks.GoalHold}, Processes: 4, Waiters: 8,
-		Rounds: c.Rounds, Window: 2 * time.Second, Lockbench: c.Lockbench,
+		Contenders: locks.Names(), Holds: []time.Duration{locks.GoalHold}, Processes: lockProcesses, Waiters: lockWaiters,
+		Rounds: c.Rounds, Window: turnsWindow, Lockbench: c.Lockbench,
 	}
 }
 

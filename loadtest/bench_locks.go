@@ -24,10 +24,10 @@ type benchCommands struct {
 type benchLocksCommand struct {
 	Contenders []string        `default:"${contenders}" enum:"${contenders}" help:"Locks to measure: ${enum}."`
 	Holds      []time.Duration `default:"0s,300us,2ms" help:"How long turns last where many want them, one after the other of these. The goals are for 2ms."`
-	Processes  int             `default:"4" help:"Processes that want the lock at a time."`
-	Waiters    int             `default:"8" help:"Waiters in each of them."`
+	Processes  int             `default:"${lock_processes}" help:"Processes that want the lock at a time."`
+	Waiters    int             `default:"${lock_waiters}" help:"Waiters in each of them."`
 	Rounds     int             `default:"3" help:"How often everything is measured; the table has the medians."`
-	Window     time.Duration   `default:"2s" help:"For how long turns are counted, after a quarter of it to warm up."`
+	Window     time.Duration   `default:"${turns_window}" help:"For how long turns are counted, after a quarter of it to warm up."`
 	Lockbench  string          `placeholder:"PATH" help:"Binary of the program that takes the turns. Default: built from loadtest/lockbench."`
 	resultFlags
 }
@@ -95,7 +95,7 @@ func (c *benchLocksCommand) configure(config map[string]string) {
 		holds[i] = hold.String()
 	}
 	maps.Copy(config, map[string]string{
-		"contenders": joined(c.Contenders), "holds": strings.Join(holds, ","), "processes": strconv.Itoa(c.Processes),
+		"contenders": strings.Join(c.Contenders, ","), "holds": strings.Join(holds, ","), "processes": strconv.Itoa(c.Processes),
 		"waiters": strconv.Itoa(c.Waiters), "rounds": strconv.Itoa(c.Rounds), "window of turns": c.Window.String(),
 		"turns": "closed loop, each waiter asks again at once; the servers' defaults; Redis keeps nothing on disk",
 	})

@@ -16,7 +16,7 @@ import (
 
 type benchOrdersCommand struct {
 	Rounds int           `default:"3" help:"How often everything is measured; the table has the medians."`
-	Window time.Duration `default:"3s" help:"For how long orders are counted, after a quarter of it to warm up."`
+	Window time.Duration `default:"${orders_window}" help:"For how long orders are counted, after a quarter of it to warm up."`
 	Large  int           `default:"10000000" help:"Sales that the large database holds already; it takes minutes to fill. 0: no large database."`
 	Curves bool          `default:"true" negatable:"" help:"Also measure how the speed changes with clients, replicas, SKUs and the size of groups."`
 	Only   string        `placeholder:"REGEXP" help:"Measure only what the table names so, such as \"one SKU\"."`

@@ -14,6 +14,7 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"orderd/internal/stack"
 	"orderd/loadtest/audit"
 	"orderd/loadtest/bench"
 	"orderd/loadtest/bench/locks"
@@ -27,13 +28,6 @@ type benchResult struct {
 	Orders   *orders.Figures   `json:"orders,omitempty"`
 	Locks    *locks.Figures    `json:"locks,omitempty"`
 	Overload *orders.Overloads `json:"overload,omitempty"`
-}
-
-func newBenchResult(con *console, command string, started time.Time) benchResult {
-	return benchResult{Result: report.Result{
-		SchemaVersion: report.SchemaVersion, Command: command, Arguments: con.arguments, Started: started.UTC(),
-		Host: report.ThisHost(), Versions: versions(), Cells: []report.Cell{}, Config: map[string]string{},
-	}}
 }
 
 func (r benchResult) goals() []bench.Goal {
@@ -85,7 +79,7 @@ func (r benchResult) text(w io.Writer, colours bool) {
 func (f resultFlags) bench(
 	con *console, command string, verdict *audit.Verdict, parts ...func(*console, report.Folder, *benchResult) error,
 ) error {
-	r := newBenchResult(con, command, time.Now())
+	r := benchResult{Result: con.newResult(command, time.Now(), stack.Find()...)}
 	folder, err := report.NewFolder(f.Results, "bench", r.Started)
 	if err != nil {
 		return err
@@ -100,8 +94,8 @@ func (f resultFlags) bench(
 	return r.conclude(con, folder, f.Format, verdict)
 }
 
-// drawn returns the contents of report.txt and report.html.
-func (r benchResult) drawn() (words, page []byte, err error) {
+// Draw returns the contents of report.txt and report.html.
+func (r benchResult) Draw() (words, page []byte, err error) {
 	var written, html bytes.Buffer
 	r.text(&written, false)
 	err = r.page().HTML(&html)
@@ -117,11 +111,7 @@ func (r *benchResult) conclude(con *console, folder report.Folder, format string
 	if r.Locks != nil {
 		maps.Copy(r.Versions, r.Locks.Versions)
 	}
-	words, page, err := r.drawn()
-	if err != nil {
-		return err
-	}
-	if err := folder.FinishFigures(r, words, page); err != nil {
+	if err := folder.Finish(r, nil); err != nil {
 		return err
 	}
 	con.say("took %s; report: %s", took, folder.Page())
@@ -150,15 +140,11 @@ const (
 // drawAgain redraws the report of a benchmark from its result.json, and writes the figures
 // into a document if one is named.
 func drawAgain(con *console, folder report.Folder, document string) error {
-	var r benchResult
-	if err := folder.ReadFigures(&r); err != nil {
-		return err
-	}
-	words, page, err := r.drawn()
+	r, err := report.Read[benchResult](folder)
 	if err != nil {
 		return err
 	}
-	if err := folder.WriteFigures(words, page); err != nil {
+	if err := folder.Draw(r); err != nil {
 		return err
 	}
 	if document != "" {

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"strings"
-
 	"orderd/loadtest/modes"
 	"orderd/loadtest/report"
 )
@@ -20,5 +18,3 @@ func expect(mode string, replicas, clients int, guard string) report.Expectation
 		return report.Break
 	}
 }
-
-func joined(words []string) string { return strings.Join(words, ",") }

@@ -93,7 +93,7 @@ func (c *faultsCommand) progress(con *console, bar *bar) func(report.Cell) {
 func (c *faultsCommand) Run(con *console, verdict *audit.Verdict) error {
 	if c.List {
 		for _, f := range fault.All {
-			fmt.Fprintf(con.out, "%-24s %s (%s)\n", f.Name, f.Title, joined(f.Modes))
+			fmt.Fprintf(con.out, "%-24s %s (%s)\n", f.Name, f.Title, strings.Join(f.Modes, ","))
 		}
 		return nil
 	}

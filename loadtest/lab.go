@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"time"
 
 	"orderd/internal/stack"
@@ -35,10 +34,7 @@ func (l labFlags) run(
 	}
 	defer f.Close()
 	con.say("servers ready after %.1f s", time.Since(started).Seconds())
-	r := report.Result{
-		SchemaVersion: report.SchemaVersion, Command: command, Arguments: con.arguments, Started: started.UTC(),
-		Host: report.ThisHost(), Versions: versions(),
-	}
+	r := con.newResult(command, started, stack.Find()...)
 	records, err := try(f, &r)
 	if err := con.ctx.Err(); err != nil {
 		return err // users who interrupt a run do not want its logs
@@ -46,16 +42,11 @@ func (l labFlags) run(
 	if err != nil {
 		return errors.Join(err, l.keepLogs(command+"-failed", started, f))
 	}
-	r.Conclude()
-	*verdict = r.Verdict
 	folder, err := report.NewFolder(l.Results, command, started)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(f.SaveLogs(folder.Logs()), folder.Finish(r, records)); err != nil {
-		return err
-	}
-	if err := l.print(con, r); err != nil {
+	if err := errors.Join(f.SaveLogs(folder.Logs()), l.finish(con, folder, r, records, verdict)); err != nil {
 		return err
 	}
 	con.say("took %.0f s", time.Since(started).Seconds())
@@ -72,13 +63,4 @@ func (l labFlags) keepLogs(name string, started time.Time, f *fleet.Fleet) error
 		return err
 	}
 	return fmt.Errorf("the logs are in %s", folder.Logs())
-}
-
-// versions returns those of Go and of the servers.
-func versions() map[string]string {
-	versions := map[string]string{"Go": runtime.Version()}
-	for _, s := range stack.Find() {
-		versions[s.Name] = s.Version
-	}
-	return versions
 }

@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -19,7 +21,6 @@ import (
 	"orderd/loadtest/bench/locks"
 	"orderd/loadtest/fault"
 	"orderd/loadtest/modes"
-	"orderd/loadtest/report"
 )
 
 // Exit codes.
@@ -82,7 +83,12 @@ func run(c *console) int {
 		kong.Description("orderd's laboratory. Exit codes: 0 all expectations held, 1 one did not, 2 wrong usage, 3 undecided, 4 could not run."),
 		kong.Writers(c.out, c.progress),
 		kong.Exit(func(int) { exited = true }),
-		kong.Vars{"modes": joined(modes.Names()), "guards": joined(modes.Guards), "contenders": joined(locks.Names()), "faults": joined(fault.Names())},
+		kong.Vars{
+			"modes": strings.Join(modes.Names(), ","), "guards": strings.Join(modes.Guards, ","),
+			"contenders": strings.Join(locks.Names(), ","), "faults": strings.Join(fault.Names(), ","),
+			"orders_window": ordersWindow.String(), "turns_window": turnsWindow.String(),
+			"lock_processes": strconv.Itoa(lockProcesses), "lock_waiters": strconv.Itoa(lockWaiters),
+		},
 	)
 	if err != nil {
 		return c.fail(exitFailed, err)
@@ -117,25 +123,6 @@ func run(c *console) int {
 func (c *console) fail(code int, err error) int {
 	fmt.Fprintln(c.progress, "loadtest:", err)
 	return code
-}
-
-// outputFlags are shared by the commands that print a result.
-type outputFlags struct {
-	Format string `default:"text" enum:"text,json" help:"Format of the result on stdout: ${enum}."`
-}
-
-// resultFlags are those of commands that leave a folder.
-type resultFlags struct {
-	Results string `default:"results" placeholder:"DIR" help:"Folder for the files of the run."`
-	outputFlags
-}
-
-func (f outputFlags) print(c *console, r report.Result) error {
-	if f.Format == "json" {
-		return report.JSON(c.out, r)
-	}
-	report.Text(c.out, r, c.colours)
-	return nil
 }
 
 // chosen returns the command that the arguments were parsed for, as far as that is known.

@@ -135,7 +135,7 @@ func TestRun_DrivesADeploymentAndAuditsItOverHTTP(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	targets, results := joined(replicas.URLs), t.TempDir()
+	targets, results := strings.Join(replicas.URLs, ","), t.TempDir()
 	for name, row := range map[string]struct {
 		guard, expect string
 		code          int

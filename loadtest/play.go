@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"orderd/loadtest/fleet"
@@ -55,7 +56,7 @@ func (c *playCommand) Run(con *console) error {
 	if err != nil {
 		return err
 	}
-	first := replicas.URLs[0]
+	first, urls := replicas.URLs[0], strings.Join(replicas.URLs, ",")
 	fmt.Fprintf(con.out, `%d replicas with lock mode %s: %s
 Postgres: %s
 Documentation: %s/docs/
@@ -65,7 +66,7 @@ Documentation: %s/docs/
   bin/loadtest run --target %s --stock 200 --orders 1000
 
 Ctrl-C ends it all and keeps nothing.
-`, c.Replicas, c.Mode, joined(replicas.URLs), f.DatabaseURL(), first, first, first, joined(replicas.URLs))
+`, c.Replicas, c.Mode, urls, f.DatabaseURL(), first, first, first, urls)
 	<-con.ctx.Done()
 	// Ctrl-C is the regular end of this command.
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)

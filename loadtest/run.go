@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -93,20 +92,13 @@ func (c *runCommand) Run(con *console, verdict *audit.Verdict) error {
 		return errors.Join(err, folder.Discard())
 	}
 
-	r := report.Result{
-		SchemaVersion: report.SchemaVersion, Command: "run", Arguments: con.arguments, Started: started.UTC(),
-		Host: report.ThisHost(), Versions: map[string]string{"Go": runtime.Version()}, Cells: []report.Cell{cell},
-		Config: map[string]string{
-			"orders": strconv.Itoa(c.Orders), "stock": strconv.FormatInt(c.Stock, 10), "clients": strconv.Itoa(c.Clients),
-			"quantity": strconv.FormatInt(c.Quantity, 10), "target": joined(targets), "sku": cell.SKU, "load": "closed loop",
-		},
+	r := con.newResult("run", started)
+	r.Cells = []report.Cell{cell}
+	r.Config = map[string]string{
+		"orders": strconv.Itoa(c.Orders), "stock": strconv.FormatInt(c.Stock, 10), "clients": strconv.Itoa(c.Clients),
+		"quantity": strconv.FormatInt(c.Quantity, 10), "target": strings.Join(targets, ","), "sku": cell.SKU, "load": "closed loop",
 	}
-	r.Conclude()
-	*verdict = r.Verdict
-	if err := folder.Finish(r, []audit.Records{records}); err != nil {
-		return err
-	}
-	if err := c.print(con, r); err != nil {
+	if err := c.finish(con, folder, r, []audit.Records{records}, verdict); err != nil {
 		return err
 	}
 	return con.pointTo(c.Format, folder)
@@ -129,10 +121,7 @@ func (c *runCommand) drive(con *console, client *load.Client, cell *report.Cell)
 		return audit.Records{}, err
 	}
 	// A SKU that was sold out before may be reported so for a moment more.
-	select {
-	case <-time.After(2 * audit.TruthAge):
-	case <-ctx.Done():
-	}
+	load.Sleep(ctx, 2*audit.TruthAge)
 
 	bar := con.track(c.Orders)
 	bar.begin("%s, guard %s, %d at a time", cell.SKU, cell.Guard, cell.Clients)

@@ -140,15 +140,8 @@ func (r *Rig) until(ctx context.Context, b buyer, wanted ...load.Outcome) ([]loa
 		case limited.Err() != nil:
 			return ops, fmt.Errorf("%v after the fault an order is answered %d %s %s", recoverLimit, op.Status, op.Code, op.Error)
 		case op.Outcome != load.Confirmed:
-			pause(limited, askEvery)
+			load.Sleep(limited, askEvery)
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
 	}
 }
 

@@ -1,7 +1,6 @@
 package fault
 
 import (
-	"errors"
 	"fmt"
 
 	"orderd/internal/stack"
@@ -16,11 +15,7 @@ var serviceDown = Fault{
 	Breaks: never,
 	Schedule: func(s *Scene) error {
 		servers := s.lockServers()
-		var errs []error
-		for _, server := range servers {
-			errs = append(errs, server.Kill())
-		}
-		if err := errors.Join(errs...); err != nil {
+		if err := killAll(servers); err != nil {
 			return err
 		}
 		s.timeline.Event("lock service", "down")
@@ -35,10 +30,8 @@ var serviceDown = Fault{
 			}
 		}
 		s.fired("Both replicas refused to sell without the lock service")
-		for _, server := range servers {
-			if err := server.Restart(s.ctx); err != nil {
-				return err
-			}
+		if err := restartAll(s.ctx, servers); err != nil {
+			return err
 		}
 		s.timeline.Event("lock service", "back")
 		for _, a := range []*Actor{s.A, s.B} {

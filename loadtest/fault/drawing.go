@@ -161,7 +161,7 @@ func (s *Scene) drawSale(t *report.Timeline, m load.Movement) {
 			mark.Kind, mark.Label = report.Oversold, "sold it once more"
 		}
 		for _, e := range s.events[a] {
-			if e.Statement == commit && !e.Done.IsZero() {
+			if e.Statement == wire.Commit && !e.Done.IsZero() {
 				mark.At = report.Millis(e.Done.Sub(s.clock))
 			}
 		}

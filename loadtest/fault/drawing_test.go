@@ -18,7 +18,7 @@ func TestScene_drawsWhoHeldTheLock(t *testing.T) {
 	const begun = 100 // when the second's section begins, ms
 	worked := func(clock time.Time, from, to int) []wire.Event {
 		at := func(ms int) time.Time { return clock.Add(time.Duration(ms) * time.Millisecond) }
-		return []wire.Event{{Statement: begin, Asked: at(from), Sent: at(from), Done: at(from)}, {Statement: commit, Asked: at(to), Sent: at(to), Done: at(to)}}
+		return []wire.Event{{Statement: wire.Begin, Asked: at(from), Sent: at(from), Done: at(from)}, {Statement: wire.Commit, Asked: at(to), Sent: at(to), Done: at(to)}}
 	}
 	span := func(lane string, kind report.SpanKind, from, to float64) report.Span {
 		return report.Span{Lane: lane, Kind: kind, From: from, To: to, Token: 7}

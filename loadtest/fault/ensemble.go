@@ -1,7 +1,6 @@
 package fault
 
 import (
-	"errors"
 	"slices"
 
 	"orderd/loadtest/fleet"
@@ -68,14 +67,7 @@ func (s *Scene) bereft(n int, seen func() error) error {
 	if err := s.answered(s.A); err != nil {
 		return err
 	}
-	back := make(chan error, n)
-	for _, server := range servers[:n] {
-		go func() { back <- server.Restart(s.ctx) }()
-	}
-	for range n {
-		err = errors.Join(err, <-back)
-	}
-	if err != nil {
+	if err := restartAll(s.ctx, servers[:n]); err != nil {
 		return err
 	}
 	return s.answered(s.B)

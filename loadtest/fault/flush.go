@@ -1,6 +1,10 @@
 package fault
 
-import "fmt"
+import (
+	"fmt"
+
+	"orderd/internal/stack"
+)
 
 // The servers that keep the locks lose all data.
 var flushLocks = Fault{
@@ -10,7 +14,7 @@ var flushLocks = Fault{
 	Schedule: forgets(func(s *Scene) error {
 		servers := s.fleet.Masters[:]
 		if s.mode == redis {
-			servers = append(servers[:0:0], s.fleet.Locks)
+			servers = []*stack.Redis{s.fleet.Locks}
 		}
 		for _, server := range servers {
 			if _, err := server.Do(s.ctx, "FLUSHALL"); err != nil {

@@ -2,6 +2,7 @@ package fault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"orderd/internal/stack"
 	"orderd/loadtest/load"
 	"orderd/loadtest/report"
 )
@@ -35,6 +37,41 @@ func (s *Scene) kill(a *Actor) error {
 	err := a.process.Kill()
 	s.timeline.Begin(a.ID, report.Down, "SIGKILL")
 	return err
+}
+
+// killAll kills servers, the others even if one of them cannot be.
+func killAll[S interface{ Kill() error }](servers []S) error {
+	var err error
+	for _, server := range servers {
+		err = errors.Join(err, server.Kill())
+	}
+	return err
+}
+
+// restartAll restarts servers at once: those of an ensemble are ready only together.
+func restartAll[S interface{ Restart(context.Context) error }](ctx context.Context, servers []S) error {
+	back := make(chan error, len(servers))
+	for _, server := range servers {
+		go func() { back <- server.Restart(ctx) }()
+	}
+	var err error
+	for range servers {
+		err = errors.Join(err, <-back)
+	}
+	return err
+}
+
+// empty kills a Redis that keeps nothing on disk, and restarts it.
+func (s *Scene) empty(server *stack.Redis, name string) error {
+	if err := server.Kill(); err != nil {
+		return err
+	}
+	s.timeline.Event(name, "killed")
+	if err := server.Restart(s.ctx); err != nil {
+		return err
+	}
+	s.timeline.Event(name, "back, empty")
+	return nil
 }
 
 // processState is the operating system's letter for a process's state.
@@ -126,13 +163,9 @@ func (s *Scene) sells(a *Actor) error {
 	}
 }
 
-// warm has both actors sell something if the servers have just been started: an ensemble is
-// slow the first time.
-func (s *Scene) warm(fresh bool) error {
+// warm has both actors sell something: an ensemble is slow the first time.
+func (s *Scene) warm() error {
 	for _, a := range []*Actor{s.A, s.B} {
-		if !fresh {
-			return nil
-		}
 		if err := s.sells(a); err != nil {
 			return err
 		}

@@ -1,5 +1,7 @@
 package fault
 
+import "orderd/loadtest/wire"
+
 // A holder that dies leaves a lock behind, and a transaction that Postgres rolls back. The
 // next caller waits for the lease to end and finds the unit.
 var killBeforeCommit = Fault{
@@ -36,7 +38,7 @@ var killAfterCommit = Fault{
 		if err != nil {
 			return err
 		}
-		next := s.B.Postgres.Hold(begin)
+		next := s.B.Postgres.Hold(wire.Begin)
 		s.order(s.B)
 		if err := s.insideWaitingOrAnswered(s.B, next); err != nil {
 			return err

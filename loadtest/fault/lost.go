@@ -33,18 +33,8 @@ func forgets(lose func(*Scene) error) func(*Scene) error {
 var redisRestarted = Fault{
 	Name: "redis-restart", Title: "the lock Redis is killed and comes back empty",
 	Modes: []string{redis}, TTL: longTTL,
-	Breaks: unlessGuard(fence, claim, predicate),
-	Schedule: forgets(func(s *Scene) error {
-		if err := s.fleet.Locks.Kill(); err != nil {
-			return err
-		}
-		s.timeline.Event("redis-locks", "killed")
-		if err := s.fleet.Locks.Restart(s.ctx); err != nil {
-			return err
-		}
-		s.timeline.Event("redis-locks", "back, empty")
-		return nil
-	}),
+	Breaks:   unlessGuard(fence, claim, predicate),
+	Schedule: forgets(func(s *Scene) error { return s.empty(s.fleet.Locks, "redis-locks") }),
 }
 
 // A lease in Redis ends by the server's wall clock, in one server as in five.

@@ -1,6 +1,10 @@
 package fault
 
-import "errors"
+import (
+	"errors"
+
+	"orderd/loadtest/wire"
+)
 
 // Work that takes longer than the lease does no harm as long as the lease is renewed.
 var slowWork = Fault{
@@ -84,7 +88,7 @@ var acquireReplyLost = Fault{
 			return err
 		}
 		lost := s.loseAcquireReply(s.A)
-		gate := s.A.Postgres.Hold(begin)
+		gate := s.A.Postgres.Hold(wire.Begin)
 		s.order(s.A)
 		for _, l := range lost {
 			select {

@@ -1,6 +1,10 @@
 package fault
 
-import "slices"
+import (
+	"slices"
+
+	"orderd/loadtest/wire"
+)
 
 // Both see the unit before either has written. Without a lock that both processes share
 // nothing makes the second wait, and without leases there are no tokens to compare.
@@ -15,7 +19,7 @@ var race = Fault{
 		if err != nil {
 			return err
 		}
-		second := s.B.Postgres.Hold(begin)
+		second := s.B.Postgres.Hold(wire.Begin)
 		s.order(s.B)
 		inside, err := s.insideOrWaiting(s.B, second)
 		if err != nil {

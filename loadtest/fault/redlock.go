@@ -12,17 +12,7 @@ var redlockRestart = Fault{
 	Modes: []string{redlock}, TTL: longTTL,
 	Breaks: unlessGuard(fence, claim, predicate),
 	Schedule: func(s *Scene) error {
-		return s.bareQuorum(func() error {
-			if err := s.fleet.Masters[2].Kill(); err != nil {
-				return err
-			}
-			s.timeline.Event("master 3", "killed")
-			if err := s.fleet.Masters[2].Restart(s.ctx); err != nil {
-				return err
-			}
-			s.timeline.Event("master 3", "back, empty")
-			return nil
-		})
+		return s.bareQuorum(func() error { return s.empty(s.fleet.Masters[2], "master 3") })
 	},
 }
 
@@ -55,10 +45,8 @@ var redlockMinority = Fault{
 			return err
 		}
 		away := s.fleet.Masters[3:]
-		for _, master := range away {
-			if err := master.Kill(); err != nil {
-				return err
-			}
+		if err := killAll(away); err != nil {
+			return err
 		}
 		s.timeline.Event("masters 4, 5", "down")
 		if err := s.holdsOn(s.A); err != nil {
@@ -69,10 +57,8 @@ var redlockMinority = Fault{
 		if err := s.answered(s.A, s.B); err != nil {
 			return err
 		}
-		for _, master := range away {
-			if err := master.Restart(s.ctx); err != nil {
-				return err
-			}
+		if err := restartAll(s.ctx, away); err != nil {
+			return err
 		}
 		s.timeline.Event("masters 4, 5", "back")
 		return nil
@@ -83,20 +69,16 @@ var redlockMinority = Fault{
 // one forget it, and the two come back.
 func (s *Scene) bareQuorum(lose func() error) error {
 	away := s.fleet.Masters[3:]
-	for _, master := range away {
-		if err := master.Kill(); err != nil {
-			return err
-		}
+	if err := killAll(away); err != nil {
+		return err
 	}
 	s.timeline.Event("masters 4, 5", "down")
 	return forgets(func(s *Scene) error {
 		if err := lose(); err != nil {
 			return err
 		}
-		for _, master := range away {
-			if err := master.Restart(s.ctx); err != nil {
-				return err
-			}
+		if err := restartAll(s.ctx, away); err != nil {
+			return err
 		}
 		s.timeline.Event("masters 4, 5", "back")
 		return nil

@@ -2,7 +2,6 @@ package fault
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -183,5 +182,5 @@ func (r *Rig) waiters(ctx context.Context, a *Actor) (int, error) {
 			return strconv.Atoi(value)
 		}
 	}
-	return 0, errors.New(fmt.Sprint("no metric ", name))
+	return 0, fmt.Errorf("no metric %s", name)
 }

@@ -195,7 +195,10 @@ func (r *Rig) try(ctx context.Context, f Fault, cell *report.Cell) (audit.Record
 	if slices.Contains(leased, r.mode) {
 		r.running.Go(func() { s.watch(watching) })
 	}
-	cause := s.warm(f.Fresh)
+	var cause error
+	if f.Fresh {
+		cause = s.warm()
+	}
 	if cause == nil {
 		cause = f.Schedule(s)
 	}

@@ -12,11 +12,6 @@ import (
 	"orderd/loadtest/wire"
 )
 
-const (
-	begin  = wire.Begin
-	commit = wire.Commit
-)
-
 // lookEvery is how often a schedule checks whether something has come about.
 const lookEvery = 5 * time.Millisecond
 
@@ -104,17 +99,21 @@ func (s *Scene) met(format string, args ...any) {
 	}
 }
 
-// await polls until so returns true or the scene's time is up.
-func (s *Scene) await(what string, so func() (bool, error)) error {
+// await polls until one of the sights is seen or the scene's time is up.
+func (s *Scene) await(what string, sights ...sight) error {
 	again := time.NewTicker(lookEvery)
 	defer again.Stop()
-	var last error
 	for {
-		ok, err := so()
-		if ok {
-			return nil
+		var last error
+		for _, seen := range sights {
+			ok, err := seen()
+			if ok {
+				return nil
+			}
+			if last = err; err != nil {
+				break
+			}
 		}
-		last = err
 		select {
 		case <-s.ctx.Done():
 			return errors.Join(fmt.Errorf("%s: not seen: %w", what, context.Cause(s.ctx)), last)
@@ -125,13 +124,13 @@ func (s *Scene) await(what string, so func() (bool, error)) error {
 
 // checked sends the actor's order and waits until it has passed its check: its
 // BEGIN is held.
-func (s *Scene) checked(a *Actor) (*wire.Gate, error) { return s.upTo(a, a.Postgres.Hold(begin)) }
+func (s *Scene) checked(a *Actor) (*wire.Gate, error) { return s.upTo(a, a.Postgres.Hold(wire.Begin)) }
 
 // written sends the actor's order and waits until it has written everything and
 // found its lease held: its COMMIT is held. A group sends its COMMIT along with the statement
 // before, so that its arrival does not tell that the rows are locked yet: Postgres does.
 func (s *Scene) written(a *Actor) (*wire.Gate, error) {
-	gate, err := s.upTo(a, a.Postgres.Hold(commit))
+	gate, err := s.upTo(a, a.Postgres.Hold(wire.Commit))
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +141,7 @@ func (s *Scene) written(a *Actor) (*wire.Gate, error) {
 // committed sends the actor's order and waits until it is placed, but the actor does not
 // know: the answer to its COMMIT is held.
 func (s *Scene) committed(a *Actor) (*wire.Gate, error) {
-	return s.upTo(a, a.Postgres.HoldReply(commit))
+	return s.upTo(a, a.Postgres.HoldReply(wire.Commit))
 }
 
 func (s *Scene) upTo(a *Actor, gate *wire.Gate) (*wire.Gate, error) {
@@ -171,7 +170,7 @@ func (s *Scene) comesAgain(a *Actor) bool {
 	if code := s.orders[a].op.Code; code != "unavailable" && code != "busy" {
 		return false
 	}
-	pause(s.ctx, askEvery)
+	load.Sleep(s.ctx, askEvery)
 	s.order(a)
 	return true
 }

@@ -147,7 +147,7 @@ func (s *loadFault) shop(d *drive, client int) {
 		case load.Busy, load.Failed: // an earlier attempt may still be open
 		}
 		if op.Outcome != load.Confirmed {
-			pause(s.ctx, askEvery)
+			load.Sleep(s.ctx, askEvery)
 		}
 	}
 }

@@ -6,75 +6,48 @@ import (
 	"orderd/loadtest/wire"
 )
 
-// insideOrWaiting waits until an order has passed its check, or is seen to wait for the lock,
-// and returns which.
-func (s *Scene) insideOrWaiting(a *Actor, gate *wire.Gate) (inside bool, err error) {
-	seen := 0
-	err = s.await(a.ID+" inside or waiting", func() (bool, error) {
+// A sight reports whether something that a schedule waits for is to be seen by now.
+type sight func() (bool, error)
+
+// closed is the sight of a message that a gate holds, or of an order's answer.
+func closed(c <-chan struct{}) sight {
+	return func() (bool, error) {
 		select {
-		case <-gate.Arrived():
-			inside = true
+		case <-c:
 			return true, nil
 		default:
+			return false, nil
 		}
-		return s.isWaiting(a, &seen)
-	})
-	return inside, err
+	}
 }
 
-// insideWaitingOrAnswered waits until an order has passed its check, waits for the lock, or
-// has its answer.
-func (s *Scene) insideWaitingOrAnswered(a *Actor, gate *wire.Gate) error {
-	seen := 0
-	return s.await(a.ID+" inside, waiting or refused", func() (bool, error) {
-		select {
-		case <-gate.Arrived():
-			return true, nil
-		case <-s.orders[a].done:
-			return true, nil
-		default:
-		}
-		return s.isWaiting(a, &seen)
-	})
-}
-
-// waitingOrAnswered waits until an order waits for the lock or has its answer.
-func (s *Scene) waitingOrAnswered(a *Actor) error {
-	seen := 0
-	return s.await(a.ID+" waiting or answered", func() (bool, error) {
-		select {
-		case <-s.orders[a].done:
-			return true, nil
-		default:
-		}
-		return s.isWaiting(a, &seen)
-	})
-}
-
-// waiting waits until an order is seen to wait for the lock.
-func (s *Scene) waiting(a *Actor) error {
-	seen := 0
-	return s.await(a.ID+" waiting for the lock", func() (bool, error) {
-		if s.comesAgain(a) {
-			seen = 0
-		}
-		return s.isWaiting(a, &seen)
-	})
-}
-
-// isWaiting reports whether an order waits for the lock. It has to be seen three times in a
+// atLock is the sight of an order that waits for the lock. It has to be seen three times in a
 // row: an order that is about to get the lock looks the same once.
-func (s *Scene) isWaiting(a *Actor, seen *int) (bool, error) {
-	waiters, err := s.waiters(s.ctx, a)
-	if err != nil || waiters == 0 {
-		*seen = 0
-		return false, err
+func (s *Scene) atLock(a *Actor) sight {
+	times := 0
+	return func() (bool, error) {
+		waiters, err := s.waiters(s.ctx, a)
+		if err != nil || waiters == 0 {
+			times = 0
+			return false, err
+		}
+		if times++; times < 3 {
+			return false, nil
+		}
+		s.waits(a)
+		return true, nil
 	}
-	if *seen++; *seen < 3 {
-		return false, nil
+}
+
+// atRow is the sight of a transaction that waits for the row.
+func (s *Scene) atRow(a *Actor) sight {
+	return func() (bool, error) {
+		blocked, err := s.fleet.Blocked(s.ctx, a.ID)
+		if blocked {
+			s.met("%s waited for the row that the other's transaction held", a.ID)
+		}
+		return blocked, err
 	}
-	s.waits(a)
-	return true, nil
 }
 
 // waits records that an actor's order waits for the lock.
@@ -84,28 +57,46 @@ func (s *Scene) waits(a *Actor) {
 	s.waited[a] = true
 }
 
-// blocked waits until an actor's transaction waits for the row.
-func (s *Scene) blocked(a *Actor) error {
-	return s.await(a.ID+" waiting for the row", func() (bool, error) { return s.isBlocked(a) })
+// insideOrWaiting waits until an order has passed its check, or is seen to wait for the lock,
+// and returns which.
+func (s *Scene) insideOrWaiting(a *Actor, gate *wire.Gate) (inside bool, err error) {
+	arrived := closed(gate.Arrived())
+	err = s.await(a.ID+" inside or waiting", func() (_ bool, err error) {
+		inside, err = arrived()
+		return inside, err
+	}, s.atLock(a))
+	return inside, err
 }
 
-// blockedOrWaiting waits until an actor waits for the row or for the lock.
-func (s *Scene) blockedOrWaiting(a *Actor) error {
-	seen := 0
-	return s.await(a.ID+" waiting for the row or for the lock", func() (bool, error) {
-		if blocked, err := s.isBlocked(a); blocked || err != nil {
-			return blocked, err
+// insideWaitingOrAnswered waits until an order has passed its check, waits for the lock, or
+// has its answer.
+func (s *Scene) insideWaitingOrAnswered(a *Actor, gate *wire.Gate) error {
+	return s.await(a.ID+" inside, waiting or refused", closed(gate.Arrived()), closed(s.orders[a].done), s.atLock(a))
+}
+
+// waitingOrAnswered waits until an order waits for the lock or has its answer.
+func (s *Scene) waitingOrAnswered(a *Actor) error {
+	return s.await(a.ID+" waiting or answered", closed(s.orders[a].done), s.atLock(a))
+}
+
+// waiting waits until an order is seen to wait for the lock. One that has to come again is seen
+// anew.
+func (s *Scene) waiting(a *Actor) error {
+	seen := s.atLock(a)
+	return s.await(a.ID+" waiting for the lock", func() (bool, error) {
+		if s.comesAgain(a) {
+			seen = s.atLock(a)
 		}
-		return s.isWaiting(a, &seen)
+		return seen()
 	})
 }
 
-func (s *Scene) isBlocked(a *Actor) (bool, error) {
-	blocked, err := s.fleet.Blocked(s.ctx, a.ID)
-	if blocked {
-		s.met("%s waited for the row that the other's transaction held", a.ID)
-	}
-	return blocked, err
+// blocked waits until an actor's transaction waits for the row.
+func (s *Scene) blocked(a *Actor) error { return s.await(a.ID+" waiting for the row", s.atRow(a)) }
+
+// blockedOrWaiting waits until an actor waits for the row or for the lock.
+func (s *Scene) blockedOrWaiting(a *Actor) error {
+	return s.await(a.ID+" waiting for the row or for the lock", s.atRow(a), s.atLock(a))
 }
 
 // contended has r1 hold the lock, past its check, and r2 wait for it. The gate holds r1's BEGIN.

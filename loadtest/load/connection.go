@@ -12,18 +12,18 @@ import (
 	"time"
 )
 
-// A wire is one persistent HTTP/1.1 connection that sends orders cheaply, because it shares
+// A connection is one persistent HTTP/1.1 connection that sends orders cheaply, because it shares
 // the machine with what is measured: a request is one write of prepared bytes, and of an
 // answer only status, length and body are parsed.
-type wire struct {
+type connection struct {
 	conn    net.Conn
 	answers *bufio.Reader
 }
 
 var errAnswer = errors.New("the answer is not HTTP/1.1 with a length")
 
-// dial opens a wire to host:port that is usable until a deadline.
-func dial(ctx context.Context, address string, until time.Time) (*wire, error) {
+// dial opens a connection to host:port that is usable until a deadline.
+func dial(ctx context.Context, address string, until time.Time) (*connection, error) {
 	conn, err := (&net.Dialer{Deadline: until}).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func dial(ctx context.Context, address string, until time.Time) (*wire, error) {
 		conn.Close()
 		return nil, err
 	}
-	return &wire{conn, bufio.NewReaderSize(conn, 2<<10)}, nil
+	return &connection{conn, bufio.NewReaderSize(conn, 2<<10)}, nil
 }
 
 // request returns a complete request for an order of one line. headers are further headers,
@@ -61,11 +61,11 @@ func putKey(request []byte, n int64) string {
 const noKey = "0000000000000000000"
 
 // exchange sends a request and returns the answer's status and body.
-func (w *wire) exchange(request []byte) (status int, body []byte, err error) {
-	if _, err := w.conn.Write(request); err != nil {
+func (c *connection) exchange(request []byte) (status int, body []byte, err error) {
+	if _, err := c.conn.Write(request); err != nil {
 		return 0, nil, err
 	}
-	line, err := w.answers.ReadSlice('\n')
+	line, err := c.answers.ReadSlice('\n')
 	if err != nil {
 		return 0, nil, err
 	}
@@ -75,21 +75,21 @@ func (w *wire) exchange(request []byte) (status int, body []byte, err error) {
 	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
 		return 0, nil, errAnswer
 	}
-	length, err := w.headers()
+	length, err := c.headers()
 	if err != nil {
 		return 0, nil, err
 	}
 	body = make([]byte, length)
-	_, err = io.ReadFull(w.answers, body)
+	_, err = io.ReadFull(c.answers, body)
 	return status, body, err
 }
 
 // headers reads up to the body and returns the body's length.
-func (w *wire) headers() (int, error) {
+func (c *connection) headers() (int, error) {
 	const contentLength = "content-length:"
 	length := -1
 	for {
-		line, err := w.answers.ReadSlice('\n')
+		line, err := c.answers.ReadSlice('\n')
 		if err != nil {
 			return 0, err
 		}

@@ -17,7 +17,7 @@ import (
 )
 
 // A Generator sends orders over persistent connections for as long as Lasts says, with
-// clients that cost little CPU (see wire). It is for measuring speed.
+// clients that cost little CPU (see connection). It is for measuring speed.
 type Generator struct {
 	Targets []string // host:port of each replica
 	Clients int      // per target, each with its own connection
@@ -56,7 +56,7 @@ func (r Generator) Run(ctx context.Context) (orders []Order, used time.Duration,
 	defer func() {
 		for _, c := range clients {
 			if c != nil {
-				c.wire.conn.Close()
+				c.connection.conn.Close()
 			}
 		}
 	}()
@@ -78,7 +78,7 @@ func (r Generator) Run(ctx context.Context) (orders []Order, used time.Duration,
 		return nil, 0, err
 	}
 	for _, c := range clients {
-		if err := c.wire.conn.SetDeadline(time.Now().Add(r.Lasts + requestLimit)); err != nil {
+		if err := c.connection.conn.SetDeadline(time.Now().Add(r.Lasts + requestLimit)); err != nil {
 			return nil, 0, err
 		}
 	}
@@ -115,13 +115,13 @@ func cpuTime() time.Duration {
 // A loopClient is one client of a Generator. It keeps answers as they came and parses them
 // afterwards, so that parsing costs nothing during the measurement.
 type loopClient struct {
-	number   int
-	target   string
-	wire     *wire
-	requests [][]byte // by index of the SKU
-	pick     func() int
-	orders   []Order
-	bodies   [][]byte
+	number     int
+	target     string
+	connection *connection
+	requests   [][]byte // by index of the SKU
+	pick       func() int
+	orders     []Order
+	bodies     [][]byte
 }
 
 func (r Generator) client(ctx context.Context, n int) (*loopClient, error) {
@@ -134,7 +134,7 @@ func (r Generator) client(ctx context.Context, n int) (*loopClient, error) {
 		c.pick = r.Pick(n)
 	}
 	var err error
-	c.wire, err = dial(ctx, target, time.Now().Add(r.Lasts+requestLimit))
+	c.connection, err = dial(ctx, target, time.Now().Add(r.Lasts+requestLimit))
 	return c, err
 }
 
@@ -168,7 +168,7 @@ func (c *loopClient) run(ctx context.Context, r Generator, began time.Time, sent
 		if r.FirstKey > 0 {
 			key = putKey(c.requests[sku], r.FirstKey+before)
 		}
-		status, body, err := c.wire.exchange(c.requests[sku])
+		status, body, err := c.connection.exchange(c.requests[sku])
 		o := Order{Op{
 			Client: c.number, Replica: c.target, Quantity: 1, Key: key, Status: status, Call: call, Return: time.Since(began), LockWait: -1,
 		}, sku}

@@ -15,10 +15,10 @@ import (
 // FaultsCommand is the command whose results are a matrix of faults × modes.
 const FaultsCommand = "faults"
 
-// Matrix writes the result of a run of faults for a person at a terminal: faults
+// faultsText writes the result of a run of faults for a person at a terminal: faults
 // × modes, what became of the four guards in words. Colours only repeat what the
 // words say.
-func Matrix(w io.Writer, r Result, colours bool) {
+func faultsText(w io.Writer, r Result, colours bool) {
 	fmt.Fprintln(w, "Two replicas, one unit, and one fault at a time. Who sold a unit twice, and what stopped it.")
 	t := NewTable()
 	modes := columns(r.Cells, func(c Cell) string { return c.Lock })
@@ -30,7 +30,7 @@ func Matrix(w io.Writer, r Result, colours bool) {
 	for _, name := range columns(r.Cells, func(c Cell) string { return c.Fault }) {
 		row := table.Row{name}
 		for _, mode := range modes {
-			row = append(row, box(r.Of(name, mode), colours))
+			row = append(row, box(r.of(name, mode), colours))
 		}
 		t.AppendRow(row)
 	}
@@ -95,8 +95,8 @@ func columns(cells []Cell, of func(Cell) string) []string {
 	return values
 }
 
-// Of returns the cells of one fault and mode: one for each guard.
-func (r Result) Of(fault, mode string) []Cell {
+// of returns the cells of one fault and mode: one for each guard.
+func (r Result) of(fault, mode string) []Cell {
 	var cells []Cell
 	for _, c := range r.Cells {
 		if c.Fault == fault && c.Lock == mode {

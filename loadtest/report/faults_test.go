@@ -14,7 +14,7 @@ func faultCell(fault, lock, guard string, v audit.Verdict, met bool, caught stri
 	}
 }
 
-func TestMatrix(t *testing.T) {
+func TestFaultsText(t *testing.T) {
 	t.Parallel()
 	r := Result{Command: FaultsCommand, Cells: []Cell{
 		faultCell("race", "none", "none", audit.Violated, true, "nothing"),

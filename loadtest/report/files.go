@@ -16,7 +16,7 @@ const (
 	resultFile  = "result.json"
 	historyFile = "history.jsonl"
 	pageFile    = "report.html"
-	wordsFile   = "report.txt"
+	textFile    = "report.txt"
 	logsFolder  = "logs"
 	latestLink  = "latest"
 )
@@ -36,48 +36,63 @@ func NewFolder(root, command string, started time.Time) (Folder, error) {
 // Discard removes the folder of a run that came to nothing.
 func (f Folder) Discard() error { return os.RemoveAll(f.dir) }
 
-// Finish writes all files of a run except its logs. Then it points the link "latest", beside
-// the folder, at it, so that this always is a finished run.
-func (f Folder) Finish(r Result, cells []audit.Records) error {
-	if err := errors.Join(f.writeHistory(cells), f.Write(r)); err != nil {
+// A Document is what result.json holds: a Result, or one with a benchmark's figures beside it.
+type Document interface {
+	// Draw returns the contents of report.txt, nil if there is to be none, and of report.html.
+	Draw() (text, html []byte, err error)
+	schema() int
+}
+
+func (r Result) schema() int { return r.SchemaVersion }
+
+// Finish writes all files of a run except its logs; history is nil for one that drove no
+// orders. Then it points the link "latest", beside the folder, at it, so that this always is a
+// finished run.
+func (f Folder) Finish(d Document, history []audit.Records) error {
+	var err error
+	if history != nil {
+		err = f.writeHistory(history)
+	}
+	if err := errors.Join(err, f.writeResult(d), f.Draw(d)); err != nil {
 		return fmt.Errorf("write the results: %w", err)
 	}
 	return f.pointLatest()
 }
 
-// FinishFigures writes the files of a run that drove no orders: result.json (document, a
-// Result with the figures beside it), report.txt and report.html. It then points "latest" at
-// the folder as Finish does.
-func (f Folder) FinishFigures(document any, text, page []byte) error {
-	if err := errors.Join(f.writeResult(document), f.WriteFigures(text, page)); err != nil {
-		return fmt.Errorf("write the results: %w", err)
-	}
-	return f.pointLatest()
-}
-
-func (f Folder) writeResult(document any) error {
-	text, err := json.MarshalIndent(document, "", "  ")
+func (f Folder) writeResult(d Document) error {
+	text, err := json.MarshalIndent(d, "", "  ")
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(f.path(resultFile), append(text, '\n'), 0o644)
 }
 
-// WriteFigures writes report.txt and report.html of such a run.
-func (f Folder) WriteFigures(text, page []byte) error {
-	return errors.Join(os.WriteFile(f.Words(), text, 0o644), os.WriteFile(f.Page(), page, 0o644))
-}
-
-// ReadFigures reads result.json of such a run into its document.
-func (f Folder) ReadFigures(document any) error {
-	text, err := os.ReadFile(f.path(resultFile))
+// Draw writes report.html, and report.txt if the document has a text.
+func (f Folder) Draw(d Document) error {
+	text, html, err := d.Draw()
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(text, document); err != nil {
-		return fmt.Errorf("%s: %w", f.path(resultFile), err)
+	if text != nil {
+		err = os.WriteFile(f.path(textFile), text, 0o644)
 	}
-	return nil
+	return errors.Join(err, os.WriteFile(f.Page(), html, 0o644))
+}
+
+// Read reads result.json.
+func Read[D Document](f Folder) (D, error) {
+	var d D
+	text, err := os.ReadFile(f.path(resultFile))
+	if err != nil {
+		return d, err
+	}
+	if err := json.Unmarshal(text, &d); err != nil {
+		return d, fmt.Errorf("%s: %w", f.path(resultFile), err)
+	}
+	if d.schema() != SchemaVersion {
+		return d, fmt.Errorf("%s has schema %d, this program reads %d", f.path(resultFile), d.schema(), SchemaVersion)
+	}
+	return d, nil
 }
 
 func (f Folder) pointLatest() error {
@@ -104,32 +119,5 @@ func (f Folder) path(name string) string { return filepath.Join(f.dir, name) }
 // Page is the path of the report.
 func (f Folder) Page() string { return f.path(pageFile) }
 
-// Words is the path of the report of a benchmark, for a terminal.
-func (f Folder) Words() string { return f.path(wordsFile) }
-
 // Logs is the path of the folder for logs.
 func (f Folder) Logs() string { return f.path(logsFolder) }
-
-// Write writes result.json and report.html.
-func (f Folder) Write(r Result) error {
-	if err := f.writeResult(r); err != nil {
-		return err
-	}
-	page, err := os.Create(f.Page())
-	if err != nil {
-		return err
-	}
-	return errors.Join(HTML(page, r), page.Close())
-}
-
-// Read reads result.json.
-func (f Folder) Read() (Result, error) {
-	var r Result
-	if err := f.ReadFigures(&r); err != nil {
-		return r, err
-	}
-	if r.SchemaVersion != SchemaVersion {
-		return r, fmt.Errorf("%s has schema %d, this program reads %d", f.path(resultFile), r.SchemaVersion, SchemaVersion)
-	}
-	return r, nil
-}

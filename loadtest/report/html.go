@@ -1,10 +1,10 @@
 package report
 
 import (
+	"bytes"
 	_ "embed" // for the parts of the page
 	"fmt"
 	"html/template"
-	"io"
 	"slices"
 	"strings"
 
@@ -31,7 +31,7 @@ var (
 )
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"story":      Story,
+	"story":      storyOf,
 	"conclusion": conclusion,
 	"header":     header,
 	"look":       Cell.look,
@@ -71,8 +71,8 @@ func Assets() (style template.CSS, charts, script template.JS) {
 	return template.CSS(pageStyle), template.JS(pageCharts), template.JS(pageScript) //nolint:gosec // G203: this program's own
 }
 
-// HTML writes the result as one page that needs nothing from the network.
-func HTML(w io.Writer, r Result) error {
+// Draw returns the report: a page that needs nothing from the network. It has no text of its own.
+func (r Result) Draw() (text, html []byte, err error) {
 	v := view{
 		Result: r, Matrix: newMatrix(r.Cells, r.Faults),
 		Rows: slices.DeleteFunc(slices.Clone(r.Cells), func(c Cell) bool { return c.Fault != "" }),
@@ -81,8 +81,9 @@ func HTML(w io.Writer, r Result) error {
 		Charts: template.JS(pageCharts),                                              //nolint:gosec // G203
 		Script: template.JS(pageScript + rowsScript + timelineScript + matrixScript), //nolint:gosec // G203
 	}
-	if err := page.Execute(w, v); err != nil {
-		return fmt.Errorf("write the page: %w", err)
+	var drawn bytes.Buffer
+	if err := page.Execute(&drawn, v); err != nil {
+		return nil, nil, fmt.Errorf("write the page: %w", err)
 	}
-	return nil
+	return nil, drawn.Bytes(), nil
 }

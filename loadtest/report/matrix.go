@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"orderd/loadtest/audit"
-	"orderd/loadtest/modes"
 )
 
 // A matrix is what every fault did to every lock, by guard. Least and Most are the bounds on
@@ -120,32 +119,4 @@ func (c Cell) look() string {
 // sign is the look of a cell in one character.
 func (c Cell) sign() string {
 	return map[string]string{"good": "✓", "broke": "✗", "open": "?", "wrong": "‼"}[c.look()]
-}
-
-// faultStory says how often each guard was oversold.
-func faultStory(cells []Cell) []string {
-	var guards []string
-	total, broke := map[string]int{}, map[string]int{}
-	for _, c := range cells {
-		if c.Fault == "" || c.Verdict == audit.Undecided {
-			continue
-		}
-		if total[c.Guard]++; total[c.Guard] == 1 {
-			guards = append(guards, c.Guard)
-		}
-		if c.Oversell() {
-			broke[c.Guard]++
-		}
-	}
-	if len(guards) == 0 {
-		return nil
-	}
-	for i, guard := range guards {
-		guards[i] = fmt.Sprintf("with guard %s %d of %d", guard, broke[guard], total[guard])
-	}
-	story := []string{"Cells that sold more than there was: " + strings.Join(guards, ", ") + "."}
-	if n := total[modes.Predicate]; n > 0 && broke[modes.Predicate] == 0 {
-		story = append(story, "A lock buys efficiency, a constraint buys correctness: whatever was done to the lock, the predicate in Postgres never sold what was not there.")
-	}
-	return story
 }

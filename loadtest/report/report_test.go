@@ -84,14 +84,14 @@ func TestText_Golden(t *testing.T) {
 
 func TestHTML_Golden(t *testing.T) {
 	t.Parallel()
-	var b bytes.Buffer
 	r := example()
 	r.Config["sku"] = `<script>alert(1)</script>`
-	if err := HTML(&b, r); err != nil {
+	_, page, err := r.Draw()
+	if err != nil {
 		t.Fatal(err)
 	}
 	// Without scripts and style, which are the same in all pages.
-	own := strings.NewReplacer(pageCharts, "CHARTS", pageScript+rowsScript+timelineScript+matrixScript, "SCRIPT", pageStyle, "STYLE").Replace(b.String())
+	own := strings.NewReplacer(pageCharts, "CHARTS", pageScript+rowsScript+timelineScript+matrixScript, "SCRIPT", pageStyle, "STYLE").Replace(string(page))
 	golden(t, "page.golden.html", []byte(own))
 	for _, foreign := range []string{"http://", "https://", "<script>alert", "@import", "url(", "src="} {
 		if strings.Contains(own, foreign) {
@@ -211,7 +211,7 @@ func TestFolder_HoldsEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := latest.Read(); err != nil || !reflect.DeepEqual(got, want) {
+	if got, err := Read[Result](latest); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("Read = %+v, %v; want what was written", got, err)
 	}
 	got, err := latest.ReadHistory(2)

@@ -29,7 +29,7 @@ func browse(t *testing.T, r Result, width int64) *tab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Write(r); err != nil {
+	if err := f.Draw(r); err != nil {
 		t.Fatal(err)
 	}
 	return browseFile(t, f.Page(), width)

@@ -16,7 +16,7 @@ import (
 func Text(w io.Writer, r Result, colours bool) {
 	switch r.Command {
 	case FaultsCommand:
-		Matrix(w, r, colours)
+		faultsText(w, r, colours)
 		return
 	case SoakCommand:
 		soakText(w, r, colours)
@@ -25,7 +25,7 @@ func Text(w io.Writer, r Result, colours bool) {
 	fmt.Fprintln(w, header(r))
 	fmt.Fprintln(w, Trimmed(grid(r, colours)))
 	fmt.Fprintln(w)
-	for _, sentence := range Story(r) {
+	for _, sentence := range storyOf(r) {
 		fmt.Fprintln(w, Trimmed(text.WrapSoft(sentence, Width)))
 	}
 	for _, c := range r.Cells {

@@ -63,8 +63,8 @@ func (c Cell) Wrong() []string {
 	return wrong
 }
 
-// Story tells in sentences what a run has shown, from its cells alone.
-func Story(r Result) []string {
+// storyOf tells in sentences what a run has shown, from its cells alone.
+func storyOf(r Result) []string {
 	var broke, held, constrained, alone []string
 	for _, c := range r.Cells {
 		if c.Fault != "" {
@@ -93,5 +93,33 @@ func Story(r Result) []string {
 	tell(held, "Held by the lock alone: %s. Whoever sells waits for the same lock.")
 	tell(constrained, "Held without any lock: %s with guard predicate. The database refuses the unit that is not there.")
 	tell(alone, "With one client at a time there is no race, and the same unsafe setups are right: %s.")
+	return story
+}
+
+// faultStory says how often each guard was oversold.
+func faultStory(cells []Cell) []string {
+	var guards []string
+	total, broke := map[string]int{}, map[string]int{}
+	for _, c := range cells {
+		if c.Fault == "" || c.Verdict == audit.Undecided {
+			continue
+		}
+		if total[c.Guard]++; total[c.Guard] == 1 {
+			guards = append(guards, c.Guard)
+		}
+		if c.Oversell() {
+			broke[c.Guard]++
+		}
+	}
+	if len(guards) == 0 {
+		return nil
+	}
+	for i, guard := range guards {
+		guards[i] = fmt.Sprintf("with guard %s %d of %d", guard, broke[guard], total[guard])
+	}
+	story := []string{"Cells that sold more than there was: " + strings.Join(guards, ", ") + "."}
+	if n := total[modes.Predicate]; n > 0 && broke[modes.Predicate] == 0 {
+		story = append(story, "A lock buys efficiency, a constraint buys correctness: whatever was done to the lock, the predicate in Postgres never sold what was not there.")
+	}
 	return story
 }

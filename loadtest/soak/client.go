@@ -122,7 +122,7 @@ func (c *client) place(ctx context.Context, op load.Op) load.Op {
 	op.Return = time.Since(c.shop.clock)
 	c.ops = append(c.ops, op)
 	if op.Outcome != load.Confirmed && op.Outcome != load.SoldOut {
-		rest(ctx)
+		load.Sleep(ctx, backoff)
 	}
 	return op
 }
@@ -150,7 +150,7 @@ func (c *client) change(ctx context.Context, kind load.ActionKind, may func(*min
 		act := load.Action{Kind: kind, OrderID: m.OrderID}
 		c.do(ctx, &act)
 		for try := 1; act.Outcome == load.Unknown && try < persistence && ctx.Err() == nil; try++ {
-			rest(ctx)
+			load.Sleep(ctx, backoff)
 			act = load.Action{Kind: kind, OrderID: m.OrderID}
 			c.do(ctx, &act)
 		}
@@ -175,7 +175,7 @@ func (c *client) restock(ctx context.Context) {
 		act = asked
 		c.do(ctx, &act)
 		for try := 1; act.Outcome == load.Unknown && act.Key != "" && try < persistence && ctx.Err() == nil; try++ {
-			rest(ctx)
+			load.Sleep(ctx, backoff)
 			act = asked
 			c.do(ctx, &act)
 		}
@@ -205,11 +205,4 @@ func (c *client) one(will func(*mine) bool) *mine {
 		return nil
 	}
 	return those[c.random.IntN(len(those))]
-}
-
-func rest(ctx context.Context) {
-	select {
-	case <-time.After(backoff):
-	case <-ctx.Done():
-	}
 }

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"runtime"
+	"time"
+
+	"orderd/internal/stack"
+	"orderd/loadtest/audit"
+	"orderd/loadtest/report"
+)
+
+// newResult returns a command's result before anything has been found out. servers are those
+// that it starts.
+func (c *console) newResult(command string, started time.Time, servers ...stack.Server) report.Result {
+	versions := map[string]string{"Go": runtime.Version()}
+	for _, s := range servers {
+		versions[s.Name] = s.Version
+	}
+	return report.Result{
+		SchemaVersion: report.SchemaVersion, Command: command, Arguments: c.arguments, Started: started.UTC(),
+		Host: report.ThisHost(), Versions: versions, Config: map[string]string{}, Cells: []report.Cell{},
+	}
+}
+
+// outputFlags are shared by the commands that print a result.
+type outputFlags struct {
+	Format string `default:"text" enum:"text,json" help:"Format of the result on stdout: ${enum}."`
+}
+
+func (f outputFlags) print(c *console, r report.Result) error {
+	if f.Format == "json" {
+		return report.JSON(c.out, r)
+	}
+	report.Text(c.out, r, c.colours)
+	return nil
+}
+
+// resultFlags are those of commands that leave a folder.
+type resultFlags struct {
+	Results string `default:"results" placeholder:"DIR" help:"Folder for the files of the run."`
+	outputFlags
+}
+
+// finish judges a run by its cells, writes its files and prints it.
+func (f resultFlags) finish(
+	con *console, folder report.Folder, r report.Result, history []audit.Records, verdict *audit.Verdict,
+) error {
+	r.Conclude()
+	*verdict = r.Verdict
+	if err := folder.Finish(r, history); err != nil {
+		return err
+	}
+	return f.print(con, r)
+}
