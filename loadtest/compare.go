@@ -28,7 +28,7 @@ type compareCommand struct {
 	Orders   int           `default:"1000" help:"Orders of one unit in each row."`
 	Work     time.Duration `default:"5ms" help:"Work between the check and the write of each order, inside the lock."`
 	LockWait time.Duration `default:"10s" help:"How long an order waits for the lock."`
-	BatchMax int           `default:"1" help:"Most orders placed with one lease; 1: each has its own, as the modes are told apart best. Mode none: always 1."`
+	BatchMax int           `default:"1" help:"Most orders placed with one lease; 1: each has its own, which tells the modes apart best. Mode none: always 1."`
 	Timeout  time.Duration `default:"1m" help:"How long a row may take."`
 	labFlags
 }

@@ -20,7 +20,7 @@ type faultsCommand struct {
 	Repeat   int      `default:"1" help:"How often each cell is tried."`
 	Modes    []string `default:"${modes}" enum:"${modes}" help:"Lock modes to break, where the fault concerns them: ${enum}."`
 	Guards   []string `default:"${guards}" enum:"${guards}" help:"What Postgres itself checks: ${enum}."`
-	BatchMax int      `default:"1" help:"Most orders placed with one lease; 1: each has its own, as the layers are told apart best. Mode none: always 1."`
+	BatchMax int      `default:"1" help:"Most orders placed with one lease; 1: each has its own, which tells the layers apart best. Mode none: always 1."`
 	List     bool     `help:"List the faults and the modes that each concerns, and run none."`
 	labFlags
 

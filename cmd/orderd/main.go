@@ -1,4 +1,4 @@
-// Command orderd takes orders over HTTP and never sells what is not there.
+// Command orderd takes orders over HTTP and, with the default guard, never sells what is not there.
 package main
 
 import (
@@ -73,7 +73,7 @@ func run(ctx context.Context, args []string, out, logs io.Writer) error {
 	exited := false
 	parser, err := kong.New(&c,
 		kong.Name("orderd"),
-		kong.Description("Takes orders over HTTP and never sells what is not there."),
+		kong.Description("Takes orders over HTTP. With the default guard it never sells what is not there."),
 		kong.Writers(out, logs),
 		kong.Exit(func(int) { exited = true }),
 		kong.Vars{"version": version(), "modes": modeList(), "replica": defaultReplica()},

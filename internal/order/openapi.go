@@ -11,7 +11,7 @@ import (
 // apiConfig is how the framework reads requests and writes answers.
 func apiConfig(version string) huma.Config {
 	config := huma.DefaultConfig("orderd", version)
-	config.Info.Description = "Takes orders and never sells what is not there."
+	config.Info.Description = "Takes orders. With the default guard it never sells what is not there."
 	config.Servers = []*huma.Server{{URL: "/", Description: "where this document is from"}}
 	config.Tags = []*huma.Tag{
 		{Name: "orders", Description: "Placing orders, and what becomes of them"},

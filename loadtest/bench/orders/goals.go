@@ -71,7 +71,11 @@ func (f Figures) named(best Figure) string {
 			least, most = min(least, figure.Clients), max(most, figure.Clients)
 		}
 	}
-	return fmt.Sprintf("pgbench at its best (%d clients, of %d to %d)", best.Clients, least, most)
+	on := "one SKU"
+	if best.SKUs > 1 {
+		on = fmt.Sprintf("%d SKUs", best.SKUs)
+	}
+	return fmt.Sprintf("pgbench at its best on %s (%d clients, of %d to %d)", on, best.Clients, least, most)
 }
 
 // ratioOf is the median of the rounds' ratios: within a round, the machine has changed less.

@@ -70,7 +70,7 @@ func TestJudge_RatiosByRound(t *testing.T) {
 		figure(hot, 1000, 600, 400),
 	}}
 	goals := judge(f)
-	if len(goals) == 0 || goals[0].Got != 8 || !strings.HasSuffix(goals[0].Name, "÷ pgbench at its best (2 clients, of 2 to 8)") {
+	if len(goals) == 0 || goals[0].Got != 8 || !strings.HasSuffix(goals[0].Name, "÷ pgbench at its best on one SKU (2 clients, of 2 to 8)") {
 		t.Errorf("%+v, want the median of 10, 3 and 8", goals)
 	}
 	if m := f.figure(hot).Median; m.PerSecond != 600 || m.Latency.P99 != 600 || m.Latency.Max != 1000 {
