@@ -1,13 +1,11 @@
 package locking_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,23 +26,6 @@ func TestMain(m *testing.M) {
 		return
 	}
 	stacktest.Main(m)
-}
-
-// ttl is short, as tests wait until it is over, and long enough for a busy machine.
-const ttl = 1500 * time.Millisecond
-
-// closing closes a locker at the end of the test.
-func closing[L locking.Locker](t testing.TB, l L, err error) L {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil && !errors.Is(err, redis.ErrClosed) {
-			t.Errorf("Close() = %v", err)
-		}
-	})
-	return l
 }
 
 func noResidue(testing.TB, ...string) []string { return nil }
@@ -95,16 +76,13 @@ func TestLocal(t *testing.T) {
 
 const redisScheme = "redis://"
 
-// serial makes the names of servers unique.
-var serial atomic.Int64
-
-func openRedis(t testing.TB, url string, ttl time.Duration) locking.Locker {
+func openRedis(t testing.TB, url string, ttl time.Duration) *locking.Redis {
 	t.Helper()
 	l, err := newRedis(url, ttl)
 	return closing(t, l, err)
 }
 
-func newRedis(url string, ttl time.Duration) (locking.Locker, error) {
+func newRedis(url string, ttl time.Duration) (*locking.Redis, error) {
 	server, err := redisOptions(url)
 	if err != nil {
 		return nil, err
@@ -154,33 +132,16 @@ func TestRedis(t *testing.T) {
 	})
 }
 
-func openZooKeeper(t testing.TB, addr string, ttl time.Duration) locking.Locker {
+func openZooKeeper(t testing.TB, addr string, ttl time.Duration) *locking.ZooKeeper {
 	t.Helper()
 	l, err := newZooKeeper(addr, ttl)
 	return closing(t, l, err)
 }
 
-func newZooKeeper(addr string, ttl time.Duration) (locking.Locker, error) {
+func newZooKeeper(addr string, ttl time.Duration) (*locking.ZooKeeper, error) {
 	return locking.NewZooKeeper(locking.ZooKeeperConfig{
 		Servers: []string{addr}, SessionTimeout: ttl, Owner: "test",
 	})
-}
-
-// awaitAnswer waits until the locker is connected, which it is not at once: an
-// acquire waits no longer for a connection than for an answer.
-func awaitAnswer(t testing.TB, l locking.Locker) locking.Locker {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	for {
-		err := l.(*locking.ZooKeeper).Ping(ctx)
-		if err == nil {
-			return l
-		}
-		if ctx.Err() != nil {
-			t.Fatalf("Ping() = %v for 20 s", err)
-		}
-	}
 }
 
 type quiet struct{}
@@ -223,7 +184,7 @@ func TestZooKeeper(t *testing.T) {
 			conn := zkClient(t, addr)
 			return lockingtest.Backend{
 				Addr: addr,
-				Open: func(t testing.TB) locking.Locker { return awaitAnswer(t, openZooKeeper(t, addr, ttl)) },
+				Open: func(t testing.TB) locking.Locker { return connected(t, openZooKeeper(t, addr, ttl)) },
 				Residue: func(t testing.TB, keys ...string) (left []string) {
 					for _, key := range keys {
 						left = append(left, zkNodes(t, conn, key)...)
@@ -249,7 +210,9 @@ func TestZooKeeper(t *testing.T) {
 			t.Cleanup(func() { _ = z.Kill() })
 			return lockingtest.Server{Addr: z.Addr, Process: z.Process}
 		},
-		OpenAt:        openZooKeeper,
+		OpenAt: func(t testing.TB, addr string, ttl time.Duration) locking.Locker {
+			return openZooKeeper(t, addr, ttl)
+		},
 		HoldElsewhere: holdElsewhere(locking.ModeZooKeeper),
 	})
 }

@@ -31,7 +31,9 @@ var openers = map[locking.Mode]func(addr string, ttl time.Duration) (locking.Loc
 	locking.ModeRedlock: func(addrs string, ttl time.Duration) (locking.Locker, error) {
 		return newRedlock(strings.Split(addrs, ","), ttl)
 	},
-	locking.ModeZooKeeper: newZooKeeper,
+	locking.ModeZooKeeper: func(addr string, ttl time.Duration) (locking.Locker, error) {
+		return newZooKeeper(addr, ttl)
+	},
 	locking.ModePostgres: func(addr string, ttl time.Duration) (locking.Locker, error) {
 		return newPostgres(addr, ttl)
 	},

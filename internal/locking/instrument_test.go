@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"orderd/internal/locking"
+	"orderd/internal/locking/lockingtest"
 	"orderd/internal/stack/stacktest"
 )
 
@@ -19,19 +20,14 @@ func TestInstrument(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()
 	l := locking.Instrument(locking.NewLocal(), locking.ModeLocal, reg)
-	lease, err := l.Acquire(t.Context(), "secret")
-	if err != nil {
-		t.Fatal(err)
-	}
+	lease := mustHold(t, l, "secret")
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	if _, err := l.Acquire(ctx, "secret"); !errors.Is(err, locking.ErrBusy) {
 		t.Fatalf("Acquire() = %v, want ErrBusy", err)
 	}
 	for range 2 {
-		if err := lease.Release(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		lockingtest.MustRelease(t, lease)
 	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
@@ -94,10 +90,7 @@ func TestInstrument_lostLease(t *testing.T) {
 	url := stacktest.Redis(t)
 	reg := prometheus.NewRegistry()
 	l := locking.Instrument(openRedis(t, url, ttl), locking.ModeRedis, reg)
-	lease, err := l.Acquire(t.Context(), "a")
-	if err != nil {
-		t.Fatal(err)
-	}
+	lease := mustHold(t, l, "a")
 	redisClient(t, url).Del(t.Context(), redisLock("a"))
 	<-lease.Lost()
 	if err := lease.Release(t.Context()); !errors.Is(err, locking.ErrLost) {

@@ -1,7 +1,6 @@
 package locking_test
 
 import (
-	"context"
 	"fmt"
 	"net/url"
 	"testing"
@@ -40,23 +39,6 @@ func openPostgres(t testing.TB, url string, ttl time.Duration) *locking.Postgres
 
 func newPostgres(addr string, ttl time.Duration) (*locking.Postgres, error) {
 	return locking.NewPostgres(locking.PostgresConfig{URL: postgresURL(addr), TTL: ttl, Owner: "test"})
-}
-
-// connected waits until the locker has a connection, which on a busy machine may take longer
-// than a short wait.
-func connected[L interface{ Ping(context.Context) error }](t testing.TB, p L) L {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	for {
-		err := p.Ping(ctx)
-		if err == nil {
-			return p
-		}
-		if ctx.Err() != nil {
-			t.Fatalf("Ping() = %v for 20 s", err)
-		}
-	}
 }
 
 // lockOf selects the sessions that hold a key's lock or wait for it.

@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"orderd/internal/locking"
+	"orderd/internal/locking/lockingtest"
 	"orderd/internal/stack/stacktest"
 )
 
@@ -68,10 +69,7 @@ var timedOut = &net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}
 func TestRedis_TimeThatIsUpDuringARequestIsBusy(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Redis(t)
-	held, err := openRedis(t, url, time.Minute).Acquire(t.Context(), "a")
-	if err != nil {
-		t.Fatal(err)
-	}
+	held := mustHold(t, openRedis(t, url, time.Minute), "a")
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 	defer cancel()
 	end, _ := ctx.Deadline()
@@ -80,9 +78,7 @@ func TestRedis_TimeThatIsUpDuringARequestIsBusy(t *testing.T) {
 	if _, err := waiter.Acquire(ctx, "a"); !errors.Is(err, locking.ErrBusy) || errors.Is(err, locking.ErrUnavailable) {
 		t.Errorf("Acquire() = %v, want ErrBusy alone", err)
 	}
-	if err := held.Release(t.Context()); err != nil {
-		t.Error(err)
-	}
+	lockingtest.MustRelease(t, held)
 }
 
 // A server that does not answer in the time for a request is unavailable, and the caller need

@@ -67,7 +67,7 @@ func TestRedis_acknowledgedLockSurvivesTheMaster(t *testing.T) {
 	s := startSentinel(t)
 	server := &redis.UniversalOptions{Addrs: s.Addrs, MasterName: s.MasterName}
 	open := func(acks int) *locking.Redis {
-		r, err := locking.NewRedis(locking.RedisConfig{Server: server, TTL: longest, Owner: "test", Acks: acks})
+		r, err := locking.NewRedis(locking.RedisConfig{Server: server, TTL: longTTL, Owner: "test", Acks: acks})
 		return closing(t, r, err)
 	}
 	l := open(len(s.Replicas))
@@ -106,7 +106,7 @@ func TestRedis_withoutAcknowledgementsNothingIsGranted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := locking.NewRedis(locking.RedisConfig{Server: server, TTL: longest, Owner: "test", Acks: 1})
+	r, err := locking.NewRedis(locking.RedisConfig{Server: server, TTL: longTTL, Owner: "test", Acks: 1})
 	l, client := closing(t, r, err), redisClient(t, url)
 	deadline := time.Now().Add(20 * time.Second)
 	for told := false; !told; { // on a busy machine a request may take too long
@@ -137,7 +137,7 @@ func TestRedis_findsTheMasterInADeadOnesPlace(t *testing.T) {
 		}
 	})
 	r, err := locking.NewRedis(locking.RedisConfig{
-		Server: &redis.UniversalOptions{Addrs: c.Addrs, IsClusterMode: true}, TTL: longest, Owner: "test",
+		Server: &redis.UniversalOptions{Addrs: c.Addrs, IsClusterMode: true}, TTL: longTTL, Owner: "test",
 	})
 	l := closing(t, r, err)
 	const keys = 12 // some of them are in the dead master's slots

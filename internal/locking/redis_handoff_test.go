@@ -1,13 +1,13 @@
 package locking_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"orderd/internal/locking"
+	"orderd/internal/locking/lockingtest"
 	"orderd/internal/stack/stacktest"
 )
 
@@ -17,21 +17,10 @@ func waitFor(t *testing.T, l *locking.Redis, key string) <-chan *locking.Lease {
 	t.Helper()
 	mustListen(t, l)
 	before := waitersOf(t, l, key)
-	got := make(chan *locking.Lease, 1)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	go func() {
-		defer cancel()
-		lease, err := l.Acquire(ctx, key)
-		if err != nil {
-			t.Errorf("Acquire() = %v", err)
-		}
-		got <- lease
-	}()
-	for waitersOf(t, l, key) == before {
-		if ctx.Err() != nil {
-			t.Fatal("the waiter is not in the queue")
-		}
-	}
+	got := lockingtest.GoAcquire(t, l, key)
+	lockingtest.Eventually(t, "the waiter is in the queue", func() bool {
+		return waitersOf(t, l, key) != before
+	})
 	return got
 }
 
@@ -39,15 +28,13 @@ func waitFor(t *testing.T, l *locking.Redis, key string) <-chan *locking.Lease {
 // and until then the waiters of its process count as dead.
 func mustListen(t *testing.T, l *locking.Redis) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	for {
-		if listens, err := locking.Listens(ctx, l); err != nil {
+	lockingtest.Eventually(t, "the locker listens", func() bool {
+		listens, err := locking.Listens(t.Context(), l)
+		if err != nil {
 			t.Fatalf("the locker is not heard of: %v", err)
-		} else if listens {
-			return
 		}
-	}
+		return listens
+	})
 }
 
 func waitersOf(t *testing.T, l *locking.Redis, key string) int {
@@ -59,54 +46,31 @@ func waitersOf(t *testing.T, l *locking.Redis, key string) int {
 	return s.Waiters
 }
 
-func mustHold(t *testing.T, l locking.Locker, key string) *locking.Lease {
-	t.Helper()
-	lease, err := l.Acquire(t.Context(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return lease
-}
-
-func mustGiveBack(t *testing.T, lease *locking.Lease) {
-	t.Helper()
-	if lease == nil {
-		t.Fatal("no lease")
-	}
-	if err := lease.Release(t.Context()); err != nil {
-		t.Errorf("Release() = %v", err)
-	}
-}
-
-// mustGiveBackBoth releases the leases of two waiters, in whatever order they get them.
-func mustGiveBackBoth(t *testing.T, first, second <-chan *locking.Lease) {
+// mustReleaseBoth releases the leases of two waiters, in whatever order they get them.
+func mustReleaseBoth(t *testing.T, first, second <-chan *locking.Lease) {
 	t.Helper()
 	for range 2 {
 		select {
 		case lease := <-first:
 			first = nil
-			mustGiveBack(t, lease)
+			lockingtest.MustRelease(t, lease)
 		case lease := <-second:
 			second = nil
-			mustGiveBack(t, lease)
+			lockingtest.MustRelease(t, lease)
 		}
 	}
 }
-
-// longest is a TTL beyond the end of any test: nothing that a test sees happen is due to a
-// lock's expiry.
-const longest = time.Minute
 
 // A release notifies the next waiter, and nobody polls.
 func TestRedis_waitersAreToldTheirTurn(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Redis(t)
-	l := openRedis(t, url, longest).(*locking.Redis)
+	l := openRedis(t, url, longTTL)
 	for range 10 {
 		lease := mustHold(t, l, "a")
 		next := waitFor(t, l, "a")
-		mustGiveBack(t, lease)
-		mustGiveBack(t, <-next)
+		lockingtest.MustRelease(t, lease)
+		lockingtest.MustRelease(t, <-next)
 	}
 	if turns := locking.WokenByTurn(l); turns < 8 { // a timer may have been first
 		t.Errorf("of 10 waiters %d were told their turn", turns)
@@ -118,7 +82,7 @@ func TestRedis_waitersAreToldTheirTurn(t *testing.T) {
 func TestRedis_turnOfAProcessThatIsGonePasses(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Redis(t)
-	l, client := openRedis(t, url, longest).(*locking.Redis), redisClient(t, url)
+	l, client := openRedis(t, url, longTTL), redisClient(t, url)
 	lease := mustHold(t, l, "a")
 	_, queue, _ := locking.RedisNames("a")
 	for _, ghost := range []string{"r9:GONE:1", "r9:GONE:2"} {
@@ -127,11 +91,11 @@ func TestRedis_turnOfAProcessThatIsGonePasses(t *testing.T) {
 		}
 	}
 	next := waitFor(t, l, "a")
-	mustGiveBack(t, lease)
+	lockingtest.MustRelease(t, lease)
 	if s, err := l.Inspect(t.Context(), "a"); err != nil || !strings.HasPrefix(s.Owner, "test:") {
 		t.Errorf("right after the release the lock is %+v, %v; want the waiter's", s, err)
 	}
-	mustGiveBack(t, <-next)
+	lockingtest.MustRelease(t, <-next)
 }
 
 // A process that is paused still counts as a listener. It holds the others up for one hand-over
@@ -139,7 +103,7 @@ func TestRedis_turnOfAProcessThatIsGonePasses(t *testing.T) {
 func TestRedis_onlyOneTurnIsLostToAPausedProcess(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Redis(t)
-	l, client := openRedis(t, url, longest).(*locking.Redis), redisClient(t, url)
+	l, client := openRedis(t, url, longTTL), redisClient(t, url)
 	paused := client.Subscribe(t.Context(), "orderd:wake:PAUSED")
 	t.Cleanup(func() { _ = paused.Close() })
 	if _, err := paused.Receive(t.Context()); err != nil {
@@ -153,8 +117,8 @@ func TestRedis_onlyOneTurnIsLostToAPausedProcess(t *testing.T) {
 		}
 	}
 	first, second := waitFor(t, l, "a"), waitFor(t, l, "a")
-	mustGiveBack(t, lease)
-	mustGiveBackBoth(t, first, second)
+	lockingtest.MustRelease(t, lease)
+	mustReleaseBoth(t, first, second)
 	if err := client.Publish(t.Context(), "orderd:wake:PAUSED", "end").Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -177,13 +141,13 @@ func TestRedis_onlyOneTurnIsLostToAPausedProcess(t *testing.T) {
 // A lock that is passed on is granted for a short time at first.
 func TestRedis_aLeaseThatWasPassedOnIsKept(t *testing.T) {
 	t.Parallel()
-	l := openRedis(t, stacktest.Redis(t), longest).(*locking.Redis)
+	l := openRedis(t, stacktest.Redis(t), longTTL)
 	lease := mustHold(t, l, "a")
 	next := waitFor(t, l, "a")
-	mustGiveBack(t, lease)
+	lockingtest.MustRelease(t, lease)
 	got := <-next
 	deadline := time.Now().Add(20 * time.Second)
-	for time.Until(got.Until()) < longest/2 {
+	for time.Until(got.Until()) < longTTL/2 {
 		if err := got.Check(0); err != nil || time.Now().After(deadline) {
 			t.Fatalf("the lease ends in %v, %v; want it renewed", time.Until(got.Until()), err)
 		}
@@ -191,7 +155,7 @@ func TestRedis_aLeaseThatWasPassedOnIsKept(t *testing.T) {
 	if s, err := l.Inspect(t.Context(), "a"); err != nil || s.Until.Before(got.Until()) || s.Token != got.Token("a") {
 		t.Errorf("Inspect() = %+v, %v; want the end not before %v and token %d", s, err, got.Until(), got.Token("a"))
 	}
-	mustGiveBack(t, got)
+	lockingtest.MustRelease(t, got)
 }
 
 // A holder whose margin exceeds the hand-over TTL has that much left from the start.
@@ -202,16 +166,16 @@ func TestRedis_aLeaseThatWasPassedOnLeavesTheMargin(t *testing.T) {
 		t.Fatal(err)
 	}
 	const margin = 5 * time.Second
-	r, err := locking.NewRedis(locking.RedisConfig{Server: server, TTL: longest, Owner: "test", Margin: margin})
+	r, err := locking.NewRedis(locking.RedisConfig{Server: server, TTL: longTTL, Owner: "test", Margin: margin})
 	l := closing(t, r, err)
 	lease := mustHold(t, l, "a")
 	next := waitFor(t, l, "a")
-	mustGiveBack(t, lease)
+	lockingtest.MustRelease(t, lease)
 	got := <-next
 	if err := got.Check(margin); err != nil {
 		t.Error(err)
 	}
-	mustGiveBack(t, got)
+	lockingtest.MustRelease(t, got)
 }
 
 // Messages are lost with the connection that carries them.
@@ -221,15 +185,15 @@ func TestRedis_aLostMessageCostsNoTurn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, client := openRedis(t, server.URL, longest).(*locking.Redis), redisClient(t, server.URL)
+	l, client := openRedis(t, server.URL, longTTL), redisClient(t, server.URL)
 	for range 5 {
 		lease := mustHold(t, l, "a")
 		first, second := waitFor(t, l, "a"), waitFor(t, l, "a")
 		if n := client.Do(t.Context(), "CLIENT", "KILL", "TYPE", "pubsub").Val(); n == int64(0) {
 			t.Fatal("nobody listens")
 		}
-		mustGiveBack(t, lease)
-		mustGiveBackBoth(t, first, second)
+		lockingtest.MustRelease(t, lease)
+		mustReleaseBoth(t, first, second)
 	}
 	// A waiter that learns that messages may have been lost does not wait for its timer.
 	if locking.WokenByReconnect(l) == 0 {
@@ -241,13 +205,13 @@ func TestRedis_aLostMessageCostsNoTurn(t *testing.T) {
 func TestRedis_queueOfTheDeadExpires(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Redis(t)
-	l, client := openRedis(t, url, longest).(*locking.Redis), redisClient(t, url)
+	l, client := openRedis(t, url, longTTL), redisClient(t, url)
 	lease := mustHold(t, l, "a")
 	next := waitFor(t, l, "a")
 	_, queue, _ := locking.RedisNames("a")
-	if left := client.PTTL(t.Context(), queue).Val(); left <= 0 || left > longest {
-		t.Errorf("the queue has %v left, want up to %v", left, longest)
+	if left := client.PTTL(t.Context(), queue).Val(); left <= 0 || left > longTTL {
+		t.Errorf("the queue has %v left, want up to %v", left, longTTL)
 	}
-	mustGiveBack(t, lease)
-	mustGiveBack(t, <-next)
+	lockingtest.MustRelease(t, lease)
+	lockingtest.MustRelease(t, <-next)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"orderd/internal/locking"
+	"orderd/internal/locking/lockingtest"
 	"orderd/internal/stack/stacktest"
 )
 
@@ -40,7 +41,7 @@ func mustQueue(t *testing.T, client *redis.Client, key string, waiters int64) {
 func TestRedis_whoGivesUpWhileAskingLeavesTheQueue(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Redis(t)
-	holder, waiter, client := openRedis(t, url, longest), openRedis(t, url, longest).(*locking.Redis), redisClient(t, url)
+	holder, waiter, client := openRedis(t, url, longTTL), openRedis(t, url, longTTL), redisClient(t, url)
 	mustListen(t, waiter)
 	lease := mustHold(t, holder, "a")
 	for range 150 { // about one in ten met the moment
@@ -55,7 +56,7 @@ func TestRedis_whoGivesUpWhileAskingLeavesTheQueue(t *testing.T) {
 		}
 		mustEmpty(t, client, "a")
 	}
-	mustGiveBack(t, lease)
+	lockingtest.MustRelease(t, lease)
 }
 
 // A server that is down for a moment and comes back with its data still has those owners in
@@ -66,7 +67,7 @@ func TestRedis_whoGivesUpWhileTheServerIsAwayLeavesTheQueue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	holder, waiter := openRedis(t, server.URL, longest), openRedis(t, server.URL, longest).(*locking.Redis)
+	holder, waiter := openRedis(t, server.URL, longTTL), openRedis(t, server.URL, longTTL)
 	mustListen(t, waiter)
 	mustHold(t, holder, "a")
 	const waiters = 4
@@ -94,7 +95,7 @@ func TestRedis_whoGivesUpWhileTheServerIsAwayLeavesTheQueue(t *testing.T) {
 func TestRedis_whoIsDoneIsForgotten(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Redis(t)
-	l := openRedis(t, url, longest).(*locking.Redis)
+	l := openRedis(t, url, longTTL)
 	mustKnow := func(waiters, owners int) {
 		t.Helper()
 		if w, o := locking.Known(l); w != waiters || o != owners {
@@ -113,15 +114,14 @@ func TestRedis_whoIsDoneIsForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustKnow(0, 1)
-	mustGiveBack(t, lease)
+	lockingtest.MustRelease(t, lease)
 	mustKnow(0, 0)
 	lease = mustHold(t, l, "a")
-	next := make(chan *locking.Lease, 1)
-	go func() { lease, _ := l.Acquire(t.Context(), "a"); next <- lease }()
+	next := lockingtest.GoAcquire(t, l, "a")
 	mustQueue(t, redisClient(t, url), "a", 1)
 	if !lease.PassOn(t.Context(), map[string]string{"a": "5 left"}) {
 		t.Fatal("PassOn has not ended the lease, though somebody waits")
 	}
-	mustGiveBack(t, <-next)
+	lockingtest.MustRelease(t, <-next)
 	mustKnow(0, 0)
 }

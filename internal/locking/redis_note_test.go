@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"orderd/internal/locking"
+	"orderd/internal/locking/lockingtest"
 	"orderd/internal/stack/stacktest"
 )
 
@@ -16,7 +17,7 @@ import (
 func TestRedis_notesAreHandedOn(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Redis(t)
-	l, client := openRedis(t, url, longest).(*locking.Redis), redisClient(t, url)
+	l, client := openRedis(t, url, longTTL), redisClient(t, url)
 	held := mustHold(t, l, "a")
 	next, last := waitFor(t, l, "a"), waitFor(t, l, "a")
 	if !held.PassOn(t.Context(), map[string]string{"a": "5 left"}) {
@@ -34,23 +35,20 @@ func TestRedis_notesAreHandedOn(t *testing.T) {
 	if value := client.Get(t.Context(), lock).Val(); !regexp.MustCompile(fmt.Sprintf(`^test:\w+:\d+\|.*\|%d\|\d+$`, lease.Token("a"))).MatchString(value) {
 		t.Errorf("the lock is %q, want the token and the time at its end", value)
 	}
-	mustGiveBack(t, lease) // without a note
+	lockingtest.MustRelease(t, lease) // without a note
 	lease = <-last
 	if note := lease.Note("a"); note != "" {
 		t.Errorf("the note is %q, want none: the holder before has left none", note)
 	}
-	mustGiveBack(t, lease)
+	lockingtest.MustRelease(t, lease)
 }
 
 // Of several keys those that have waiters are passed on; the others stay the holder's, as
 // whoever takes them gets no note.
 func TestRedis_onlyWhatIsWaitedForIsHandedOn(t *testing.T) {
 	t.Parallel()
-	l := openRedis(t, stacktest.Redis(t), longest).(*locking.Redis)
-	held, err := l.Acquire(t.Context(), "a", "b")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := openRedis(t, stacktest.Redis(t), longTTL)
+	held := mustHold(t, l, "a", "b")
 	next := waitFor(t, l, "b")
 	if held.PassOn(t.Context(), map[string]string{"a": "5 left", "b": "6 left"}) {
 		t.Error("passed on, though nobody waits for a")
@@ -62,17 +60,17 @@ func TestRedis_onlyWhatIsWaitedForIsHandedOn(t *testing.T) {
 	if s, err := l.Inspect(t.Context(), "a"); err != nil || s.Owner == "" {
 		t.Errorf("Inspect(a) = %+v, %v; want it held", s, err)
 	}
-	mustGiveBack(t, held)
+	lockingtest.MustRelease(t, held)
 	if s, err := l.Inspect(t.Context(), "a"); err != nil || s.Owner != "" {
 		t.Errorf("Inspect(a) = %+v, %v; want it free", s, err)
 	}
-	mustGiveBack(t, lease)
+	lockingtest.MustRelease(t, lease)
 }
 
 // What was not passed on is kept and renewed until it is released, however long that takes.
 func TestRedis_whatIsNotHandedOnIsKept(t *testing.T) {
 	t.Parallel()
-	l := openRedis(t, stacktest.Redis(t), 3*time.Second).(*locking.Redis)
+	l := openRedis(t, stacktest.Redis(t), 3*time.Second)
 	held := mustHold(t, l, "a")
 	until := held.Until()
 	if held.PassOn(t.Context(), map[string]string{"a": "5 left"}) {
@@ -83,13 +81,13 @@ func TestRedis_whatIsNotHandedOnIsKept(t *testing.T) {
 			t.Fatalf("not renewed: %v", err)
 		}
 	}
-	mustGiveBack(t, held)
+	lockingtest.MustRelease(t, held)
 }
 
 // A message may be lost. An owner that asks then gets the note with the lock.
 func TestRedis_notesOutliveTheirMessage(t *testing.T) {
 	t.Parallel()
-	l := openRedis(t, stacktest.Redis(t), longest).(*locking.Redis)
+	l := openRedis(t, stacktest.Redis(t), longTTL)
 	held := mustHold(t, l, "a")
 	mustListen(t, l) // or the waiter's process is taken for dead
 	deaf := locking.NewRedisWaiter(l)
@@ -109,7 +107,7 @@ func TestRedis_notesOutliveTheirMessage(t *testing.T) {
 func TestRedis_notesAreNotHandedToTheDead(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Redis(t)
-	l, client := openRedis(t, url, longest).(*locking.Redis), redisClient(t, url)
+	l, client := openRedis(t, url, longTTL), redisClient(t, url)
 	held := mustHold(t, l, "a")
 	before, err := l.Inspect(t.Context(), "a")
 	if err != nil {
@@ -126,7 +124,7 @@ func TestRedis_notesAreNotHandedToTheDead(t *testing.T) {
 	if err != nil || after.Owner != before.Owner || after.Token != before.Token || after.Until.Before(time.Now()) {
 		t.Errorf("the lock was %+v and is %+v, %v; want it as it was", before, after, err)
 	}
-	mustGiveBack(t, held)
+	lockingtest.MustRelease(t, held)
 	if s, err := l.Inspect(t.Context(), "a"); err != nil || s.Owner != "" {
 		t.Errorf("Inspect() = %+v, %v; want it free", s, err)
 	}

@@ -1,8 +1,6 @@
 package locking_test
 
 import (
-	"context"
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -10,37 +8,23 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"orderd/internal/locking"
+	"orderd/internal/locking/lockingtest"
 	"orderd/internal/stack/stacktest"
 )
 
 func TestNewRedis_refusesBadSettings(t *testing.T) {
 	t.Parallel()
-	server := &redis.UniversalOptions{Addrs: []string{"127.0.0.1:1"}}
-	good := locking.RedisConfig{Server: server, TTL: time.Second, Owner: "a"}
-	for name, spoil := range map[string]func(*locking.RedisConfig){
+	refusesBadSettings(t, locking.NewRedis, func() locking.RedisConfig {
+		server := &redis.UniversalOptions{Addrs: []string{"127.0.0.1:1"}}
+		return locking.RedisConfig{Server: server, TTL: time.Second, Owner: "a"}
+	}, map[string]func(*locking.RedisConfig){
 		"no server":     func(c *locking.RedisConfig) { c.Server = nil },
 		"no address":    func(c *locking.RedisConfig) { c.Server = &redis.UniversalOptions{} },
 		"no such acks":  func(c *locking.RedisConfig) { c.Acks = -1 },
 		"no TTL":        func(c *locking.RedisConfig) { c.TTL = 0 },
 		"too short TTL": func(c *locking.RedisConfig) { c.TTL = time.Millisecond },
 		"no owner":      func(c *locking.RedisConfig) { c.Owner = "" },
-	} {
-		cfg := good
-		spoil(&cfg)
-		if _, err := locking.NewRedis(cfg); err == nil {
-			t.Errorf("%s: NewRedis() = nil", name)
-		}
-	}
-	r, err := locking.NewRedis(good)
-	if err != nil {
-		t.Fatalf("NewRedis() = %v, though the server may come up later", err)
-	}
-	if err := r.Ping(t.Context()); !errors.Is(err, locking.ErrUnavailable) {
-		t.Errorf("Ping() = %v, want ErrUnavailable", err)
-	}
-	if err := r.Close(); err != nil {
-		t.Errorf("Close() = %v", err)
-	}
+	})
 }
 
 // The stores that check tokens remember them even when the server has lost its data.
@@ -50,10 +34,7 @@ func TestRedis_tokensGrowAfterTheServerLostItsData(t *testing.T) {
 	l, client := openRedis(t, url, ttl), redisClient(t, url)
 	var last int64
 	for range 3 {
-		lease, err := l.Acquire(t.Context(), "a", "b")
-		if err != nil {
-			t.Fatal(err)
-		}
+		lease := mustHold(t, l, "a", "b")
 		if a, b := lease.Token("a"), lease.Token("b"); a <= last || b <= last || a == b {
 			t.Errorf("tokens %d and %d after %d", a, b, last)
 		}
@@ -76,16 +57,11 @@ func TestRedis_tokensGrowThoughTheClockIsBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range int64(3) {
-		lease, err := l.Acquire(t.Context(), "a")
-		if err != nil {
-			t.Fatal(err)
-		}
+		lease := mustHold(t, l, "a")
 		if got, want := lease.Token("a"), int64(ahead)+1+i; got != want {
 			t.Errorf("Token() = %d, want %d", got, want)
 		}
-		if err := lease.Release(t.Context()); err != nil {
-			t.Errorf("Release() = %v", err)
-		}
+		lockingtest.MustRelease(t, lease)
 	}
 }
 
@@ -94,10 +70,7 @@ func TestRedis_locksNameTheirOwnerAndEnd(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Redis(t)
 	l, client := openRedis(t, url, ttl), redisClient(t, url)
-	lease, err := l.Acquire(t.Context(), "a")
-	if err != nil {
-		t.Fatal(err)
-	}
+	lease := mustHold(t, l, "a")
 	key, _, _ := locking.RedisNames("a")
 	if value := client.Get(t.Context(), key).Val(); !strings.HasPrefix(value, "test:") {
 		t.Errorf("the lock's value is %q, want the owner's", value)
@@ -105,32 +78,8 @@ func TestRedis_locksNameTheirOwnerAndEnd(t *testing.T) {
 	if left := client.PTTL(t.Context(), key).Val(); left <= 0 || left > ttl {
 		t.Errorf("the lock has %v left, want up to %v", left, ttl)
 	}
-	if err := lease.Release(t.Context()); err != nil {
-		t.Errorf("Release() = %v", err)
-	}
+	lockingtest.MustRelease(t, lease)
 	if keys := client.Keys(t.Context(), "*").Val(); len(keys) != 1 {
 		t.Errorf("what is left is %q, want the token counter alone", keys)
-	}
-}
-
-// Callers that wait, within the process, behind one that asks the server must not take its
-// silence for a lock that is held.
-func TestRedis_waitersBehindOneWhoGetsNoAnswer(t *testing.T) {
-	t.Parallel()
-	// Nobody answers at this address.
-	l := openRedis(t, "redis://"+deafAddress(t), 3*time.Second)
-	ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
-	defer cancel()
-	answers := make(chan error, 4)
-	for range cap(answers) {
-		go func() {
-			_, err := l.Acquire(ctx, "a")
-			answers <- err
-		}()
-	}
-	for range cap(answers) {
-		if err := <-answers; !errors.Is(err, locking.ErrUnavailable) {
-			t.Errorf("Acquire() = %v, want ErrUnavailable", err)
-		}
 	}
 }

@@ -122,7 +122,7 @@ func TestRedlock(t *testing.T) {
 					return left
 				},
 				Delete: func(t testing.TB, key string) {
-					until(t, 20*time.Second, "the lock is granted", func() bool { return granted(t, clients, key) })
+					lockingtest.Eventually(t, "the lock is granted", func() bool { return granted(t, clients, key) })
 					deleted := 0
 					for _, client := range clients {
 						deleted += int(client.Del(t.Context(), redlockPrefix+key).Val())

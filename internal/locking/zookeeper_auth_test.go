@@ -9,6 +9,7 @@ import (
 	"github.com/go-zookeeper/zk"
 
 	"orderd/internal/locking"
+	"orderd/internal/locking/lockingtest"
 	"orderd/internal/stack/stacktest"
 )
 
@@ -28,11 +29,8 @@ func TestZooKeeper_NodesAreTheirUsersAlone(t *testing.T) {
 		})
 		return closing(t, z, err)
 	}
-	first, second := awaitAnswer(t, open(auth)), awaitAnswer(t, open(auth))
-	lease, err := first.Acquire(t.Context(), "A-1")
-	if err != nil {
-		t.Fatal(err)
-	}
+	first, second := connected(t, open(auth)), connected(t, open(auth))
+	lease := mustHold(t, first, "A-1")
 	folders := []string{"/"}
 	for name, credentials := range map[string]string{"nobody": "", "somebody else": "orderd:guess"} {
 		conn := zkClient(t, server.Addr)
@@ -80,16 +78,12 @@ func TestZooKeeper_NodesAreTheirUsersAlone(t *testing.T) {
 	if err := lease.Check(0); err != nil {
 		t.Errorf("the lease was harmed: %v", err)
 	}
-	if err := lease.Release(t.Context()); err != nil {
-		t.Error(err)
-	}
+	lockingtest.MustRelease(t, lease)
 	next, err := second.Acquire(t.Context(), "A-1")
 	if err != nil {
 		t.Fatalf("the next replica of the user: %v", err)
 	}
-	if err := next.Release(t.Context()); err != nil {
-		t.Error(err)
-	}
+	lockingtest.MustRelease(t, next)
 	// A new connection has to be authenticated again.
 	if err := server.Stop(t.Context()); err != nil {
 		t.Fatal(err)
@@ -97,12 +91,10 @@ func TestZooKeeper_NodesAreTheirUsersAlone(t *testing.T) {
 	if err := server.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if lease, err = awaitAnswer(t, first).Acquire(t.Context(), "A-1"); err != nil {
+	if lease, err = connected(t, first).Acquire(t.Context(), "A-1"); err != nil {
 		t.Fatalf("after a restart: %v", err)
 	}
-	if err := lease.Release(t.Context()); err != nil {
-		t.Error(err)
-	}
+	lockingtest.MustRelease(t, lease)
 }
 
 func TestNewZooKeeper_RefusesAuthThatCannotBe(t *testing.T) {

@@ -3,6 +3,7 @@ package locking_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"syscall"
@@ -12,44 +13,23 @@ import (
 	"github.com/go-zookeeper/zk"
 
 	"orderd/internal/locking"
+	"orderd/internal/locking/lockingtest"
 	"orderd/internal/stack/stacktest"
 )
 
 // long is longer than these tests take: what ends earlier did not expire.
 const long = 30 * time.Second
 
-func take(t testing.TB, l locking.Locker, key string) *locking.Lease {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	lease, err := l.Acquire(ctx, key)
-	if err != nil {
-		t.Fatalf("Acquire(%q) = %v", key, err)
-	}
-	return lease
-}
-
-func giveBack(t testing.TB, lease *locking.Lease) {
-	t.Helper()
-	if err := lease.Release(t.Context()); err != nil {
-		t.Errorf("Release() = %v", err)
-	}
-}
-
 // queued waits until a queue has n places, and returns their nodes in order.
-func queued(t testing.TB, conn *zk.Conn, key string, n int) []string {
+func queued(t testing.TB, conn *zk.Conn, key string, n int) (nodes []string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-		nodes := zkNodes(t, conn, key)
-		if len(nodes) == n {
-			bySequence := func(node string) string { return node[len(node)-10:] }
-			slices.SortFunc(nodes, func(a, b string) int { return strings.Compare(bySequence(a), bySequence(b)) })
-			return nodes
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the queue has %q, want %d", nodes, n)
-		}
-	}
+	lockingtest.Eventually(t, fmt.Sprintf("the queue has %d places", n), func() bool {
+		nodes = zkNodes(t, conn, key)
+		return len(nodes) == n
+	})
+	bySequence := func(node string) string { return node[len(node)-10:] }
+	slices.SortFunc(nodes, func(a, b string) int { return strings.Compare(bySequence(a), bySequence(b)) })
+	return nodes
 }
 
 // A place whose node was deleted by hand while it waited is not the first, though the one
@@ -59,8 +39,8 @@ func TestZooKeeper_whoIsToldOfItsTurnAsksWhetherItIsThere(t *testing.T) {
 	t.Parallel()
 	addr, key := stacktest.ZooKeeper(t), "told"
 	conn := zkClient(t, addr)
-	l, other := awaitAnswer(t, openZooKeeper(t, addr, long)), awaitAnswer(t, openZooKeeper(t, addr, long))
-	lease := take(t, l, key)
+	l, other := connected(t, openZooKeeper(t, addr, long)), connected(t, openZooKeeper(t, addr, long))
+	lease := mustHold(t, l, key)
 	got := make(chan *locking.Lease, 1)
 	go func() {
 		lease, err := other.Acquire(context.Background(), key)
@@ -73,7 +53,7 @@ func TestZooKeeper_whoIsToldOfItsTurnAsksWhetherItIsThere(t *testing.T) {
 	if err := conn.Delete(waiter, -1); err != nil {
 		t.Fatal(err)
 	}
-	giveBack(t, lease)
+	lockingtest.MustRelease(t, lease)
 	robbed := <-got
 	if robbed == nil {
 		return // it has seen it in time
@@ -92,11 +72,11 @@ func TestZooKeeper_whoIsToldOfItsTurnAsksWhetherItIsThere(t *testing.T) {
 func TestZooKeeper_operatorsTakeAwayTheTurnTheySaw(t *testing.T) {
 	t.Parallel()
 	addr, key := stacktest.ZooKeeper(t), "seen"
-	l := awaitAnswer(t, openZooKeeper(t, addr, long))
-	operator := awaitAnswer(t, openZooKeeper(t, addr, long)).(*locking.ZooKeeper)
+	l := connected(t, openZooKeeper(t, addr, long))
+	operator := connected(t, openZooKeeper(t, addr, long))
 	var seen locking.Status
 	for range 20 { // until the place has been kept
-		lease := take(t, l, key)
+		lease := mustHold(t, l, key)
 		now, err := operator.Inspect(t.Context(), key)
 		if err != nil {
 			t.Fatal(err)
@@ -115,7 +95,7 @@ func TestZooKeeper_operatorsTakeAwayTheTurnTheySaw(t *testing.T) {
 			}
 			return
 		}
-		giveBack(t, lease)
+		lockingtest.MustRelease(t, lease)
 		seen = now
 	}
 	t.Error("no place was kept")
@@ -135,8 +115,8 @@ func TestZooKeeper_aServerThatIsCutOffKeepsNoLease(t *testing.T) {
 	}
 	alone := (leader + 1) % 3
 	const timeout = 6 * time.Second // a renewal is due while the one left still answers, for 3 s
-	l := awaitAnswer(t, openZooKeeper(t, e.Addrs[alone], timeout))
-	lease := take(t, l, "k")
+	l := connected(t, openZooKeeper(t, e.Addrs[alone], timeout))
+	lease := mustHold(t, l, "k")
 	for i, server := range e.Servers {
 		if i != alone {
 			if err := server.Signal(syscall.SIGSTOP); err != nil {
@@ -170,11 +150,11 @@ func TestZooKeeper_noLeaseOutlivesItsSessionAtTheLeader(t *testing.T) {
 	}
 	follower := e.Servers[(leader+1)%3]
 	const timeout = 6 * time.Second
-	next := awaitAnswer(t, openZooKeeper(t, e.Addrs[leader], timeout))
-	giveBack(t, take(t, next, "k"))
-	l := awaitAnswer(t, openZooKeeper(t, e.Addrs[(leader+1)%3], timeout))
+	next := connected(t, openZooKeeper(t, e.Addrs[leader], timeout))
+	lockingtest.MustRelease(t, mustHold(t, next, "k"))
+	l := connected(t, openZooKeeper(t, e.Addrs[(leader+1)%3], timeout))
 	time.Sleep(timeout * 5 / 8) // the time itself is tested: right before the client's second ping
-	lease := take(t, l, "k")
+	lease := mustHold(t, l, "k")
 	if err := follower.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +168,7 @@ func TestZooKeeper_noLeaseOutlivesItsSessionAtTheLeader(t *testing.T) {
 	if lease.Check(0) == nil {
 		t.Errorf("two leases are trusted at once, the first for %v more", time.Until(lease.Until()))
 	}
-	giveBack(t, second)
+	lockingtest.MustRelease(t, second)
 }
 
 // Whoever enters the queue of a kept place comes before the process that keeps it.
@@ -196,10 +176,10 @@ func TestZooKeeper_aPlaceThatIsKeptIsNobodysTurn(t *testing.T) {
 	t.Parallel()
 	addr, key := stacktest.ZooKeeper(t), "kept"
 	conn := zkClient(t, addr)
-	l := awaitAnswer(t, openZooKeeper(t, addr, long))
-	giveBack(t, take(t, l, key))
+	l := connected(t, openZooKeeper(t, addr, long))
+	lockingtest.MustRelease(t, mustHold(t, l, key))
 	for range 20 {
-		giveBack(t, take(t, l, key)) // reusing the kept place
+		lockingtest.MustRelease(t, mustHold(t, l, key)) // reusing the kept place
 		folder := locking.ZKFolder(key)
 		answers, err := conn.Multi(
 			&zk.CreateRequest{Path: folder + "/stranger-", Acl: zk.WorldACL(zk.PermAll), Flags: zk.FlagEphemeralSequential},
@@ -213,7 +193,7 @@ func TestZooKeeper_aPlaceThatIsKeptIsNobodysTurn(t *testing.T) {
 		cancel()
 		if err == nil {
 			t.Error("the key was granted ahead of one who came before")
-			giveBack(t, lease)
+			lockingtest.MustRelease(t, lease)
 		}
 		if nodes := queued(t, conn, key, 1); nodes[0] != stranger {
 			t.Errorf("the queue has %q, want the stranger alone", nodes)
@@ -230,11 +210,11 @@ func TestZooKeeper_turnsByAKeptPlaceAreFencedAndSeen(t *testing.T) {
 	t.Parallel()
 	addr, key := stacktest.ZooKeeper(t), "again"
 	conn := zkClient(t, addr)
-	l := awaitAnswer(t, openZooKeeper(t, addr, long)).(*locking.ZooKeeper)
+	l := connected(t, openZooKeeper(t, addr, long))
 	var token int64
 	nodes := map[string]int{}
 	for range 20 {
-		lease := take(t, l, key)
+		lease := mustHold(t, l, key)
 		if lease.Token(key) <= token {
 			t.Errorf("the token %d comes after %d", lease.Token(key), token)
 		}
@@ -246,12 +226,12 @@ func TestZooKeeper_turnsByAKeptPlaceAreFencedAndSeen(t *testing.T) {
 		for _, node := range queued(t, conn, key, 1) {
 			nodes[node]++
 		}
-		giveBack(t, lease)
+		lockingtest.MustRelease(t, lease)
 	}
 	if len(nodes) == 20 {
 		t.Error("each turn had a node of its own: none was kept")
 	}
-	lease := take(t, l, key)
+	lease := mustHold(t, l, key)
 	for _, node := range queued(t, conn, key, 1) {
 		if err := conn.Delete(node, -1); err != nil {
 			t.Fatal(err)
@@ -260,5 +240,5 @@ func TestZooKeeper_turnsByAKeptPlaceAreFencedAndSeen(t *testing.T) {
 	if err := lease.Release(t.Context()); !errors.Is(err, locking.ErrLost) {
 		t.Errorf("Release() of a place that is not there = %v, want ErrLost", err)
 	}
-	giveBack(t, take(t, l, key))
+	lockingtest.MustRelease(t, mustHold(t, l, key))
 }

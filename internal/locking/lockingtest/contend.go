@@ -1,14 +1,11 @@
 package lockingtest
 
 import (
-	"context"
-	"errors"
 	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"orderd/internal/locking"
 )
@@ -90,17 +87,17 @@ func testExclusionAcross(t *testing.T, o Options) {
 
 func testNoExclusion(t *testing.T, o Options) {
 	l, key := o.Backend(t).Open(t), newKey(t)
-	first, second := mustAcquire(t, l, key), mustAcquire(t, l, key)
-	mustRelease(t, first)
-	mustRelease(t, second)
+	first, second := MustAcquire(t, l, key), MustAcquire(t, l, key)
+	MustRelease(t, first)
+	MustRelease(t, second)
 }
 
 func testOtherKeys(t *testing.T, o Options) {
 	l := o.Backend(t).Open(t)
-	first := mustAcquire(t, l, newKey(t))
-	second := mustAcquire(t, l, newKey(t))
-	mustRelease(t, first)
-	mustRelease(t, second)
+	first := MustAcquire(t, l, newKey(t))
+	second := MustAcquire(t, l, newKey(t))
+	MustRelease(t, first)
+	MustRelease(t, second)
 }
 
 func testOppositeCarts(t *testing.T, o Options) {
@@ -127,43 +124,18 @@ func testLargeCart(t *testing.T, o Options) {
 		cart[i] = newKey(t)
 	}
 	// Repeated keys count once.
-	lease := mustAcquire(t, l, append(cart, cart...)...)
+	lease := MustAcquire(t, l, append(cart, cart...)...)
 	if o.Exclusive {
 		var group sync.WaitGroup
 		for _, key := range cart {
-			group.Go(func() { mustBeHeld(t, l, key) })
+			group.Go(func() { MustBeHeld(t, l, key) })
 		}
 		group.Wait()
 	}
-	mustRelease(t, lease)
+	MustRelease(t, lease)
 	mustBeClean(t, b, cart...)
 	for _, key := range cart {
-		mustRelease(t, mustAcquire(t, l, key))
-	}
-}
-
-// shortWait is the time limit of acquires that are meant to fail: many round trips long, so
-// that they learn that the key is held.
-const shortWait = 150 * time.Millisecond
-
-func mustBeHeld(t testing.TB, l locking.Locker, key string) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); ; {
-		ctx, cancel := context.WithTimeout(t.Context(), shortWait)
-		lease, err := l.Acquire(ctx, key)
-		cancel()
-		switch {
-		case errors.Is(err, locking.ErrBusy):
-			return
-		case err == nil:
-			mustRelease(t, lease)
-			t.Errorf("Acquire(%q), which is held, was granted", key)
-			return
-		case !errors.Is(err, locking.ErrUnavailable) || time.Now().After(deadline):
-			// A busy machine may be too slow for so short a wait.
-			t.Errorf("Acquire(%q), which is held, = %v, want ErrBusy", key, err)
-			return
-		}
+		MustRelease(t, MustAcquire(t, l, key))
 	}
 }
 
@@ -176,11 +148,11 @@ func testOrder(t *testing.T, o Options) {
 	if o.Tells { // a waiter whose locker does not listen yet loses its place
 		for _, l := range lockers {
 			ear := newKey(t)
-			mustHear(t, mustAcquire(t, l, ear), l, ear)
+			mustHear(t, MustAcquire(t, l, ear), l, ear)
 		}
 	}
 	const waiters = 8
-	lease := mustAcquire(t, lockers[0], key)
+	lease := MustAcquire(t, lockers[0], key)
 	var (
 		order []int // guarded by the key
 		group sync.WaitGroup
@@ -199,11 +171,11 @@ func testOrder(t *testing.T, o Options) {
 				t.Errorf("Release() = %v", err)
 			}
 		})
-		eventually(t, "the waiter is in the queue", func() bool {
+		Eventually(t, "the waiter is in the queue", func() bool {
 			return len(b.Residue(t, key)) > before
 		})
 	}
-	mustRelease(t, lease)
+	MustRelease(t, lease)
 	group.Wait()
 	if len(order) != waiters || !slices.IsSorted(order) {
 		t.Errorf("waiters were served in the order %v", order)

@@ -25,15 +25,15 @@ func testWanted(t *testing.T, o Options) {
 	}
 	// A locker that begins to listen takes it that it has missed messages: have both do so
 	// here.
-	mustHear(t, mustAcquire(t, one, keys[0]), other, keys[0])
-	mustHear(t, mustAcquire(t, other, keys[0]), one, keys[0])
+	mustHear(t, MustAcquire(t, one, keys[0]), other, keys[0])
+	mustHear(t, MustAcquire(t, other, keys[0]), one, keys[0])
 	for _, key := range keys {
-		held := mustAcquire(t, one, keys...)
-		elsewhere := mustAcquire(t, other, newKey(t))
+		held := MustAcquire(t, one, keys...)
+		elsewhere := MustAcquire(t, other, newKey(t))
 		unwanted(held, "by nobody")
 		mustHear(t, held, other, key)
 		unwanted(elsewhere, "though the wait is for another's key")
-		mustRelease(t, elsewhere)
+		MustRelease(t, elsewhere)
 	}
 }
 
@@ -42,24 +42,15 @@ func testWanted(t *testing.T, o Options) {
 func mustHear(t *testing.T, held *locking.Lease, other locking.Locker, key string) {
 	t.Helper()
 	granted := mustWant(t, held, other, key)
-	mustRelease(t, held)
-	if lease := <-granted; lease != nil {
-		mustRelease(t, lease)
-	}
+	MustRelease(t, held)
+	MustRelease(t, <-granted)
 }
 
 // mustWant has other wait for a held key until its holder is notified of that. The channel
 // will deliver the other's lease.
 func mustWant(t *testing.T, held *locking.Lease, other locking.Locker, key string) <-chan *locking.Lease {
 	t.Helper()
-	granted := make(chan *locking.Lease, 1)
-	go func() {
-		lease, err := other.Acquire(newContext(t), key)
-		if err != nil {
-			t.Errorf("Acquire() = %v", err)
-		}
-		granted <- lease
-	}()
+	granted := GoAcquire(t, other, key)
 	select {
 	case <-held.Wanted():
 	case <-time.After(limit):
@@ -74,20 +65,20 @@ func testPassOn(t *testing.T, o Options) {
 	b, keys := o.Backend(t), []string{newKey(t), newKey(t)}
 	l := steady(t, o, b)
 	notes := map[string]string{keys[0]: "1 left", keys[1]: "2 left"}
-	nobody := mustAcquire(t, l, keys...)
+	nobody := MustAcquire(t, l, keys...)
 	if nobody.PassOn(t.Context(), notes) {
 		t.Error("passed on to nobody")
 	}
 	if o.Exclusive {
-		mustBeHeld(t, l, keys[0])
+		MustBeHeld(t, l, keys[0])
 	}
-	mustRelease(t, nobody)
+	MustRelease(t, nobody)
 	if !o.Tells {
 		return
 	}
 	for wanted, key := range keys {
 		for _, notes := range []map[string]string{notes, {keys[wanted]: "3|left"}, {keys[wanted]: "3:left"}, {}} {
-			held := mustAcquire(t, l, key)
+			held := MustAcquire(t, l, key)
 			if note := held.Note(key); note != "" {
 				t.Errorf("a note on a free key: %q", note)
 			}
@@ -99,20 +90,20 @@ func testPassOn(t *testing.T, o Options) {
 					t.Errorf("Check() = %v of a lease that was passed on", err)
 				}
 			}
-			mustRelease(t, held)
+			MustRelease(t, held)
 			next := <-granted
 			if note := next.Note(key); note != want || next.Note("other") != "" {
 				t.Errorf("the next one's note is %q, want %q", note, want)
 			}
-			mustRelease(t, next)
+			MustRelease(t, next)
 		}
 	}
 }
 
 func testNeverWanted(t *testing.T, o Options) {
-	lease := mustAcquire(t, steady(t, o, o.Backend(t)), newKey(t))
+	lease := MustAcquire(t, steady(t, o, o.Backend(t)), newKey(t))
 	if lease.Wanted() != nil {
 		t.Error("Wanted() is a channel that nobody closes, want nil")
 	}
-	mustRelease(t, lease)
+	MustRelease(t, lease)
 }

@@ -10,10 +10,6 @@ import (
 	"orderd/internal/locking"
 )
 
-// patience bounds an acquire from a backend that does not answer, and the clean-up behind
-// one.
-const patience = 4 * time.Second
-
 // longTTL is the TTL of lockers whose locks must be removed by clean-up, long before they
 // would expire.
 const longTTL = 5 * patience
@@ -37,7 +33,7 @@ func mustBeUnavailable(t testing.TB, l locking.Locker, key string) {
 // mustRecover fails unless the locker soon works again by itself.
 func mustRecover(t testing.TB, l locking.Locker, key string) {
 	t.Helper()
-	eventually(t, "the locker works again", func() bool {
+	Eventually(t, "the locker works again", func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		lease, err := l.Acquire(ctx, key)
@@ -54,7 +50,7 @@ func mustBeFreed(t testing.TB, l locking.Locker, key string) {
 	if err != nil {
 		t.Fatalf("Acquire() = %v: what an acquire left behind was not cleaned up", err)
 	}
-	mustRelease(t, lease)
+	MustRelease(t, lease)
 }
 
 // testDeadHolder cuts a holder off from the server for ever, as its death would, and compares
@@ -65,10 +61,10 @@ func testDeadHolder(t *testing.T, o Options) {
 	key := newKey(t)
 	dead, next := o.OpenAt(t, p.addr(), o.TTL), o.OpenAt(t, server.Addr, o.TTL)
 	mustRecover(t, next, key)
-	lease := mustAcquire(t, dead, key)
+	lease := MustAcquire(t, dead, key)
 	p.frozen.Store(true)
 	parted := time.Now()
-	after := mustAcquire(t, next, key)
+	after := MustAcquire(t, next, key)
 	granted := time.Now()
 
 	if granted.Before(lease.Until()) {
@@ -78,8 +74,8 @@ func testDeadHolder(t *testing.T, o Options) {
 	if took := granted.Sub(parted); took > o.TTL+serverSlack {
 		t.Errorf("the key was free %v after its holder's death, want %v", took, o.TTL)
 	}
-	mustLose(t, lease, 0)
-	mustRelease(t, after)
+	MustLose(t, lease, 0)
+	MustRelease(t, after)
 }
 
 // testKilledHolder has another process hold the key, and kills it.
@@ -87,10 +83,10 @@ func testKilledHolder(t *testing.T, o Options) {
 	b, key := o.Backend(t), newKey(t)
 	l := b.Open(t)
 	kill := o.HoldElsewhere(t, b.Addr, o.TTL, key)
-	mustBeHeld(t, l, key)
+	MustBeHeld(t, l, key)
 	kill()
 	killed := time.Now()
-	mustRelease(t, mustAcquire(t, l, key))
+	MustRelease(t, MustAcquire(t, l, key))
 	if took := time.Since(killed); took > o.TTL+serverSlack {
 		t.Errorf("the key was free %v after its holder was killed, want %v", took, o.TTL)
 	}
@@ -105,7 +101,7 @@ func testDeadWaiter(t *testing.T, o Options) {
 	l, dead := o.OpenAt(t, server.Addr, o.TTL), o.OpenAt(t, p.addr(), o.TTL)
 	mustRecover(t, l, key)
 	mustRecover(t, dead, key)
-	lease := mustAcquire(t, l, key)
+	lease := MustAcquire(t, l, key)
 	ctx, cancel := context.WithCancel(newContext(t))
 	gone := make(chan struct{})
 	go func() {
@@ -115,21 +111,12 @@ func testDeadWaiter(t *testing.T, o Options) {
 			_ = lease.Release(ctx)
 		}
 	}()
-	mustBeHeld(t, l, key) // which also gives the waiter the time to queue
+	MustBeHeld(t, l, key) // which also gives the waiter the time to queue
 	p.frozen.Store(true)
-	next := make(chan *locking.Lease, 1)
-	go func() {
-		lease, err := l.Acquire(newContext(t), key)
-		if err != nil {
-			t.Errorf("Acquire() behind a dead waiter = %v", err)
-		}
-		next <- lease
-	}()
-	mustRelease(t, lease)
+	next := GoAcquire(t, l, key)
+	MustRelease(t, lease)
 	released := time.Now()
-	if lease := <-next; lease != nil {
-		mustRelease(t, lease)
-	}
+	MustRelease(t, <-next)
 	if took := time.Since(released); took > o.TTL+serverSlack {
 		t.Errorf("a dead waiter held up the next for %v, want at most %v", took, o.TTL)
 	}
@@ -153,7 +140,7 @@ func testLostReply(t *testing.T, o Options) {
 
 	// The release's reply is lost, and then the release itself: the holder gets ErrUnknown.
 	for _, part := range []*atomic.Bool{&p.deaf, &p.mute} {
-		lease := mustAcquire(t, l, key)
+		lease := MustAcquire(t, l, key)
 		part.Store(true)
 		if err := lease.Release(t.Context()); !errors.Is(err, locking.ErrUnknown) {
 			t.Errorf("Release() = %v, want ErrUnknown", err)
@@ -180,14 +167,14 @@ func testLateRequest(t *testing.T, o Options) {
 	lose()
 	const quiet = 300 * time.Millisecond
 	last, since := before, time.Now()
-	eventually(t, "the locker has looked and found nothing", func() bool {
+	Eventually(t, "the locker has looked and found nothing", func() bool {
 		if n := p.passed.Load(); n != last {
 			last, since = n, time.Now()
 		}
 		return last >= before+2 && time.Since(since) > quiet
 	})
 	deliver()
-	eventually(t, "the late request has reached the server", func() bool {
+	Eventually(t, "the late request has reached the server", func() bool {
 		return p.passed.Load() > last
 	})
 	mustBeFreed(t, other, key)

@@ -14,7 +14,7 @@ func testTokens(t *testing.T, o Options) {
 	key, other := newKey(t), newKey(t)
 	var last int64
 	for i := range 20 {
-		lease := mustAcquire(t, lockers[i%2], other, key)
+		lease := MustAcquire(t, lockers[i%2], other, key)
 		token := lease.Token(key)
 		if token <= last {
 			t.Errorf("token %d came after %d", token, last)
@@ -24,41 +24,41 @@ func testTokens(t *testing.T, o Options) {
 			t.Errorf("tokens of a key held and of one not held: %d, %d; want >0, 0",
 				lease.Token(other), lease.Token("another"))
 		}
-		mustRelease(t, lease)
+		MustRelease(t, lease)
 	}
 }
 
 func testNoTokens(t *testing.T, o Options) {
 	key := newKey(t)
-	lease := mustAcquire(t, o.Backend(t).Open(t), key)
+	lease := MustAcquire(t, o.Backend(t).Open(t), key)
 	if token := lease.Token(key); token != 0 {
 		t.Errorf("Token() = %d, want 0", token)
 	}
-	mustRelease(t, lease)
+	MustRelease(t, lease)
 }
 
 func testEndless(t *testing.T, o Options) {
-	lease := mustAcquire(t, o.Backend(t).Open(t), newKey(t))
+	lease := MustAcquire(t, o.Backend(t).Open(t), newKey(t))
 	if lease.Lost() != nil || !lease.Until().IsZero() {
 		t.Errorf("Lost() = %v, Until() = %v; want nil and zero", lease.Lost(), lease.Until())
 	}
 	if err := lease.Check(time.Hour); err != nil {
 		t.Errorf("Check() = %v", err)
 	}
-	mustRelease(t, lease)
+	MustRelease(t, lease)
 }
 
 // outlast waits for longer than a lease lasts that is not renewed.
 func outlast(t testing.TB, o Options) {
 	t.Helper()
 	over := time.Now().Add(o.TTL * 5 / 2)
-	eventually(t, "the time is over", func() bool { return time.Now().After(over) })
+	Eventually(t, "the time is over", func() bool { return time.Now().After(over) })
 }
 
 func testRenewal(t *testing.T, o Options) {
 	b := o.Backend(t)
 	key := newKey(t)
-	lease := mustAcquire(t, b.Open(t), key)
+	lease := MustAcquire(t, b.Open(t), key)
 	if left := time.Until(lease.Until()); left <= 0 || left > o.TTL {
 		t.Errorf("the lease has %v left, want at most %v", left, o.TTL)
 	}
@@ -69,8 +69,8 @@ func testRenewal(t *testing.T, o Options) {
 	if err := lease.Check(0); err != nil {
 		t.Errorf("Check() = %v", err)
 	}
-	mustBeHeld(t, b.Open(t), key)
-	mustRelease(t, lease)
+	MustBeHeld(t, b.Open(t), key)
+	MustRelease(t, lease)
 	select {
 	case <-lease.Lost():
 		t.Error("a release closed Lost")
@@ -86,25 +86,15 @@ func testRenewalWhileWaiting(t *testing.T, o Options) {
 		first, second = second, first
 	}
 	one, other, third := b.Open(t), b.Open(t), b.Open(t)
-	blocker := mustAcquire(t, other, second)
-	got := make(chan *locking.Lease, 1)
-	ctx := newContext(t)
-	go func() {
-		lease, err := one.Acquire(ctx, first, second)
-		if err != nil {
-			t.Errorf("Acquire() = %v", err)
-		}
-		got <- lease
-	}()
-	eventually(t, "the cart has its first key", func() bool {
+	blocker := MustAcquire(t, other, second)
+	got := GoAcquire(t, one, first, second)
+	Eventually(t, "the cart has its first key", func() bool {
 		return len(b.Residue(t, first)) > 0
 	})
 	outlast(t, o)
-	mustBeHeld(t, third, first)
-	mustRelease(t, blocker)
-	if lease := <-got; lease != nil {
-		mustRelease(t, lease)
-	}
+	MustBeHeld(t, third, first)
+	MustRelease(t, blocker)
+	MustRelease(t, <-got)
 	mustBeClean(t, b, first, second)
 }
 
@@ -112,18 +102,18 @@ func testDeleted(t *testing.T, o Options) {
 	b := o.Backend(t)
 	key := newKey(t)
 	one, other := b.Open(t), b.Open(t)
-	lease := mustAcquire(t, one, key)
+	lease := MustAcquire(t, one, key)
 	b.Delete(t, key)
-	next := mustAcquire(t, other, key)
-	mustLose(t, lease, o.TTL/3+o.TTL/6)
+	next := MustAcquire(t, other, key)
+	MustLose(t, lease, o.TTL/3+o.TTL/6)
 	if err := lease.Release(t.Context()); !errors.Is(err, locking.ErrLost) {
 		t.Errorf("Release() of a lost lease = %v, want ErrLost", err)
 	}
-	mustBeHeld(t, one, key)
-	mustRelease(t, next)
+	MustBeHeld(t, one, key)
+	MustRelease(t, next)
 
 	// A holder that releases before it notices learns of it then.
-	lease = mustAcquire(t, one, key)
+	lease = MustAcquire(t, one, key)
 	b.Delete(t, key)
 	if err := lease.Release(t.Context()); !errors.Is(err, locking.ErrLost) {
 		t.Errorf("Release() of a deleted lock = %v, want ErrLost", err)
@@ -138,20 +128,20 @@ func testDeletedWhileWaiting(t *testing.T, o Options) {
 		first, second = second, first
 	}
 	one, other := b.Open(t), b.Open(t)
-	blocker := mustAcquire(t, other, second)
+	blocker := MustAcquire(t, other, second)
 	ctx := newContext(t)
 	answer := make(chan error, 1)
 	go func() {
 		_, err := one.Acquire(ctx, first, second)
 		answer <- err
 	}()
-	eventually(t, "the cart has its first key", func() bool {
+	Eventually(t, "the cart has its first key", func() bool {
 		return len(b.Residue(t, first)) > 0
 	})
 	if o.Ordered {
 		// What is stored for the first key may be a place in its queue. It certainly is a
 		// grant once the cart is in the queue of the second.
-		eventually(t, "the cart waits for its second key", func() bool {
+		Eventually(t, "the cart waits for its second key", func() bool {
 			return len(b.Residue(t, second)) > 1
 		})
 	}
@@ -159,14 +149,14 @@ func testDeletedWhileWaiting(t *testing.T, o Options) {
 	if err := <-answer; !errors.Is(err, locking.ErrLost) {
 		t.Errorf("Acquire() = %v, want ErrLost", err)
 	}
-	mustRelease(t, blocker)
+	MustRelease(t, blocker)
 	mustBeClean(t, b, first, second)
 }
 
 func testCloseEndsLeases(t *testing.T, o Options) {
 	b := o.Backend(t)
 	l, key := b.Open(t), newKey(t)
-	lease := mustAcquire(t, l, key)
+	lease := MustAcquire(t, l, key)
 	ctx := newContext(t)
 	answer := make(chan error, 1)
 	go func() {
@@ -176,13 +166,13 @@ func testCloseEndsLeases(t *testing.T, o Options) {
 	if err := l.Close(); err != nil {
 		t.Errorf("Close() = %v", err)
 	}
-	mustLose(t, lease, o.TTL)
+	MustLose(t, lease, o.TTL)
 	if err := <-answer; !errors.Is(err, locking.ErrUnavailable) {
 		t.Errorf("Acquire() = %v, want ErrUnavailable", err)
 	}
 	if err := lease.Release(ctx); !errors.Is(err, locking.ErrLost) {
 		t.Errorf("Release() = %v, want ErrLost", err)
 	}
-	mustRelease(t, mustAcquire(t, b.Open(t), key))
+	MustRelease(t, MustAcquire(t, b.Open(t), key))
 	mustBeClean(t, b, key)
 }

@@ -1,10 +1,10 @@
 // Package lockingtest is the test suite that every lock mode has to pass: it holds a mode, on
-// real servers, to each promise that the mode declares.
+// real servers, to each promise that the mode declares. Its exported helpers serve the modes' own
+// tests as well.
 package lockingtest
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -12,9 +12,6 @@ import (
 
 	"orderd/internal/locking"
 )
-
-// limit is how long a test waits for what should happen.
-const limit = 20 * time.Second
 
 // A Backend is what one test has of a mode: lockers on one server, and ways to see and change
 // what they store.
@@ -73,12 +70,11 @@ type Options struct {
 
 // Run tests a mode.
 func Run(t *testing.T, o Options) {
-	type test struct {
+	for _, test := range []struct {
 		name string
 		on   bool
 		run  func(*testing.T, Options)
-	}
-	for _, test := range []test{
+	}{
 		{"keys that no mode takes are refused", true, testBadKeys},
 		{"release answers once and to all", true, testReleaseTwice},
 		{"release works with a cancelled context", true, testReleaseCancelled},
@@ -104,6 +100,7 @@ func Run(t *testing.T, o Options) {
 		{"a lock deleted by hand is noticed, and its release harms nobody", o.Leased, testDeleted},
 		{"a cart loses all when it loses one", o.Leased, testDeletedWhileWaiting},
 		{"close ends leases and waits", o.Leased, testCloseEndsLeases},
+		{"a server that never answers is not taken for one whose keys are held", o.Leased, testSilentServer},
 		{"a server that hangs ends leases and is used again", o.Leased, testServerHangs},
 		{"a server that dies ends leases and its successor is used", o.Leased, testServerDies},
 		{"a server that comes back is used again", o.Leased, testServerComesBack},
@@ -134,83 +131,12 @@ func newKey(t testing.TB) string {
 	return "k/../%*{é}." + time.Duration(keys.Add(1)).String()
 }
 
-func newContext(t testing.TB) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// mustAcquire acquires keys. It asks again while the backend is unavailable: a server that
-// has just been started, on a busy machine, may be too slow for the short limits of a short
-// TTL.
-func mustAcquire(t testing.TB, l locking.Locker, keys ...string) *locking.Lease {
-	t.Helper()
-	ctx := newContext(t)
-	for deadline := time.Now().Add(patience); ; {
-		lease, err := l.Acquire(ctx, keys...)
-		if err == nil {
-			return lease
-		}
-		if !errors.Is(err, locking.ErrUnavailable) || time.Now().After(deadline) {
-			t.Fatalf("Acquire(%q) = %v", keys, err)
-		}
-	}
-}
-
-func mustRelease(t testing.TB, lease *locking.Lease) {
-	t.Helper()
-	if err := lease.Release(t.Context()); err != nil {
-		t.Fatalf("Release() = %v", err)
-	}
-}
-
-// eventually polls until holds returns true; what describes that.
-func eventually(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	ctx := newContext(t)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("still not so after %v: %s", limit, what)
-		}
-	}
-}
-
 // mustBeClean fails unless nothing is stored for the keys, now or soon.
 func mustBeClean(t testing.TB, b Backend, keys ...string) {
 	t.Helper()
 	var left []string
-	eventually(t, "nothing is left behind", func() bool {
+	Eventually(t, "nothing is left behind", func() bool {
 		left = b.Residue(t, keys...)
 		return len(left) == 0
 	})
-}
-
-// mustLose fails unless the lease is lost within a time, and no later than the
-// lease itself says.
-func mustLose(t testing.TB, lease *locking.Lease, within time.Duration) {
-	t.Helper()
-	// Tests share the machine: a little late is not wrong.
-	const slack = 500 * time.Millisecond
-	timer := time.NewTimer(within + slack)
-	defer timer.Stop()
-	select {
-	case <-lease.Lost(): // some time ago, nobody knows when
-	default:
-		select {
-		case <-lease.Lost():
-		case <-timer.C:
-			t.Fatalf("the lease is not lost after %v", within)
-		}
-		if late := time.Since(lease.Until()); late > slack {
-			t.Errorf("Lost closed %v after Until", late)
-		}
-	}
-	if err := lease.Check(0); err == nil {
-		t.Error("Check() = nil for a lease that is lost")
-	}
 }

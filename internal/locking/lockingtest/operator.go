@@ -18,7 +18,7 @@ func testInspect(t *testing.T, o Options) {
 	if s := mustInspect(t, inspector, key); s != (locking.Status{}) {
 		t.Errorf("Inspect() of a free key = %+v", s)
 	}
-	lease := mustAcquire(t, l, key)
+	lease := MustAcquire(t, l, key)
 	until := lease.Until() // read before Inspect: a renewal may come after it
 	s := mustInspect(t, inspector, key)
 	if s.Owner == "" || s.Waiters != 0 {
@@ -35,24 +35,16 @@ func testInspect(t *testing.T, o Options) {
 		t.Errorf("Inspect() tells an end %v before that of the holder", until.Sub(s.Until))
 	}
 
-	got := make(chan *locking.Lease, 1)
-	ctx := newContext(t)
-	go func() {
-		lease, err := l.Acquire(ctx, key)
-		if err != nil {
-			t.Errorf("Acquire() = %v", err)
-		}
-		got <- lease
-	}()
+	got := GoAcquire(t, l, key)
 	if o.Ordered {
-		eventually(t, "the waiter is seen", func() bool { return mustInspect(t, inspector, key).Waiters == 1 })
+		Eventually(t, "the waiter is seen", func() bool { return mustInspect(t, inspector, key).Waiters == 1 })
 	}
-	mustRelease(t, lease)
+	MustRelease(t, lease)
 	if lease := <-got; lease != nil {
 		if next := mustInspect(t, inspector, key).Owner; o.Leased && next == s.Owner {
 			t.Errorf("two leases have the same owner, %q", next)
 		}
-		mustRelease(t, lease)
+		MustRelease(t, lease)
 	}
 	mustBeClean(t, b, key)
 }
@@ -73,7 +65,7 @@ func testEvict(t *testing.T, o Options) {
 	if !ok {
 		t.Fatal("a mode with tokens has to let operators take keys away")
 	}
-	robbed := mustAcquire(t, l, key)
+	robbed := MustAcquire(t, l, key)
 	owner := mustInspect(t, evictor, key).Owner
 	fence, err := evictor.NextToken(newContext(t), key)
 	if err != nil || fence <= robbed.Token(key) {
@@ -82,17 +74,9 @@ func testEvict(t *testing.T, o Options) {
 	if evicted, err := evictor.Evict(newContext(t), key, owner+"x"); err != nil || evicted {
 		t.Errorf("Evict() of another owner = %v, %v; want false", evicted, err)
 	}
-	mustBeHeld(t, other, key)
+	MustBeHeld(t, other, key)
 
-	next := make(chan *locking.Lease, 1)
-	ctx := newContext(t)
-	go func() {
-		lease, err := other.Acquire(ctx, key)
-		if err != nil {
-			t.Errorf("Acquire() = %v", err)
-		}
-		next <- lease
-	}()
+	next := GoAcquire(t, other, key)
 	if evicted, err := evictor.Evict(newContext(t), key, owner); err != nil || !evicted {
 		t.Errorf("Evict() = %v, %v; want true", evicted, err)
 	}
@@ -100,8 +84,8 @@ func testEvict(t *testing.T, o Options) {
 		if token := lease.Token(key); token < fence {
 			t.Errorf("the next lease has the token %d, want no less than %d", token, fence)
 		}
-		mustLose(t, robbed, o.TTL/3+o.TTL/6)
-		mustRelease(t, lease)
+		MustLose(t, robbed, o.TTL/3+o.TTL/6)
+		MustRelease(t, lease)
 	}
 	if err := robbed.Release(t.Context()); !errors.Is(err, locking.ErrLost) {
 		t.Errorf("Release() of the lease that was taken away = %v, want ErrLost", err)

@@ -21,33 +21,33 @@ func testBadKeys(t *testing.T, o Options) {
 
 func testReleaseTwice(t *testing.T, o Options) {
 	l, key := o.Backend(t).Open(t), newKey(t)
-	lease := mustAcquire(t, l, key)
+	lease := MustAcquire(t, l, key)
 	if err := lease.Check(0); err != nil {
 		t.Errorf("Check() = %v for a lease that is held", err)
 	}
-	mustRelease(t, lease)
-	next := mustAcquire(t, l, key)
-	mustRelease(t, lease)
+	MustRelease(t, lease)
+	next := MustAcquire(t, l, key)
+	MustRelease(t, lease)
 	if o.Exclusive {
-		mustBeHeld(t, l, key) // by the next, from which the second release must not take it
+		MustBeHeld(t, l, key) // by the next, from which the second release must not take it
 	}
 	if err := lease.Check(0); !errors.Is(err, locking.ErrLost) {
 		t.Errorf("Check() = %v for a lease that was released, want ErrLost", err)
 	}
-	mustRelease(t, next)
+	MustRelease(t, next)
 }
 
 func testReleaseCancelled(t *testing.T, o Options) {
 	b := o.Backend(t)
 	l, key := b.Open(t), newKey(t)
-	lease := mustAcquire(t, l, key)
+	lease := MustAcquire(t, l, key)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := lease.Release(ctx); err != nil {
 		t.Errorf("Release() = %v", err)
 	}
 	mustBeClean(t, b, key)
-	mustRelease(t, mustAcquire(t, l, key))
+	MustRelease(t, MustAcquire(t, l, key))
 }
 
 func testClosed(t *testing.T, o Options) {
@@ -68,9 +68,9 @@ func testWaitEnds(t *testing.T, o Options) {
 		others = append(others, b.Open(t))
 	}
 	for _, other := range others { // make sure that each is connected
-		mustRelease(t, mustAcquire(t, other, newKey(t)))
+		MustRelease(t, MustAcquire(t, other, newKey(t)))
 	}
-	lease := mustAcquire(t, l, key)
+	lease := MustAcquire(t, l, key)
 	held := len(b.Residue(t, key))
 	for _, other := range others {
 		cause := errors.New("the buyer has left")
@@ -91,13 +91,13 @@ func testWaitEnds(t *testing.T, o Options) {
 			t.Errorf("Acquire() gave up after %v, want %v", took, shortWait)
 		}
 		// At once, where the server is not too busy for that.
-		eventually(t, "the waiter has left nothing behind", func() bool {
+		Eventually(t, "the waiter has left nothing behind", func() bool {
 			return len(b.Residue(t, key)) == held
 		})
 	}
-	mustRelease(t, lease)
+	MustRelease(t, lease)
 	mustBeClean(t, b, key)
-	mustRelease(t, mustAcquire(t, l, key))
+	MustRelease(t, MustAcquire(t, l, key))
 }
 
 // testWaiterLeaves has the first of two waiters give up: that must not be taken for the
@@ -105,43 +105,35 @@ func testWaitEnds(t *testing.T, o Options) {
 func testWaiterLeaves(t *testing.T, o Options) {
 	b := o.Backend(t)
 	l, key := steady(t, o, b), newKey(t)
-	lease := mustAcquire(t, l, key)
+	lease := MustAcquire(t, l, key)
 	ctx, leave := context.WithCancel(newContext(t))
-	left, next := make(chan error, 1), make(chan *locking.Lease, 1)
+	left := make(chan error, 1)
 	go func() {
 		_, err := l.Acquire(ctx, key)
 		left <- err
 	}()
 	waiting := func(n int) {
 		if !o.Ordered {
-			mustBeHeld(t, l, key) // which also gives them the time to queue
+			MustBeHeld(t, l, key) // which also gives them the time to queue
 			return
 		}
-		eventually(t, "the waiters are in the queue", func() bool {
+		Eventually(t, "the waiters are in the queue", func() bool {
 			return mustInspect(t, l.(locking.Inspector), key).Waiters == n
 		})
 	}
 	waiting(1)
-	go func() {
-		lease, err := l.Acquire(newContext(t), key)
-		if err != nil {
-			t.Errorf("Acquire() = %v", err)
-		}
-		next <- lease
-	}()
+	next := GoAcquire(t, l, key)
 	waiting(2)
 	leave()
 	if err := <-left; !errors.Is(err, locking.ErrBusy) {
 		t.Errorf("Acquire() of who has left = %v, want ErrBusy", err)
 	}
-	mustBeHeld(t, l, key)
+	MustBeHeld(t, l, key)
 	if len(next) > 0 {
 		t.Error("the next was let in while the key was held")
 	}
-	mustRelease(t, lease)
-	if lease := <-next; lease != nil {
-		mustRelease(t, lease)
-	}
+	MustRelease(t, lease)
+	MustRelease(t, <-next)
 	mustBeClean(t, b, key)
 }
 
