@@ -80,12 +80,13 @@ func (f resultFlags) bench(
 	con *console, command string, verdict *audit.Verdict, parts ...func(*console, report.Folder, *benchResult) error,
 ) error {
 	r := benchResult{Result: con.newResult(command, time.Now(), stack.Find()...)}
-	folder, err := report.NewFolder(f.Results, "bench", r.Started)
+	folder, err := f.newFolder("bench", r.Started)
 	if err != nil {
 		return err
 	}
 	for i, measure := range parts {
 		if err := measure(con, folder, &r); i == 0 && err != nil {
+			folder.DiscardEmpty()
 			return err
 		} else if err != nil {
 			return errors.Join(err, r.conclude(con, folder, f.Format, verdict))
@@ -111,15 +112,13 @@ func (r *benchResult) conclude(con *console, folder report.Folder, format string
 	if r.Locks != nil {
 		maps.Copy(r.Versions, r.Locks.Versions)
 	}
-	if err := folder.Finish(r, nil); err != nil {
-		return err
-	}
+	err := folder.Finish(r, nil) // even if it could not be written, the result is worth knowing
 	con.say("took %s; report: %s", took, folder.Page())
 	if format == "json" {
-		return report.JSON(con.out, r)
+		return errors.Join(err, report.JSON(con.out, r))
 	}
 	r.text(con.out, con.colours)
-	return nil
+	return err
 }
 
 // saveLogs keeps the logs of a part of a benchmark, and adds to its error where they are.

@@ -56,14 +56,21 @@ func (c *compareCommand) Validate() error {
 		return errors.New("--stock: must be 1 to 1000000")
 	case int64(c.Orders) <= c.Stock || c.Orders > 10_000_000:
 		return errors.New("--orders: must be above --stock, lest it never run out, and at most 10000000")
-	case c.Work < 0 || c.Work > 10*time.Second:
-		return errors.New("--work: must be 0s to 10s")
-	case c.LockWait <= 0 || c.LockWait+c.Work > turnMax:
-		return fmt.Errorf("--lock-wait: must be above 0s, and at most %s with --work: orderd gives a request no more", turnMax)
-	case c.BatchMax < 1 || c.BatchMax > 1024:
-		return errors.New("--batch-max: must be 1 to 1024")
 	case c.Timeout <= 0:
 		return errors.New("--timeout: must be above 0s")
+	}
+	return checkTurn(c.Work, c.LockWait, c.BatchMax)
+}
+
+// checkTurn finds settings of orderd that it would refuse. Errors name the flag.
+func checkTurn(work, lockWait time.Duration, batchMax int) error {
+	switch {
+	case work < 0 || work > 10*time.Second:
+		return errors.New("--work: must be 0s to 10s")
+	case lockWait <= 0 || lockWait+work > turnMax:
+		return fmt.Errorf("--lock-wait: must be above 0s, and at most %s with --work: orderd gives a request no more", turnMax)
+	case batchMax < 1 || batchMax > 1024:
+		return errors.New("--batch-max: must be 1 to 1024")
 	}
 	return nil
 }

@@ -1,17 +1,37 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"io"
+	"os"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/progress"
+	"golang.org/x/term"
 
 	"orderd/loadtest/report"
 )
 
-// say reports progress.
+// say reports progress: above the bar, if there is one.
 func (c *console) say(format string, args ...any) {
+	if b := c.bar.Load(); b != nil {
+		b.writer.Log(format, args...)
+		return
+	}
 	fmt.Fprintf(c.progress, format+"\n", args...)
+}
+
+// A checkedWriter remembers its first error, which those who print a table ignore.
+type checkedWriter struct {
+	io.Writer
+	err error
+}
+
+func (w *checkedWriter) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	w.err = cmp.Or(w.err, err)
+	return n, err
 }
 
 // pointTo ends a text result with the path of the report. JSON on stdout is the result alone.
@@ -40,6 +60,9 @@ func (c *console) track(total int) *bar {
 	}
 	b.writer = progress.NewWriter()
 	b.writer.SetOutputWriter(c.progress)
+	if width, _, err := term.GetSize(int(os.Stderr.Fd())); err == nil {
+		b.writer.SetTerminalWidth(width - 1) // a line that fills the terminal would be two
+	}
 	b.writer.SetUpdateFrequency(100 * time.Millisecond)
 	b.writer.SetStyle(progress.StyleBlocks)
 	b.writer.Style().Visibility.Value = false
@@ -48,7 +71,11 @@ func (c *console) track(total int) *bar {
 	b.writer.SetTrackerPosition(progress.PositionRight)
 	b.tracker = &progress.Tracker{Message: "starting replicas", Total: int64(total)}
 	b.writer.AppendTracker(b.tracker)
-	go b.writer.Render() // ends with stop
+	c.bar.Store(b)
+	go b.writer.Render() // ends with stop, unless it has not begun by then
+	for !b.writer.IsRenderInProgress() {
+		time.Sleep(time.Millisecond)
+	}
 	return b
 }
 
@@ -100,4 +127,5 @@ func (b *bar) stop() {
 	for b.writer.IsRenderInProgress() {
 		time.Sleep(10 * time.Millisecond) // nothing else reports its end
 	}
+	b.console.bar.Store(nil)
 }

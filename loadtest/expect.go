@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"orderd/loadtest/modes"
 	"orderd/loadtest/report"
 )
@@ -17,4 +19,15 @@ func expect(mode string, replicas, clients int, guard string) report.Expectation
 	default:
 		return report.Break
 	}
+}
+
+// distinct returns a list without repetitions, in its order.
+func distinct(list []string) []string {
+	var once []string
+	for _, name := range list {
+		if !slices.Contains(once, name) {
+			once = append(once, name)
+		}
+	}
+	return once
 }

@@ -35,6 +35,15 @@ func (c *faultsCommand) Validate() error {
 	if c.BatchMax < 1 || c.BatchMax > 1024 {
 		return errors.New("--batch-max: must be 1 to 1024")
 	}
+	switch {
+	case c.Only != nil && len(c.Only) == 0:
+		return errors.New("--only: needs one or more")
+	case len(c.Modes) == 0:
+		return errors.New("--modes: needs one or more")
+	case len(c.Guards) == 0:
+		return errors.New("--guards: needs one or more")
+	}
+	c.Guards = distinct(c.Guards) // each cell has a SKU of its own, and a guard one cell
 	if c.plan().Cells() == 0 {
 		return errors.New("--only, --modes, --guards: none of these faults concerns these modes (see --list)")
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"orderd/internal/stack"
@@ -24,8 +23,8 @@ func (l labFlags) run(
 	con *console, command string, verdict *audit.Verdict, try func(*fleet.Fleet, *report.Result) ([]audit.Records, error),
 ) error {
 	started := time.Now()
-	if err := os.MkdirAll(l.Results, 0o755); err != nil { // before, and not after, all the work
-		return fmt.Errorf("--results: %w", err)
+	if err := l.writable(command, started); err != nil { // before, and not after, all the work
+		return err
 	}
 	con.say("starting PostgreSQL, Redis (two) and ZooKeeper")
 	f, err := fleet.Open(con.ctx, l.Orderd)
@@ -42,7 +41,7 @@ func (l labFlags) run(
 	if err != nil {
 		return errors.Join(err, l.keepLogs(command+"-failed", started, f))
 	}
-	folder, err := report.NewFolder(l.Results, command, started)
+	folder, err := l.newFolder(command, started)
 	if err != nil {
 		return err
 	}
@@ -55,7 +54,7 @@ func (l labFlags) run(
 
 // keepLogs saves the logs of a run that failed.
 func (l labFlags) keepLogs(name string, started time.Time, f *fleet.Fleet) error {
-	folder, err := report.NewFolder(l.Results, name, started)
+	folder, err := l.newFolder(name, started)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -58,6 +59,7 @@ type console struct {
 	// colours tells what out can show, bars what progress can.
 	colours, bars bool
 	arguments     []string
+	bar           atomic.Pointer[bar] // that is on the terminal now
 }
 
 func main() {
@@ -102,7 +104,13 @@ func run(c *console) int {
 	}
 	var verdict audit.Verdict
 	command.Bind(c, &verdict)
-	switch err := command.Run(); {
+	written := &checkedWriter{Writer: c.out}
+	c.out = written
+	err = command.Run()
+	if err == nil && written.err != nil {
+		err = fmt.Errorf("the result could not be written: %w", written.err)
+	}
+	switch {
 	case c.ctx.Err() != nil && err != nil:
 		return c.fail(exitFailed, errors.New("interrupted"))
 	case errors.Is(err, errUsage):

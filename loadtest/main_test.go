@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -183,7 +184,18 @@ func TestUsageErrorsNameTheFlag(t *testing.T) {
 		{"--lock-wait", "compare", "--lock-wait", "0s"},
 		{"--timeout", "compare", "--timeout", "0s"},
 		{"--format", "compare", "--format", "xml"},
+		{"--only", "faults", "--only", ""},
+		{"--modes", "faults", "--modes", ""},
+		{"--guards", "faults", "--guards", ""},
+		{"--rate", "soak", "--rate", "nan"},
+		{"--work", "play", "--work", "-5s"},
+		{"--lock-wait", "play", "--lock-wait", "1h"},
+		{"--batch-max", "play", "--batch-max", "0"},
 		{"--target", "run"},
+		{"--target", "run", "--target", ""},
+		{"--target", "run", "--target", "http://"},
+		{"--target", "run", "--target", "http://127.0.0.1:99999"},
+		{"--stock", "run", "--target", "http://x", "--stock", "1000000000001"},
 		{"--target", "run", "--target", "localhost:8080"},
 		{"--sku", "run", "--target", "http://x", "--sku", "a/b"},
 		{"--expect", "run", "--target", "http://x", "--expect", "hope"},
@@ -215,6 +227,46 @@ func TestCouldNotRun(t *testing.T) {
 	}
 }
 
+// Where the results cannot be written is found before anything is started.
+func TestResultsThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{"", file, filepath.Join(file, "below")} {
+		code, out, progress := lab(t, "compare", "--orderd", orderd, "--results", dir)
+		if code != exitFailed || out != "" || !strings.Contains(progress, "--results") || strings.Contains(progress, "starting") {
+			t.Errorf("compare with the results in %q = %d %q %q, want 4, the flag, and nothing started", dir, code, out, progress)
+		}
+	}
+}
+
+// full is a file on a disk that is full.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+func TestAResultThatCannotBePrintedIsNoSuccess(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"faults", "--list"}, {"selftest", "--seeds", "1"}} {
+		var progress bytes.Buffer
+		code := run(&console{ctx: t.Context(), out: full{}, progress: &progress, arguments: args})
+		if code != exitFailed || !strings.Contains(progress.String(), "no space") {
+			t.Errorf("%v to a full disk = %d %s, want 4 and why", args, code, progress.String())
+		}
+	}
+}
+
+// A guard that is named twice is tried once: a cell has a SKU of its own.
+func TestFaults_NamesMayRepeat(t *testing.T) {
+	t.Parallel()
+	c := &faultsCommand{Only: []string{"race", "race"}, Modes: []string{"redis", "redis"}, Guards: []string{"none", "none"}, Repeat: 1, BatchMax: 1}
+	if err := c.Validate(); err != nil || c.plan().Cells() != 1 {
+		t.Errorf("%d cells, %v; want 1", c.plan().Cells(), err)
+	}
+}
+
 func TestBenchLocks_WithoutItsProgram(t *testing.T) {
 	t.Parallel()
 	results := t.TempDir()
@@ -237,6 +289,19 @@ func TestEveryLockModeIsCompared(t *testing.T) {
 	}
 	if ours := modes.Names(); !slices.Equal(theirs, ours) {
 		t.Errorf("orderd has the modes %v, the laboratory compares %v", theirs, ours)
+	}
+}
+
+func TestConsole_SaysWhatTheBarWouldHide(t *testing.T) {
+	t.Parallel()
+	var progress bytes.Buffer
+	c := &console{ctx: t.Context(), progress: &progress, bars: true}
+	b := c.track(1)
+	c.say("oversold: %s", "NOT EXPECTED")
+	b.stop()
+	c.say("after it")
+	if said := progress.String(); !strings.Contains(said, "oversold: NOT EXPECTED\n") || !strings.HasSuffix(said, "after it\n") {
+		t.Errorf("said %q", said)
 	}
 }
 

@@ -29,7 +29,7 @@ func (c *playCommand) Validate() error {
 	case c.Port < 1 || c.Port+c.Replicas > 65536:
 		return fmt.Errorf("--port: must leave room for %d ports", c.Replicas)
 	}
-	return nil
+	return checkTurn(c.Work, c.LockWait, c.BatchMax)
 }
 
 // Run starts everything and waits for Ctrl-C.

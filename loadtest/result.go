@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"runtime"
 	"time"
 
@@ -41,14 +43,30 @@ type resultFlags struct {
 	outputFlags
 }
 
-// finish judges a run by its cells, writes its files and prints it.
+// newFolder makes the folder of a run.
+func (f resultFlags) newFolder(name string, started time.Time) (report.Folder, error) {
+	folder, err := report.NewFolder(f.Results, name, started)
+	if err != nil {
+		return report.Folder{}, fmt.Errorf("--results: %w", err)
+	}
+	return folder, nil
+}
+
+// writable makes sure that a run's folder can be made.
+func (f resultFlags) writable(name string, started time.Time) error {
+	folder, err := f.newFolder(name, started)
+	if err != nil {
+		return err
+	}
+	return folder.Discard()
+}
+
+// finish judges a run by its cells, writes its files and prints it: even if they could not be
+// written, it is worth knowing.
 func (f resultFlags) finish(
 	con *console, folder report.Folder, r report.Result, history []audit.Records, verdict *audit.Verdict,
 ) error {
 	r.Conclude()
 	*verdict = r.Verdict
-	if err := folder.Finish(r, history); err != nil {
-		return err
-	}
-	return f.print(con, r)
+	return errors.Join(folder.Finish(r, history), f.print(con, r))
 }

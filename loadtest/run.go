@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"regexp"
 	"strconv"
@@ -44,15 +45,18 @@ var skuPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 // Validate finds values that make no sense. Errors name the flag.
 func (c *runCommand) Validate() error {
 	for _, target := range c.Target {
-		if !strings.HasPrefix(target, "http://") && !strings.HasPrefix(target, "https://") {
-			return fmt.Errorf("--target: %q is not a URL that begins with http:// or https://", target)
+		u, err := url.Parse(target)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || !isPort(u.Port()) {
+			return fmt.Errorf("--target: %q is not a URL such as http://127.0.0.1:8080", target)
 		}
 	}
 	switch {
+	case len(c.Target) == 0:
+		return errors.New("--target: needs one or more")
 	case c.SKU != "" && !skuPattern.MatchString(c.SKU):
 		return errors.New("--sku: letters, digits, '.', '_' and '-', at most 64 of them")
-	case c.Stock < 1:
-		return errors.New("--stock: must be at least 1")
+	case c.Stock < 1 || c.Stock > 1e12:
+		return errors.New("--stock: must be 1 to 10^12")
 	case c.Clients < 1 || c.Clients > 4096:
 		return errors.New("--clients: must be 1 to 4096")
 	case c.Quantity < 1 || c.Quantity > 10_000:
@@ -63,6 +67,12 @@ func (c *runCommand) Validate() error {
 		return errors.New("--timeout: must be above 0s")
 	}
 	return nil
+}
+
+// isPort reports whether a URL's port is one, or absent.
+func isPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && n > 0
 }
 
 // Run drives the deployment and audits it.
@@ -78,7 +88,7 @@ func (c *runCommand) Run(con *console, verdict *audit.Verdict) error {
 	for i, t := range c.Target {
 		targets[i] = strings.TrimRight(t, "/")
 	}
-	folder, err := report.NewFolder(c.Results, "run", started)
+	folder, err := c.newFolder("run", started)
 	if err != nil {
 		return err
 	}
@@ -108,12 +118,17 @@ func (c *runCommand) Run(con *console, verdict *audit.Verdict) error {
 func (c *runCommand) drive(con *console, client *load.Client, cell *report.Cell) (audit.Records, error) {
 	waiting, cancel := context.WithTimeout(con.ctx, readyLimit)
 	defer cancel()
+	con.say("waiting for %s, up to %s", strings.Join(c.Target, ", "), readyLimit)
 	if err := client.AwaitReady(waiting); err != nil {
 		return audit.Records{}, err
 	}
 	ctx, cancel := context.WithTimeout(con.ctx, c.Timeout)
 	defer cancel()
-	if err := client.SetStock(ctx, cell.SKU, c.Stock, c.Guard); err != nil {
+	err := client.SetStock(ctx, cell.SKU, c.Stock, c.Guard)
+	switch {
+	case ctx.Err() != nil:
+		return audit.Records{}, fmt.Errorf("--timeout: %s was not enough to set the stock: %w", c.Timeout, err)
+	case err != nil:
 		return audit.Records{}, fmt.Errorf("set the stock, which takes an admin's key in %s where keys are wanted: %w", apiKeyVariable, err)
 	}
 	_, start, err := client.Level(ctx, cell.SKU)

@@ -26,12 +26,13 @@ type soakCommand struct {
 
 // Validate finds values that make no sense. Errors name the flag.
 func (c *soakCommand) Validate() error {
+	c.Modes = distinct(c.Modes)
 	switch {
 	case len(c.Modes) == 0:
 		return errors.New("--modes: needs one or more")
 	case c.Lasts < time.Second*time.Duration(len(c.Modes)):
 		return errors.New("--lasts: must be at least a second for each mode")
-	case c.Rate < 1 || c.Rate*c.Lasts.Seconds() > soakOrders:
+	case !(c.Rate >= 1) || c.Rate*c.Lasts.Seconds() > soakOrders:
 		return fmt.Errorf("--rate: must be at least 1, and no more than %d requests in all", soakOrders)
 	}
 	return nil

@@ -46,7 +46,7 @@ type serveCommand struct {
 	EventsMaxLength int64         `env:"ORDERD_EVENTS_MAX_LENGTH" default:"1000000" help:"Events that the stream keeps, about: the oldest make room."`
 	AllowUnguarded  bool          `env:"ORDERD_ALLOW_UNGUARDED" help:"Let SKUs be created with a guard other than predicate. For the laboratory."`
 	ID              string        `name:"id" env:"ORDERD_ID" default:"${replica}" help:"Name of this replica in headers, logs, the ledger and locks."`
-	APIKeys         string        `name:"api-keys" placeholder:"FILE" help:"Clients' API keys, hashed: lines of orderd keys new. Read again when the file changes and on SIGHUP. $ORDERD_API_KEYS may hold the lines themselves, or @FILE."`
+	APIKeys         *string       `name:"api-keys" placeholder:"FILE" help:"Clients' API keys, hashed: lines of orderd keys new. Read again when the file changes and on SIGHUP. $ORDERD_API_KEYS may hold the lines themselves, or @FILE."`
 	TLSCert         string        `name:"tls-cert" env:"ORDERD_TLS_CERT" placeholder:"FILE" help:"Certificate of the API's listener, with those that signed it. Read again when it changes and on SIGHUP."`
 	TLSKey          string        `name:"tls-key" env:"ORDERD_TLS_KEY" placeholder:"FILE" help:"The certificate's private key."`
 	RateLimit       access.Rate   `env:"ORDERD_RATE_LIMIT" placeholder:"RATE[:BURST]" help:"Requests a second from all clients together. Default: no limit."`
@@ -122,6 +122,9 @@ func (c *serveCommand) checkLock() error {
 func (c *serveCommand) checkListeners() error {
 	if err := checkAddress(c.Listen); err != nil {
 		return fmt.Errorf("--listen: %w", err)
+	}
+	if c.APIKeys != nil && *c.APIKeys == "" { // such as a variable that is not set: without keys every route would be open
+		return errors.New("--api-keys: is empty")
 	}
 	if !c.Insecure && c.keySource() == nil && !loopback(c.Listen) {
 		return fmt.Errorf("--listen: %s is not a loopback address and every route is open: give --api-keys, or say --insecure to serve there all the same", c.Listen)

@@ -41,8 +41,8 @@ type keySource struct {
 // keySource returns where the keys come from, or nil if there are none. Everybody on the
 // machine can read arguments, so the flag may name a file only.
 func (c *serveCommand) keySource() *keySource {
-	if c.APIKeys != "" {
-		return &keySource{setting: "--api-keys", file: c.APIKeys}
+	if c.APIKeys != nil {
+		return &keySource{setting: "--api-keys", file: *c.APIKeys}
 	}
 	value := os.Getenv(keysVariable)
 	if file, ok := strings.CutPrefix(value, "@"); ok {

@@ -141,7 +141,7 @@ func TestRun_KeysThatCannotBe(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "keys")
 	writeLines(t, file, "shop buyer "+key)
 	servers := []string{"serve", "--database-url", "postgres://127.0.0.1/x", "--redis-url", "redis://127.0.0.1", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}
-	for name, value := range map[string]string{"a file that is not there": file + "x", "a key as the argument": key, "a line as the argument": line, "a key instead of its hash": file} {
+	for name, value := range map[string]string{"nothing": "", "a file that is not there": file + "x", "a key as the argument": key, "a line as the argument": line, "a key instead of its hash": file} {
 		_, err := runHere(t, append(servers, "--api-keys", value)...)
 		if err == nil || !strings.Contains(err.Error(), "--api-keys") || strings.Contains(err.Error(), key) || strings.Contains(err.Error(), line) {
 			t.Errorf("%s: serve = %v, want an error that names the flag and not what it holds", name, err)

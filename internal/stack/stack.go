@@ -19,6 +19,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unicode"
 )
 
 // ErrClosed is returned when something is started on a stack that was closed.
@@ -54,6 +55,9 @@ func Open() (*Stack, error) {
 	base, err := tempBase(user)
 	if err != nil {
 		return nil, err
+	}
+	if strings.ContainsFunc(base, func(r rune) bool { return r == '\\' || r > unicode.MaxASCII }) {
+		return nil, fmt.Errorf("the folder for temporary files, %q: ZooKeeper cannot be told of names with a backslash or with other letters than ASCII: set TMPDIR to another", base)
 	}
 	// The name is chosen first and the folder made last, so that there is no
 	// moment at which the folder exists and the guard does not.

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -87,6 +88,24 @@ func TestOpen_unusableTemporaryFolder(t *testing.T) {
 	t.Setenv("TMPDIR", closed)
 	if _, err := mustOpen(t).Postgres(t.Context(), "pg"); err != nil {
 		t.Error(err)
+	}
+}
+
+// ZooKeeper would read other names than were meant, and write there.
+func TestOpen_temporaryFolderThatZooKeeperCannotRead(t *testing.T) {
+	for _, name := range []string{"ü", `b\s`} {
+		dir, err := os.MkdirTemp("", name) // not below t.TempDir, which the servers' user may not enter
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = os.RemoveAll(dir) })
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("TMPDIR", dir)
+		if s, err := Open(); err == nil || !strings.Contains(err.Error(), "TMPDIR") {
+			t.Errorf("in %q Open = %v, %v; want an error that names TMPDIR", dir, s, err)
+		}
 	}
 }
 

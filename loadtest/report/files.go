@@ -26,6 +26,9 @@ type Folder struct{ dir string }
 
 // NewFolder makes the folder of a run below root.
 func NewFolder(root, command string, started time.Time) (Folder, error) {
+	if root == "" {
+		return Folder{}, errors.New("is empty")
+	}
 	f := Folder{filepath.Join(root, started.UTC().Format("20060102T150405.000Z")+"-"+command)}
 	if err := os.MkdirAll(f.Logs(), 0o755); err != nil {
 		return Folder{}, fmt.Errorf("make the results' folder: %w", err)
@@ -35,6 +38,12 @@ func NewFolder(root, command string, started time.Time) (Folder, error) {
 
 // Discard removes the folder of a run that came to nothing.
 func (f Folder) Discard() error { return os.RemoveAll(f.dir) }
+
+// DiscardEmpty removes the folder unless something was put into it.
+func (f Folder) DiscardEmpty() {
+	_ = os.Remove(f.Logs())
+	_ = os.Remove(f.dir) // both fail if there is something in them
+}
 
 // A Document is what result.json holds: a Result, or one with a benchmark's figures beside it.
 type Document interface {
@@ -100,6 +109,7 @@ func (f Folder) pointLatest() error {
 	// Created under another name and renamed over the old one, so that there always is one.
 	latest, aside := filepath.Join(root, latestLink), filepath.Join(root, latestLink+"-"+name)
 	if err := errors.Join(os.Symlink(name, aside), os.Rename(aside, latest)); err != nil {
+		_ = os.Remove(aside)
 		return fmt.Errorf("point %s at the run: %w", latest, err)
 	}
 	return nil
