@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"orderd/loadtest/audit"
 	"orderd/loadtest/fleet"
 	"orderd/loadtest/load"
@@ -59,7 +61,13 @@ func (l *Lab) measure(ctx context.Context, s Scenario, warmUp, window time.Durat
 // orderd measures replicas, and audits what they have sold.
 func (l *Lab) orderd(ctx context.Context, s Scenario, warmUp, window time.Duration) (m Measurement, err error) {
 	d := l.large
-	if !s.Large {
+	if s.Large {
+		// Or the relay would deliver what was sold without one in between.
+		err = d.with(ctx, func(conn *pgx.Conn) error { _, err := conn.Exec(ctx, "DELETE FROM ledger_readers"); return err })
+		if err != nil {
+			return m, problem("forget who reads the ledger", err)
+		}
+	} else {
 		if d, err = l.fresh(ctx); err != nil {
 			return m, err
 		}
