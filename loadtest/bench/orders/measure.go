@@ -60,17 +60,11 @@ func (l *Lab) measure(ctx context.Context, s Scenario, warmUp, window time.Durat
 
 // orderd measures replicas, and audits what they have sold.
 func (l *Lab) orderd(ctx context.Context, s Scenario, warmUp, window time.Duration) (m Measurement, err error) {
-	d := l.large
-	if s.Large {
-		// Or the relay would deliver what was sold without one in between.
-		err = d.with(ctx, func(conn *pgx.Conn) error { _, err := conn.Exec(ctx, "DELETE FROM ledger_readers"); return err })
-		if err != nil {
-			return m, problem("forget who reads the ledger", err)
-		}
-	} else {
-		if d, err = l.fresh(ctx); err != nil {
-			return m, err
-		}
+	d, err := l.databaseOf(ctx, s)
+	if err != nil {
+		return m, err
+	}
+	if !s.Large {
 		defer func() { err = errors.Join(err, l.drop(ctx, d)) }()
 	}
 	units := int64(plenty)
@@ -115,6 +109,19 @@ func (l *Lab) orderd(ctx context.Context, s Scenario, warmUp, window time.Durati
 	}
 	m.PeakMiB, m.ProgramMiB = memory.Peak, memory.Program
 	return m, d.audit(ctx, skus, orders, &m)
+}
+
+// databaseOf returns the database for a scenario: the large one, or a fresh one.
+func (l *Lab) databaseOf(ctx context.Context, s Scenario) (database, error) {
+	if !s.Large {
+		return l.fresh(ctx)
+	}
+	// Or the relay would deliver what was sold without one in between.
+	err := l.large.with(ctx, func(conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "DELETE FROM ledger_readers")
+		return err
+	})
+	return l.large, problem("forget who reads the ledger", err)
 }
 
 // rush sends the orders and measures those of the window.
