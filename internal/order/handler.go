@@ -41,7 +41,7 @@ func NewHandler(c HandlerConfig) http.Handler {
 		writeProblem(w, r, frameworkAnswers[http.StatusNotFound].problem(""))
 	})
 	router.MethodNotAllowed(methodNotAllowed(router))
-	r := router.With((&authorizer{c.Keys, c.Limits}).authorize, onlyJSON, noConditions, plainQuery) // every route is registered on r
+	r := router.With((&authorizer{c.Keys, c.Limits}).authorize, onlyJSON, refuseUnheeded, plainQuery) // every route is registered on r
 
 	orders := &routes{service: c.Service, ledger: c.Service.Ledger}
 	api := humachi.New(r.With(orders.fastPath, limitTime, forFramework), apiConfig(c.Version))

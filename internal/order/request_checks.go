@@ -35,10 +35,10 @@ func onlyJSON(next http.Handler) http.Handler {
 	})
 }
 
-// noConditions refuses requests with headers that ask for something no route does. To ignore one
+// refuseUnheeded refuses requests with headers that ask for something no route does. To ignore one
 // would be to do more than was asked: to set a level that has changed since, or to do twice what
 // has a key.
-func noConditions(next http.Handler) http.Handler {
+func refuseUnheeded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var unheeded []string
 		switch r.Method {

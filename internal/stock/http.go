@@ -70,7 +70,7 @@ func (r *Routes) Register(api huma.API) {
 	huma.Register(api, huma.Operation{
 		OperationID: "set-stock", Method: http.MethodPut, Path: "/v1/stock/{sku}", Tags: tags,
 		Summary:      "Create a SKU, or set its level",
-		Description:  "201 if there was none of the name. A level that is set is a movement of the difference. The guard is fixed when the SKU is created.",
+		Description:  "201 if there was none of the name. A level that is set is a movement of the difference. The guard is fixed when the SKU is created. 503 `outcome_unknown`: look at the level before it is set again, for that would put back what was sold in between.",
 		MaxBodyBytes: MaxBody, Errors: changeErrors,
 		Responses: map[string]*huma.Response{"201": {Description: "Created"}},
 	}, r.set)
